@@ -1,0 +1,65 @@
+/**
+ * Every bound in Hivegate, in one place, with its unit last in its name.
+ * A limit that is reached always has a stated outcome: see the comment beside it.
+ */
+export const LIMITS = {
+  /** A client's frame above this is answered with `frame_too_large`. */
+  clientFrameBytes: 256 * 1024,
+  /** A task's text above this is refused with `invalid_request`. */
+  taskTextBytes: 64 * 1024,
+  /** A signed request's body above this is refused with `body_too_large`. */
+  requestBodyBytes: 512 * 1024,
+  /** The sidecar refuses a signature that lives longer than this. */
+  signatureLifeMs: 60_000,
+  /** How far two machines' clocks may differ before a signature counts as not yet valid. */
+  clockSkewMs: 5_000,
+  /** Nonces remembered within `signatureLifeMs`; above it requests are refused with `rate_limited`. */
+  nonces: 200_000,
+  /** Verified client tokens remembered until they expire; the oldest is forgotten first. */
+  verifiedTokens: 10_000,
+
+  /** A line from an MCP server above this closes that connection, which is then opened anew. */
+  mcpLineBytes: 8 * 1024 * 1024,
+  /** Requests waiting for one MCP server; above it a call fails with `overloaded`. */
+  mcpPendingCalls: 1_024,
+  mcpConnectTimeoutMs: 5_000,
+
+  /** Output of a short command (status, list) above this is cut and the command is ended. */
+  commandOutputBytes: 1024 * 1024,
+  /** Output kept per task; above it the oldest is dropped and readers see a `gap` event. */
+  taskOutputBytes: 4 * 1024 * 1024,
+  /** One output event carries at most this much text; longer output is split. */
+  taskEventBytes: 16 * 1024,
+  /** A task's process is stopped after this. */
+  taskRunMs: 24 * 60 * 60 * 1000,
+  /** Tasks running at once; above it a task is refused with `overloaded`. */
+  runningTasks: 256,
+  /** Ended tasks kept in the ledger; the oldest go first. */
+  endedTasks: 1_000,
+  /** Tasks in one answer. */
+  listedTasks: 200,
+
+  /** Task streams one session may follow; above it `overloaded`. */
+  followsPerSession: 16,
+  /** Client sockets of one shard; above it the connection is refused with `overloaded`. */
+  sessionsPerShard: 1_000,
+  /** Frames a client may send at once, and each second after that; above it `rate_limited`. */
+  clientFrameBurst: 60,
+  clientFramesPerSecond: 30,
+  /** A session whose frames were refused this often in a row is closed with `rate_limited`. */
+  refusedFramesInARow: 200,
+  /** A task stream followed by a session: bytes held while the socket is slow. */
+  sessionBacklogBytes: 1024 * 1024,
+
+  /** One line of the sidecar's telemetry stream; above it the Hive opens the stream anew. */
+  telemetryLineBytes: 16 * 1024 * 1024,
+  /** The telemetry stream says something at least this often. */
+  telemetryKeepAliveMs: 10_000,
+  /** Agents in one picture; the rest are left out and the picture says so. */
+  agents: 20_000,
+  /** Telemetry readers at the sidecar (one per hive is normal); above it `overloaded`. */
+  telemetryReaders: 16,
+
+  /** How long the worker waits for the sidecar to answer anything but a stream. */
+  sidecarTimeoutMs: 35_000,
+} as const;

@@ -1,0 +1,18 @@
+/** A rate limit: `burst` at once, `perSecond` after that. Plain state, so that it can be stored. */
+export type TokenBucket = { tokens: number; atMs: number };
+export type Rate = { burst: number; perSecond: number };
+
+export const fullBucket = (rate: Rate, nowMs: number): TokenBucket => ({ tokens: rate.burst, atMs: nowMs });
+
+/** Takes one token. `waitMs` is how long until the next one when there is none. */
+export function take(
+  bucket: TokenBucket,
+  rate: Rate,
+  nowMs: number,
+): { allowed: boolean; waitMs: number; bucket: TokenBucket } {
+  const earned = (Math.max(0, nowMs - bucket.atMs) / 1000) * rate.perSecond;
+  const tokens = Math.min(rate.burst, bucket.tokens + earned);
+  if (tokens >= 1) return { allowed: true, waitMs: 0, bucket: { tokens: tokens - 1, atMs: nowMs } };
+  const waitMs = Math.ceil(((1 - tokens) / rate.perSecond) * 1000);
+  return { allowed: false, waitMs, bucket: { tokens, atMs: nowMs } };
+}

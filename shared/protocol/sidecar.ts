@@ -1,0 +1,138 @@
+/**
+ * What the worker and the sidecar say to each other. Every request is signed (`auth/signature.ts`) and
+ * names its hive in `Hivegate-Hive`. Every error answer is an `ErrorBody`.
+ *
+ * ```
+ * POST /v1/tasks                      CreateTask        → CreateTaskResult
+ * GET  /v1/tasks                                        → TaskList, newest first
+ * GET  /v1/tasks/{id}                                   → { task }
+ * POST /v1/tasks/{id}/{stop|pause|resume}               → { task }
+ * GET  /v1/tasks/{id}/events          Last-Event-ID     → text/event-stream of TaskEvent, ends with the task
+ * GET  /v1/swarms                                       → SwarmList
+ * GET  /v1/status?swarmId=                              → SwarmStatus
+ * GET  /v1/health                                       → HybridHealth
+ * GET  /v1/telemetry                                    → application/x-ndjson of TelemetryLine
+ * GET  /healthz                       (not signed)      → { ok: true }
+ * ```
+ */
+import { z } from "zod";
+import { Agent } from "../swarm/agent.ts";
+import { Priority, Task, TaskMethod, TaskText } from "../swarm/task.ts";
+import { TaskId, Timestamp } from "./ids.ts";
+
+export const HIVE_HEADER = "hivegate-hive";
+
+export const CreateTask = z.object({
+  taskId: TaskId,
+  task: TaskText,
+  priority: Priority,
+  verbose: z.boolean(),
+});
+export type CreateTask = z.infer<typeof CreateTask>;
+
+/** What MCP adds to an answer of docker's; a server that is late or failing costs nothing else. */
+export const Telemetry = z.union([
+  z.object({ status: z.literal("available"), server: z.string(), data: z.unknown() }),
+  z.object({ status: z.literal("telemetry_unavailable") }),
+]);
+export type Telemetry = z.infer<typeof Telemetry>;
+
+export const CreateTaskResult = z.object({
+  task: Task,
+  /** False when a task of this id was there already: it was not run again. */
+  created: z.boolean(),
+  telemetry: Telemetry,
+});
+export type CreateTaskResult = z.infer<typeof CreateTaskResult>;
+
+export const TaskList = z.object({ tasks: z.array(Task) });
+export const TaskAnswer = z.object({ task: Task });
+
+/** One swarm as its CLI describes it. `detail` is the CLI's own answer, unchanged. */
+export const Swarm = z.object({
+  swarmId: z.string(),
+  status: z.string(),
+  topology: z.string().nullable(),
+  workerCount: z.number().int().nullable(),
+  taskId: TaskId.nullable(),
+  detail: z.unknown(),
+});
+export type Swarm = z.infer<typeof Swarm>;
+
+export const SwarmList = z.object({ swarms: z.array(Swarm), method: TaskMethod, telemetry: Telemetry });
+export type SwarmList = z.infer<typeof SwarmList>;
+
+export const SwarmStatus = z.object({
+  swarms: z.array(Swarm),
+  tasks: z.array(Task),
+  method: TaskMethod,
+  telemetry: Telemetry,
+});
+export type SwarmStatus = z.infer<typeof SwarmStatus>;
+
+/** An MCP server as the picture shows it. `stale_since` is when its data stopped being fresh. */
+export const ServerState = z.object({
+  server: z.string(),
+  server_source: z.string(),
+  status: z.enum(["available", "unavailable"]),
+  agents: z.number().int(),
+  stale_since: Timestamp.nullable(),
+});
+export type ServerState = z.infer<typeof ServerState>;
+
+/** Changed agents whole, removed ones by id; changed tasks whole. Lists are left out when empty. */
+export const TelemetryChange = z.object({
+  agents: z.array(Agent).optional(),
+  removed: z.array(z.string()).optional(),
+  servers: z.array(ServerState).optional(),
+  tasks: z.array(Task).optional(),
+});
+export type TelemetryChange = z.infer<typeof TelemetryChange>;
+
+/**
+ * One line of the telemetry stream. A stream begins with a `snapshot`; each `change` says which offset it
+ * follows, so that a gap is seen; `alive` comes when nothing else does. `epoch` is new with each start of
+ * the sidecar.
+ */
+export const TelemetryLine = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("snapshot"),
+    epoch: z.string(),
+    offset: z.number().int(),
+    timestamp: Timestamp,
+    agents: z.array(Agent),
+    servers: z.array(ServerState),
+    tasks: z.array(Task),
+  }),
+  z.object({
+    type: z.literal("change"),
+    from: z.number().int(),
+    offset: z.number().int(),
+    timestamp: Timestamp,
+    change: TelemetryChange,
+  }),
+  z.object({ type: z.literal("alive"), timestamp: Timestamp }),
+]);
+export type TelemetryLine = z.infer<typeof TelemetryLine>;
+
+const component = { error: z.string().optional(), timestamp: Timestamp };
+
+/** `GET /health/hybrid` (H7). Docker down is critical; MCP down only costs telemetry. */
+export const HybridHealth = z.object({
+  system: z.literal("hybrid_docker_mcp"),
+  overall_status: z.enum(["healthy", "degraded"]),
+  components: z.object({
+    docker_hive_mind: z.object({
+      status: z.enum(["healthy", "critical"]),
+      details: z.record(z.string(), z.unknown()).optional(),
+      ...component,
+    }),
+    mcp_telemetry: z.object({
+      mcp_services: z.array(z.object({ service: z.string(), healthy: z.boolean(), ...component })),
+      overall_mcp_health: z.enum(["healthy", "degraded", "unavailable", "disabled"]),
+    }),
+  }),
+  note: z.string(),
+  timestamp: Timestamp,
+});
+export type HybridHealth = z.infer<typeof HybridHealth>;

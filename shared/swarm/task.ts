@@ -1,0 +1,76 @@
+import { z } from "zod";
+import { ERROR_CODES } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { SwarmId, TaskId, Timestamp } from "../protocol/ids.ts";
+
+/** How a swarm's CLI names priorities; clients may write anything (H1). */
+export const Priority = z.enum(["High", "Medium", "Low"]);
+export type Priority = z.infer<typeof Priority>;
+
+/** `high` and `critical` are High, `low` is Low, all else (or nothing) is Medium. */
+export function priorityOf(asked: string | undefined): Priority {
+  switch (asked?.toLowerCase()) {
+    case "high":
+    case "critical":
+      return "High";
+    case "low":
+      return "Low";
+    default:
+      return "Medium";
+  }
+}
+
+/**
+ * `starting`: accepted, its process not yet seen running. `unknown`: it ended while nobody could see how
+ * (the sidecar was down and the runtime keeps no exit code); its effects are whatever they are.
+ */
+export const TaskState = z.enum(["starting", "running", "completed", "failed", "stopped", "unknown"]);
+export type TaskState = z.infer<typeof TaskState>;
+
+export const hasEnded = (state: TaskState): boolean => state !== "starting" && state !== "running";
+
+export const TaskMethod = z.enum(["docker-exec", "process", "mcp-fallback"]);
+
+/** The text of a task. NUL cannot be part of a process argument, so it is refused here, at the door. */
+export const TaskText = z
+  .string()
+  .min(1, "a task needs a text")
+  .refine((text) => new TextEncoder().encode(text).length <= LIMITS.taskTextBytes, {
+    message: `a task's text is at most ${LIMITS.taskTextBytes} bytes`,
+  })
+  .refine((text) => !text.includes("\0"), { message: "a task's text may not contain NUL" });
+
+/** A task as the ledger keeps it and clients see it. Timestamps are milliseconds since the epoch. */
+export const Task = z.object({
+  taskId: TaskId,
+  task: z.string(),
+  priority: Priority,
+  state: TaskState,
+  method: TaskMethod,
+  /** As the swarm's own CLI names it; null until, or unless, it does. */
+  swarmId: SwarmId.nullable(),
+  createdAt: Timestamp,
+  startedAt: Timestamp.nullable(),
+  endedAt: Timestamp.nullable(),
+  exitCode: z.number().int().nullable(),
+  error: z.object({ code: z.enum(ERROR_CODES), message: z.string() }).nullable(),
+});
+export type Task = z.infer<typeof Task>;
+
+const eventBase = { taskId: TaskId, seq: z.number().int().positive(), timestamp: Timestamp };
+
+/**
+ * What happened in a task, numbered from 1 without holes. A `gap` stands where output was lost (the
+ * sidecar was down, or the limit on kept output was reached): nothing is left out in silence.
+ */
+export const TaskEvent = z.discriminatedUnion("kind", [
+  z.object({
+    ...eventBase,
+    kind: z.literal("output"),
+    stream: z.enum(["stdout", "stderr"]),
+    text: z.string(),
+  }),
+  z.object({ ...eventBase, kind: z.literal("state"), task: Task }),
+  z.object({ ...eventBase, kind: z.literal("gap"), reason: z.string() }),
+]);
+export type TaskEvent = z.infer<typeof TaskEvent>;
