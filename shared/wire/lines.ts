@@ -4,16 +4,19 @@
  */
 export class LineSplitter {
   readonly #limitBytes: number;
+  readonly #keepEmpty: boolean;
   readonly #decoder = new TextDecoder();
   #pieces: string[] = [];
   #heldBytes = 0;
 
-  constructor(limitBytes: number) {
+  constructor(limitBytes: number, options: { keepEmpty: boolean } = { keepEmpty: false }) {
     this.#limitBytes = limitBytes;
+    this.#keepEmpty = options.keepEmpty;
   }
 
   /**
-   * The lines that this chunk completes, without their line ends; empty lines are left out.
+   * The lines that this chunk completes, without their line ends; empty lines are left out unless
+   * `keepEmpty`.
    * @throws LineTooLong when an unfinished line outgrows the limit; the splitter is then of no more use
    */
   push(chunk: Uint8Array): string[] {
@@ -23,7 +26,7 @@ export class LineSplitter {
       this.#hold(chunk.subarray(start, end), end - start);
       // 0x0A is never part of a longer UTF-8 sequence, so the decoder holds nothing back at a line end.
       const line = this.#pieces.join("").replace(/\r$/, "");
-      if (line.length > 0) lines.push(line);
+      if (line.length > 0 || this.#keepEmpty) lines.push(line);
       this.#pieces = [];
       this.#heldBytes = 0;
       start = end + 1;
@@ -36,6 +39,22 @@ export class LineSplitter {
     this.#heldBytes += bytes;
     if (this.#heldBytes > this.#limitBytes) throw new LineTooLong(this.#limitBytes);
     this.#pieces.push(this.#decoder.decode(piece, { stream: true }));
+  }
+}
+
+/**
+ * The lines of a byte stream, one by one. Leaving the loop cancels the stream.
+ * @throws LineTooLong
+ */
+export async function* readLines(
+  stream: ReadableStream<Uint8Array>,
+  splitter: LineSplitter,
+): AsyncGenerator<string, void, void> {
+  const reader = stream.getReader();
+  try {
+    for (let read = await reader.read(); !read.done; read = await reader.read()) yield* splitter.push(read.value);
+  } finally {
+    await reader.cancel().catch(() => {});
   }
 }
 
