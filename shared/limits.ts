@@ -39,6 +39,8 @@ export const LIMITS = {
   /** Tasks in one answer. */
   listedTasks: 200,
 
+  /** Requests of one session that wait for the sidecar; above it `overloaded`. */
+  commandsPerSession: 32,
   /** Task streams one session may follow; above it `overloaded`. */
   followsPerSession: 16,
   /** Client sockets of one shard; above it the connection is refused with `overloaded`. */

@@ -52,7 +52,8 @@ export async function* readLines(
 ): AsyncGenerator<string, void, void> {
   const reader = stream.getReader();
   try {
-    for (let read = await reader.read(); !read.done; read = await reader.read()) yield* splitter.push(read.value);
+    for (let read = await reader.read(); !read.done; read = await reader.read())
+      yield* splitter.push(read.value);
   } finally {
     await reader.cancel().catch(() => {});
   }

@@ -1,0 +1,155 @@
+/** The gateway's routes. Everything that differs between hosts comes in through `AppPorts`. */
+import { type Context, Hono } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { z } from "zod";
+import type { Identity, Permission } from "../shared/auth/permission.ts";
+import { asHivegateError, HivegateError } from "../shared/errors.ts";
+import { LIMITS } from "../shared/limits.ts";
+import { CreateTaskRequest, IdempotencyKey } from "../shared/protocol/client.ts";
+import { TaskId } from "../shared/protocol/ids.ts";
+import { SSE_HEADERS } from "../shared/wire/sse.ts";
+import { acceptedProtocol, authenticate } from "./authenticate.ts";
+import { createTask } from "./create-task.ts";
+import type { Gateway } from "./gateway.ts";
+import { hybridHealth } from "./health.ts";
+import { pageResponse } from "./page-response.ts";
+import type { SessionState } from "./session/session.ts";
+import type { TaskAction } from "./sidecar-client.ts";
+
+/** A client that may open a session. `protocol` is the subprotocol to answer with. */
+export type Hello = { hive: string; kind: SessionState["kind"]; identity: Identity; protocol: string | null };
+
+export type AppPorts = {
+  gateway: Gateway;
+  page: string;
+  now(): number;
+  uuid(): string;
+  /** Hands the upgrade to the shard. */
+  openSession(request: Request, hello: Hello): Promise<Response>;
+  /** Accepts the upgrade only to say why it is refused: browsers show no other answer to their scripts. */
+  refuseSession(request: Request, error: HivegateError, protocol: string | null): Response;
+  log(message: string, error: unknown): void;
+};
+
+export function createApp(ports: AppPorts): Hono {
+  const { gateway } = ports;
+  const app = new Hono();
+
+  const identify = (c: Context, permission: Permission | null) =>
+    authenticate(c.req.raw, { hive: hiveOf(c), permission }, gateway.tokens, ports.now());
+
+  app.onError((thrown, c) => {
+    const error = asHivegateError(thrown);
+    if (error.code === "internal") ports.log(`${c.req.method} ${c.req.path}`, error.cause);
+    const status: ContentfulStatusCode = error.httpStatus;
+    return c.json(error.toBody(), status);
+  });
+  app.notFound((c) => c.json(new HivegateError("not_found").toBody(), 404));
+
+  app.get("/", () => pageResponse(ports.page));
+  app.get("/healthz", (c) => c.json({ ok: true }));
+  app.get("/health/hybrid", async (c) => {
+    const sidecar = gateway.sidecar(c.req.query("hive") ?? gateway.firstHive);
+    const health = await hybridHealth(sidecar, ports.now());
+    return c.json(health, health.components.docker_hive_mind.status === "critical" ? 503 : 200);
+  });
+
+  const session = (kind: Hello["kind"], permission: Permission) => async (c: Context) => {
+    const request = c.req.raw;
+    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket")
+      throw new HivegateError("upgrade_required");
+    const protocol = acceptedProtocol(request.headers);
+    try {
+      const identity = await identify(c, permission);
+      gateway.sidecar(hiveOf(c));
+      return await ports.openSession(request, { hive: hiveOf(c), kind, identity, protocol });
+    } catch (thrown) {
+      return ports.refuseSession(request, asHivegateError(thrown), protocol);
+    }
+  };
+  app.get("/v1/hives/:hive/stream", session("stream", "telemetry:read"));
+  app.get("/v1/hives/:hive/relay", session("relay", "tasks:read"));
+
+  app.post("/v1/hives/:hive/tasks", async (c) => {
+    const identity = await identify(c, "tasks:write");
+    const hive = hiveOf(c);
+    const request = CreateTaskBody.safeParse(await readJson(c));
+    if (!request.success) throw invalid(request.error);
+    const key = IdempotencyKey.optional().safeParse(c.req.header("idempotency-key"));
+    if (!key.success) throw new HivegateError("invalid_request", "Idempotency-Key: 1 to 200 characters.");
+    const idempotencyKey = key.data ?? request.data.idempotencyKey;
+    const result = await createTask(
+      { ...request.data, idempotencyKey },
+      { hive, identity, sidecar: gateway.sidecar(hive), uuid: ports.uuid },
+    );
+    return c.json({ success: true, ...result }, result.created ? 201 : 200);
+  });
+
+  app.get("/v1/hives/:hive/tasks", async (c) => {
+    await identify(c, "tasks:read");
+    return c.json({ tasks: await gateway.sidecar(hiveOf(c)).tasks() });
+  });
+
+  app.get("/v1/hives/:hive/tasks/:id", async (c) => {
+    await identify(c, "tasks:read");
+    return c.json({ task: await gateway.sidecar(hiveOf(c)).task(taskIdOf(c)) });
+  });
+
+  for (const action of ["stop", "pause", "resume"] satisfies TaskAction[]) {
+    app.post(`/v1/hives/:hive/tasks/:id/${action}`, async (c) => {
+      await identify(c, "tasks:write");
+      return c.json({ task: await gateway.sidecar(hiveOf(c)).control(taskIdOf(c), action) });
+    });
+  }
+
+  app.get("/v1/hives/:hive/tasks/:id/events", async (c) => {
+    await identify(c, "tasks:read");
+    const after = LastEventId.safeParse(c.req.header("last-event-id") ?? c.req.query("after"));
+    if (!after.success) throw new HivegateError("invalid_request", "Last-Event-ID: the number of an event.");
+    const events = await gateway.sidecar(hiveOf(c)).eventStream(taskIdOf(c), after.data, c.req.raw.signal);
+    return new Response(events, { headers: SSE_HEADERS });
+  });
+
+  app.get("/v1/hives/:hive/swarms", async (c) => {
+    await identify(c, "tasks:read");
+    return c.json(await gateway.sidecar(hiveOf(c)).swarms());
+  });
+
+  app.get("/v1/hives/:hive/status", async (c) => {
+    await identify(c, "tasks:read");
+    return c.json(await gateway.sidecar(hiveOf(c)).status(c.req.query("swarmId")));
+  });
+
+  return app;
+}
+
+const CreateTaskBody = CreateTaskRequest.strict();
+const LastEventId = z.coerce.number().int().nonnegative().default(0);
+
+const hiveOf = (c: Context): string => c.req.param("hive") ?? "";
+
+function taskIdOf(c: Context): string {
+  const id = TaskId.safeParse(c.req.param("id"));
+  if (!id.success) throw new HivegateError("unknown_task");
+  return id.data;
+}
+
+async function readJson(c: Context): Promise<unknown> {
+  const declaredBytes = Number(c.req.header("content-length") ?? Number.NaN);
+  if (!(declaredBytes <= LIMITS.clientFrameBytes)) {
+    throw new HivegateError(
+      "body_too_large",
+      `Send Content-Length, at most ${LIMITS.clientFrameBytes} bytes.`,
+    );
+  }
+  try {
+    return await c.req.json();
+  } catch {
+    throw new HivegateError("invalid_json", "The body is not JSON.");
+  }
+}
+
+function invalid(error: z.ZodError): HivegateError {
+  const issue = error.issues[0];
+  return new HivegateError("invalid_request", `${issue?.path.join(".") || "body"}: ${issue?.message}`);
+}

@@ -1,0 +1,36 @@
+/** Who is asking: a bearer token in `Authorization`, or, from browsers' WebSockets, the second subprotocol. */
+
+import { type Identity, may, mayUseHive, type Permission } from "../shared/auth/permission.ts";
+import type { TokenVerifier } from "../shared/auth/token.ts";
+import { HivegateError } from "../shared/errors.ts";
+import { SUBPROTOCOL } from "../shared/protocol/gateway.ts";
+
+/** @throws HivegateError `unauthorized`, `token_expired`, `unknown_hive`, `forbidden` */
+export async function authenticate(
+  request: Request,
+  needed: { hive: string; permission: Permission | null },
+  tokens: TokenVerifier,
+  nowMs: number,
+): Promise<Identity> {
+  const token = bearer(request.headers) ?? offeredProtocols(request.headers)[1];
+  if (!token) throw new HivegateError("unauthorized");
+  const identity = await tokens.verify(token, nowMs);
+  if (!mayUseHive(identity, needed.hive)) throw new HivegateError("unknown_hive");
+  if (needed.permission && !may(identity, needed.permission)) {
+    throw new HivegateError("forbidden", `The token does not allow this: it lacks ${needed.permission}.`);
+  }
+  return identity;
+}
+
+/** The subprotocol to answer with: ours, if the client offered it; the token is never echoed. */
+export const acceptedProtocol = (headers: Headers): string | null =>
+  offeredProtocols(headers)[0] === SUBPROTOCOL ? SUBPROTOCOL : null;
+
+const bearer = (headers: Headers): string | undefined =>
+  /^Bearer +(\S+)$/i.exec(headers.get("authorization") ?? "")?.[1];
+
+const offeredProtocols = (headers: Headers): string[] =>
+  (headers.get("sec-websocket-protocol") ?? "")
+    .split(",")
+    .map((protocol) => protocol.trim())
+    .filter((protocol) => protocol.length > 0);

@@ -1,0 +1,65 @@
+/** The gateway's settings, from its environment (`wrangler.toml` and secrets). See docs/CONFIG.md. */
+import { z } from "zod";
+import { HiveId } from "../shared/protocol/ids.ts";
+
+const jsonText = z.string().transform((text, context) => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue({ code: "custom", message: "is not JSON" });
+    return z.NEVER;
+  }
+});
+
+const secret = z.string().transform((text, context) => {
+  const bytes = fromBase64(text);
+  if (bytes && bytes.length >= 32) return bytes;
+  context.addIssue({ code: "custom", message: "has to be at least 32 bytes in base64" });
+  return z.NEVER;
+});
+
+const Environment = z.object({
+  /** Which hives there are, where each one's sidecar is, and which key signs requests to it. */
+  HIVES: jsonText.pipe(
+    z
+      .record(
+        HiveId,
+        z.object({ url: z.url({ protocol: /^https?$/ }), kid: z.string().regex(/^[\w.-]{1,64}$/) }),
+      )
+      .refine((hives) => Object.keys(hives).length > 0, "names no hive"),
+  ),
+  /** Secret: `{kid: base64}`, at least 32 bytes each. */
+  SIDECAR_KEYS: jsonText.pipe(z.record(z.string(), secret)),
+  /** Secret: what client tokens are signed with; base64, at least 32 bytes. */
+  JWT_SECRET: secret,
+});
+
+export type HiveConfig = { hive: HiveId; url: string; kid: string; key: Uint8Array<ArrayBuffer> };
+export type GatewayConfig = { hives: ReadonlyMap<HiveId, HiveConfig>; jwtSecret: Uint8Array<ArrayBuffer> };
+
+/** @throws ConfigError with one line that names the variable, never its value */
+export function readConfig(environment: unknown): GatewayConfig {
+  const parsed = Environment.safeParse(environment);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new ConfigError(`${issue?.path.join(".") ?? "environment"}: ${issue?.message ?? "is wrong"}`);
+  }
+  const { HIVES, SIDECAR_KEYS, JWT_SECRET } = parsed.data;
+  const hives = new Map<HiveId, HiveConfig>();
+  for (const [hive, { url, kid }] of Object.entries(HIVES)) {
+    const key = SIDECAR_KEYS[kid];
+    if (!key) throw new ConfigError(`SIDECAR_KEYS: holds no key "${kid}", which hive "${hive}" uses`);
+    hives.set(hive, { hive, url, kid, key });
+  }
+  return { hives, jwtSecret: JWT_SECRET };
+}
+
+export class ConfigError extends Error {}
+
+function fromBase64(text: string): Uint8Array<ArrayBuffer> | null {
+  try {
+    return Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (char) => char.charCodeAt(0));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,17 @@
+import type { Identity } from "../shared/auth/permission.ts";
+import type { CreateTaskRequest } from "../shared/protocol/client.ts";
+import type { CreateTaskResult } from "../shared/protocol/sidecar.ts";
+import { priorityOf } from "../shared/swarm/task.ts";
+import type { SidecarClient } from "./sidecar-client.ts";
+import { taskIdFor } from "./task-id.ts";
+
+/** Starts a task (H1). With an idempotency key a repeated request finds the task it started before. */
+export async function createTask(
+  request: CreateTaskRequest,
+  by: { hive: string; identity: Identity; sidecar: SidecarClient; uuid(): string },
+): Promise<CreateTaskResult> {
+  const { task, priority, verbose, idempotencyKey } = request;
+  const taskId =
+    idempotencyKey === undefined ? by.uuid() : await taskIdFor(by.hive, by.identity.subject, idempotencyKey);
+  return by.sidecar.createTask({ taskId, task, priority: priorityOf(priority), verbose });
+}

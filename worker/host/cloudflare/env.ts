@@ -1,0 +1,32 @@
+import { ConfigError, readConfig } from "../../config.ts";
+import { Gateway } from "../../gateway.ts";
+import type { HiveObject } from "./hive-object.ts";
+import type { ShardObject } from "./shard-object.ts";
+
+export interface Env {
+  HIVE: DurableObjectNamespace<HiveObject>;
+  SHARD: DurableObjectNamespace<ShardObject>;
+  HIVES: string;
+  SIDECAR_KEYS: string;
+  JWT_SECRET: string;
+}
+
+const gateways = new WeakMap<object, Gateway>();
+
+/** The gateway for this environment, made once: keys are imported and tokens remembered per isolate. */
+export function gatewayOf(env: Env): Gateway {
+  const known = gateways.get(env);
+  if (known) return known;
+  try {
+    const gateway = new Gateway(readConfig(env));
+    gateways.set(env, gateway);
+    return gateway;
+  } catch (error) {
+    if (error instanceof ConfigError) console.error(`hivegate: bad configuration: ${error.message}`);
+    throw error;
+  }
+}
+
+export const log = (message: string, error: unknown): void => {
+  console.error(JSON.stringify({ message, error: error instanceof Error ? error.stack : String(error) }));
+};

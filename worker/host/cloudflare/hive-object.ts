@@ -1,0 +1,42 @@
+/** The Durable Object that a Hive lives in. It dials its shards, so that they stay servers and hibernate. */
+import { DurableObject } from "cloudflare:workers";
+import { systemClock } from "../../clock.ts";
+import { Hive, type ShardSocket } from "../../hive/hive.ts";
+import { type Env, gatewayOf, log } from "./env.ts";
+
+export class HiveObject extends DurableObject<Env> {
+  #hive: Hive | null = null;
+
+  /** Opens a feed to a shard. `shard` is the id of its object. */
+  async dial(hive: string, shard: string): Promise<void> {
+    const object = this.env.SHARD.get(this.env.SHARD.idFromString(shard));
+    const response = await object.fetch(`http://shard/feed/${hive}`, { headers: { upgrade: "websocket" } });
+    const socket = response.webSocket;
+    if (!socket) throw new Error(`shard answered ${response.status} to the feed`);
+    const feed: ShardSocket = {
+      send: (text) => {
+        // A feed that has closed is noticed by its own event.
+        if (socket.readyState === WebSocket.OPEN) socket.send(text);
+      },
+      close: () => socket.close(1000, "replaced"),
+    };
+    const owner = this.#hiveOf(hive);
+    socket.addEventListener("message", ({ data }) => {
+      if (typeof data === "string") owner.shardReceived(shard, data);
+    });
+    socket.addEventListener("close", () => owner.shardClosed(shard, feed));
+    socket.addEventListener("error", () => owner.shardClosed(shard, feed));
+    socket.accept();
+    owner.shardConnected(shard, feed);
+  }
+
+  #hiveOf(hive: string): Hive {
+    this.#hive ??= new Hive({
+      clock: systemClock,
+      random: Math.random,
+      telemetry: (signal) => gatewayOf(this.env).sidecar(hive).telemetry(signal),
+      log,
+    });
+    return this.#hive;
+  }
+}

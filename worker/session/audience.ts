@@ -1,0 +1,119 @@
+/**
+ * Who sees what: the sessions of a shard in groups, and the picture that they are shown. Sends each group
+ * one frame per tick, by deadline; when nothing has changed there is no timer.
+ */
+import { may } from "../../shared/auth/permission.ts";
+import { MODE_INTERVAL_MS } from "../../shared/protocol/client.ts";
+import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
+import type { TelemetryLine } from "../../shared/protocol/sidecar.ts";
+import { Picture } from "../../shared/swarm/picture.ts";
+import type { Clock } from "../clock.ts";
+import { Group, type View, viewKey } from "./group.ts";
+import type { Session, SessionState } from "./session.ts";
+
+export type AudiencePorts = {
+  clock: Clock;
+  /** Sends a frame that is already encoded. May end the session. */
+  deliver(session: Session, text: string): void;
+  /** The session has its first snapshot. */
+  synced(session: Session): void;
+};
+
+export class Audience {
+  readonly picture = new Picture();
+  readonly #ports: AudiencePorts;
+  readonly #groups = new Map<string, Group>();
+  #live = false;
+
+  constructor(ports: AudiencePorts) {
+    this.#ports = ports;
+  }
+
+  get isEmpty(): boolean {
+    return this.#groups.size === 0;
+  }
+
+  join(session: Session): void {
+    const view = viewOf(session.state);
+    const key = viewKey(view);
+    const group = this.#groups.get(key) ?? new Group(view, this.picture.offset);
+    this.#groups.set(key, group);
+    group.sessions.add(session);
+  }
+
+  leave(session: Session): void {
+    const key = viewKey(viewOf(session.state));
+    const group = this.#groups.get(key);
+    if (!group?.sessions.delete(session) || group.sessions.size > 0) return;
+    group.cancelTick?.();
+    this.#groups.delete(key);
+  }
+
+  /** Sends a session its snapshot; without a picture yet, it gets one as soon as there is. */
+  sync(session: Session): void {
+    const group = this.#groups.get(viewKey(viewOf(session.state)));
+    if (!group || this.picture.epoch === null) return;
+    this.#ports.deliver(session, this.#snapshotOf(group));
+    this.#ports.synced(session);
+  }
+
+  /** False: a line is missing between this one and the picture. */
+  take(line: TelemetryLine): boolean {
+    const outcome = this.picture.apply(line);
+    if (outcome === "gap") return false;
+    if (line.type === "snapshot") this.#restart();
+    if (line.type === "change") {
+      for (const group of this.#groups.values()) if (group.note(line.change)) this.#schedule(group);
+    }
+    return true;
+  }
+
+  setLive(live: boolean): void {
+    if (this.#live === live) return;
+    this.#live = live;
+    const frame: GatewayFrame = { type: "hive_status", live, timestamp: this.#ports.clock.now() };
+    const text = JSON.stringify(frame);
+    for (const group of this.#groups.values()) {
+      for (const session of group.sessions) this.#ports.deliver(session, text);
+    }
+  }
+
+  /** The picture was replaced: everybody gets a snapshot, encoded once per group. */
+  #restart(): void {
+    for (const group of this.#groups.values()) {
+      group.restart(this.picture.offset);
+      const text = this.#snapshotOf(group);
+      for (const session of group.sessions) {
+        this.#ports.deliver(session, text);
+        this.#ports.synced(session);
+      }
+    }
+  }
+
+  #snapshotOf(group: Group): string {
+    return JSON.stringify(group.snapshot(this.picture, this.#live, this.#ports.clock.now()));
+  }
+
+  #schedule(group: Group): void {
+    const intervalMs = MODE_INTERVAL_MS[group.view.mode];
+    if (group.cancelTick || intervalMs === null) return;
+    const waitMs = Math.max(0, group.lastTickMs + intervalMs - this.#ports.clock.now());
+    group.cancelTick = this.#ports.clock.after(waitMs, () => this.#tick(group));
+  }
+
+  #tick(group: Group): void {
+    group.cancelTick = null;
+    const frame = group.tick(this.picture, this.#ports.clock.now());
+    if (!frame) return;
+    const text = JSON.stringify(frame);
+    for (const session of group.sessions) {
+      if (session.state.synced) this.#ports.deliver(session, text);
+    }
+  }
+}
+
+const viewOf = (state: SessionState): View => ({
+  filters: state.filters,
+  mode: state.mode,
+  seesTasks: may(state.identity, "tasks:read"),
+});

@@ -1,0 +1,184 @@
+/** What each frame of a client does. One table: permission, and the answer. */
+import { z } from "zod";
+import { type Identity, may, type Permission } from "../../shared/auth/permission.ts";
+import { asHivegateError, HivegateError } from "../../shared/errors.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import { CLIENT_FRAME_TYPES, ClientFrame, type Filters, type Mode } from "../../shared/protocol/client.ts";
+import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
+import { createTask } from "../create-task.ts";
+import type { SidecarClient } from "../sidecar-client.ts";
+
+/** What the frames of one session can act on. */
+export type SessionActions = {
+  readonly hive: string;
+  readonly identity: Identity;
+  readonly sidecar: SidecarClient;
+  now(): number;
+  uuid(): string;
+  follow(taskId: string, after: number): void;
+  unfollow(taskId: string): void;
+  /** Changes filters or mode, or neither, and sends a snapshot if the session is a stream. */
+  watch(change: { filters?: Filters; mode?: Mode }): { filters: Filters; mode: Mode };
+};
+
+/** The frames that answer one: they carry its `requestId`. */
+type Answer = Exclude<
+  GatewayFrame,
+  { type: "task_event" | "welcome" | "hive_status" | "snapshot" | "agent_update" }
+>;
+
+type Handler<Type> = {
+  permission: Permission | null;
+  run(frame: ClientFrame & { type: Type }, actions: SessionActions): Promise<Answer | null> | Answer | null;
+};
+
+const RequestId = z.object({ requestId: z.string().max(100) });
+const FrameType = z.object({ type: z.string() });
+
+const control = (action: "stop" | "pause" | "resume"): Handler<`${typeof action}_task`> => ({
+  permission: "tasks:write",
+  run: async (frame, { sidecar, now }) => ({
+    type: "task",
+    task: await sidecar.control(frame.taskId, action),
+    timestamp: now(),
+  }),
+});
+
+const HANDLERS: { [Type in ClientFrame["type"]]: Handler<Type> } = {
+  ping: { permission: null, run: (_, { now }) => ({ type: "pong", timestamp: now() }) },
+  heartbeat: { permission: null, run: (_, { now }) => ({ type: "heartbeat_ack", timestamp: now() }) },
+
+  create_task: {
+    permission: "tasks:write",
+    async run(frame, actions) {
+      if (frame.follow && !may(actions.identity, "tasks:read")) throw new HivegateError("forbidden");
+      const { task, created, telemetry } = await createTask(frame, actions);
+      if (frame.follow) actions.follow(task.taskId, 0);
+      const { taskId, swarmId, method } = task;
+      return {
+        type: "task_created",
+        success: true,
+        taskId,
+        swarmId,
+        method,
+        created,
+        timestamp: actions.now(),
+        telemetry,
+      };
+    },
+  },
+  stop_task: control("stop"),
+  pause_task: control("pause"),
+  resume_task: control("resume"),
+
+  get_status: {
+    permission: "tasks:read",
+    run: async (frame, { sidecar, now }) => ({
+      type: "status",
+      ...(await sidecar.status(frame.swarmId)),
+      timestamp: now(),
+    }),
+  },
+  list_swarms: {
+    permission: "tasks:read",
+    run: async (_, { sidecar, now }) => ({ type: "swarms", ...(await sidecar.swarms()), timestamp: now() }),
+  },
+
+  follow_task: {
+    permission: "tasks:read",
+    async run(frame, { sidecar, follow, now }) {
+      // Asked first, so that a wrong id is an error here and not a stream that ends at once.
+      await sidecar.task(frame.taskId);
+      follow(frame.taskId, frame.after);
+      return { type: "task_followed", taskId: frame.taskId, timestamp: now() };
+    },
+  },
+  unfollow_task: {
+    permission: "tasks:read",
+    run(frame, { unfollow, now }) {
+      unfollow(frame.taskId);
+      return { type: "task_unfollowed", taskId: frame.taskId, reason: "asked", timestamp: now() };
+    },
+  },
+
+  update_filters: {
+    permission: "telemetry:read",
+    run: (frame, { watch, now }) => ({
+      type: "session",
+      ...watch({ filters: frame.filters }),
+      timestamp: now(),
+    }),
+  },
+  performance_mode: {
+    permission: "telemetry:read",
+    run: (frame, { watch, now }) => ({ type: "session", ...watch({ mode: frame.mode }), timestamp: now() }),
+  },
+  get_snapshot: {
+    permission: "telemetry:read",
+    run(_, { watch }) {
+      watch({});
+      return null;
+    },
+  },
+};
+
+/** The answer to a frame, if it has one. Never throws: an error is an answer too. */
+export async function dispatch(
+  data: string | ArrayBuffer,
+  actions: SessionActions,
+  log: (error: unknown) => void,
+): Promise<Answer | null> {
+  let requestId: { requestId: string } | null = null;
+  try {
+    const json = readJson(data);
+    requestId = RequestId.safeParse(json).data ?? null;
+    const answer = await handle(parseFrame(json), actions);
+    return answer && { ...answer, ...requestId };
+  } catch (thrown) {
+    const error = asHivegateError(thrown);
+    if (error.code === "internal") log(error.cause);
+    return { ...errorFrame(error, actions.now()), ...requestId };
+  }
+}
+
+export const errorFrame = (error: HivegateError, nowMs: number): Answer => ({
+  type: "error",
+  ...error.toBody(),
+  timestamp: nowMs,
+});
+
+function readJson(data: string | ArrayBuffer): unknown {
+  if (typeof data !== "string") throw new HivegateError("unknown_message");
+  // A UTF-16 unit is at most three bytes of UTF-8, so most frames need no counting.
+  if (data.length * 3 > LIMITS.clientFrameBytes && utf8Bytes(data) > LIMITS.clientFrameBytes) {
+    throw new HivegateError("frame_too_large", `A frame is at most ${LIMITS.clientFrameBytes} bytes.`);
+  }
+  try {
+    return JSON.parse(data);
+  } catch {
+    throw new HivegateError("invalid_json", "Unknown message format");
+  }
+}
+
+function parseFrame(json: unknown): ClientFrame {
+  const parsed = ClientFrame.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const known = FrameType.safeParse(json);
+  if (!known.success || !CLIENT_FRAME_TYPES.has(known.data.type)) throw new HivegateError("unknown_message");
+  const issue = parsed.error.issues[0];
+  throw new HivegateError("invalid_request", `${issue?.path.join(".") || "frame"}: ${issue?.message}`);
+}
+
+/** The table is keyed by type, but TypeScript cannot follow a key from a union to its own handler. */
+function handle<Type extends ClientFrame["type"]>(
+  frame: ClientFrame & { type: Type },
+  actions: SessionActions,
+): Promise<Answer | null> | Answer | null {
+  const handler: Handler<Type> = HANDLERS[frame.type];
+  if (handler.permission && !may(actions.identity, handler.permission)) {
+    throw new HivegateError("forbidden", `The token does not allow this: it lacks ${handler.permission}.`);
+  }
+  return handler.run(frame, actions);
+}
+
+const utf8Bytes = (text: string): number => new TextEncoder().encode(text).length;

@@ -1,0 +1,160 @@
+/** The sidecar, as the worker calls it: signed requests, checked answers, errors of the one vocabulary. */
+import { z } from "zod";
+import { type MacKey, type Sha256, signRequest } from "../shared/auth/signature.ts";
+import { ERROR_CODES, HivegateError } from "../shared/errors.ts";
+import { LIMITS } from "../shared/limits.ts";
+import {
+  type CreateTask,
+  CreateTaskResult,
+  HybridHealth,
+  SwarmList,
+  SwarmStatus,
+  TaskAnswer,
+  TaskList,
+  TelemetryLine,
+} from "../shared/protocol/sidecar.ts";
+import { type Task, TaskEvent } from "../shared/swarm/task.ts";
+import { LineSplitter, readLines } from "../shared/wire/lines.ts";
+import { EventParser } from "../shared/wire/sse.ts";
+
+export type TaskAction = "stop" | "pause" | "resume";
+
+export type SidecarPorts = {
+  hive: string;
+  url: string;
+  key: MacKey;
+  fetch: (url: string, init: RequestInit) => Promise<Response>;
+  sha256: Sha256;
+  now: () => number;
+  nonce: () => string;
+};
+
+const RemoteError = z.object({ code: z.enum(ERROR_CODES), message: z.string() });
+const NO_BODY = new Uint8Array();
+
+export class SidecarClient {
+  readonly #ports: SidecarPorts;
+
+  constructor(ports: SidecarPorts) {
+    this.#ports = ports;
+  }
+
+  createTask(task: CreateTask): Promise<CreateTaskResult> {
+    return this.#json("POST", "/v1/tasks", CreateTaskResult, task);
+  }
+
+  async tasks(): Promise<Task[]> {
+    return (await this.#json("GET", "/v1/tasks", TaskList)).tasks;
+  }
+
+  async task(taskId: string): Promise<Task> {
+    return (await this.#json("GET", `/v1/tasks/${taskId}`, TaskAnswer)).task;
+  }
+
+  async control(taskId: string, action: TaskAction): Promise<Task> {
+    return (await this.#json("POST", `/v1/tasks/${taskId}/${action}`, TaskAnswer)).task;
+  }
+
+  swarms(): Promise<SwarmList> {
+    return this.#json("GET", "/v1/swarms", SwarmList);
+  }
+
+  status(swarmId?: string): Promise<SwarmStatus> {
+    const query = swarmId === undefined ? "" : `?swarmId=${encodeURIComponent(swarmId)}`;
+    return this.#json("GET", `/v1/status${query}`, SwarmStatus);
+  }
+
+  health(): Promise<HybridHealth> {
+    return this.#json("GET", "/v1/health", HybridHealth);
+  }
+
+  /** The task's events after `after`, as the sidecar's own event stream, to be passed on as it is. */
+  eventStream(taskId: string, after: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    return this.#stream(`/v1/tasks/${taskId}/events`, signal, { "last-event-id": String(after) });
+  }
+
+  /** The same, event by event. Ends with the task. */
+  async *events(taskId: string, after: number, signal: AbortSignal): AsyncGenerator<TaskEvent, void, void> {
+    const stream = await this.eventStream(taskId, after, signal);
+    const parser = new EventParser();
+    for await (const line of readLines(
+      stream,
+      new LineSplitter(LIMITS.telemetryLineBytes, { keepEmpty: true }),
+    )) {
+      const event = parser.push(line);
+      if (event) yield TaskEvent.parse(JSON.parse(event.data));
+    }
+  }
+
+  /** The telemetry stream, line by line, each beside its own text so that it need not be encoded again. */
+  async *telemetry(signal: AbortSignal): AsyncGenerator<{ line: TelemetryLine; text: string }, void, void> {
+    const stream = await this.#stream("/v1/telemetry", signal);
+    for await (const text of readLines(stream, new LineSplitter(LIMITS.telemetryLineBytes))) {
+      yield { line: TelemetryLine.parse(JSON.parse(text)), text };
+    }
+  }
+
+  async #json<T>(method: string, path: string, schema: z.ZodType<T>, body?: unknown): Promise<T> {
+    const signal = AbortSignal.timeout(LIMITS.sidecarTimeoutMs);
+    const response = await this.#request(method, path, signal, { body });
+    const answer = await response.json().catch((cause: unknown) => {
+      throw unreachable(signal, cause);
+    });
+    const parsed = schema.safeParse(answer);
+    if (!parsed.success) throw new HivegateError("internal", undefined, { cause: parsed.error });
+    return parsed.data;
+  }
+
+  async #stream(path: string, signal: AbortSignal, headers?: Record<string, string>) {
+    const response = await this.#request("GET", path, signal, { headers });
+    if (!response.body) throw new HivegateError("sidecar_unreachable");
+    return response.body;
+  }
+
+  async #request(
+    method: string,
+    path: string,
+    signal: AbortSignal,
+    extra: { body?: unknown; headers?: Record<string, string> | undefined },
+  ): Promise<Response> {
+    const { hive, url, key, sha256, now, nonce } = this.#ports;
+    const body = extra.body === undefined ? NO_BODY : new TextEncoder().encode(JSON.stringify(extra.body));
+    const signed = await signRequest(
+      { method, url: path, hive, body },
+      { key, sha256, nowMs: now(), lifeMs: LIMITS.signatureLifeMs / 2, nonce: nonce() },
+    );
+    const headers = {
+      ...extra.headers,
+      ...signed,
+      ...(body.length && { "content-type": "application/json" }),
+    };
+    let response: Response;
+    try {
+      response = await this.#ports.fetch(new URL(path, url).href, {
+        method,
+        headers,
+        signal,
+        redirect: "manual",
+        ...(body.length > 0 && { body }),
+      });
+    } catch (cause) {
+      throw unreachable(signal, cause);
+    }
+    if (response.ok) return response;
+    throw await refusal(response);
+  }
+}
+
+function unreachable(signal: AbortSignal, cause: unknown): HivegateError {
+  const late =
+    signal.aborted && signal.reason instanceof DOMException && signal.reason.name === "TimeoutError";
+  return new HivegateError(late ? "timeout" : "sidecar_unreachable", undefined, { cause });
+}
+
+/** The sidecar's own error, but for the one about our signature, which is not the client's business. */
+async function refusal(response: Response): Promise<HivegateError> {
+  const body = RemoteError.safeParse(await response.json().catch(() => null));
+  if (response.status === 401) return new HivegateError("sidecar_refused", undefined, { cause: body.data });
+  if (!body.success) return new HivegateError("sidecar_unreachable", undefined, { cause: response.status });
+  return new HivegateError(body.data.code, body.data.message);
+}
