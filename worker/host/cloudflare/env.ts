@@ -28,5 +28,6 @@ export function gatewayOf(env: Env): Gateway {
 }
 
 export const log = (message: string, error: unknown): void => {
-  console.error(JSON.stringify({ message, error: error instanceof Error ? error.stack : String(error) }));
+  const cause = error instanceof Error && error.cause !== undefined ? String(error.cause) : undefined;
+  console.error(JSON.stringify({ message, error: String(error), cause }));
 };

@@ -63,6 +63,8 @@ export class ShardObject extends DurableObject<Env> {
   }
 
   override webSocketClose(socket: WebSocket): void {
+    // A hibernating socket does not answer the other end's close by itself.
+    socket.close();
     this.#closed(socket);
   }
 
