@@ -1,0 +1,61 @@
+import { Worker } from "node:worker_threads";
+import { z } from "zod";
+import { DEMO_LIMITS } from "./limits.ts";
+import type { UnitValue } from "./work.ts";
+
+/** The units that one agent does: `first`, `first + step`, and so on. */
+export const Share = z.object({
+  task: z.string(),
+  first: z.number().int().nonnegative(),
+  step: z.number().int().positive(),
+});
+export type Share = z.infer<typeof Share>;
+
+const UnitDone = z.object({ unit: z.number().int(), value: z.union([z.number(), z.string()]) });
+
+export type AgentEvents = {
+  online(): void;
+  unitDone(unit: number, value: UnitValue): void;
+  /** The last event. `error` is null when the thread ended by itself or was stopped. */
+  ended(error: Error | null): void;
+};
+
+export interface AgentThread {
+  /** CPU time used since its start and heap in use now; null when that cannot be known (any more). */
+  measure(): Promise<{ cpuMicros: number; heapBytes: number } | null>;
+  stop(): Promise<void>;
+}
+
+export type StartAgent = (share: Share, events: AgentEvents) => AgentThread;
+
+export const startAgentThread: StartAgent = (share, events) => {
+  const worker = new Worker(new URL("./agent-worker.ts", import.meta.url), {
+    workerData: share,
+    resourceLimits: { maxOldGenerationSizeMb: DEMO_LIMITS.agentHeapMegabytes },
+  });
+  let failure: Error | null = null;
+  worker.on("online", () => events.online());
+  worker.on("message", (message) => {
+    const { unit, value } = UnitDone.parse(message);
+    events.unitDone(unit, value);
+  });
+  worker.on("error", (thrown) => {
+    failure = thrown instanceof Error ? thrown : new Error(String(thrown));
+  });
+  worker.on("exit", () => events.ended(failure));
+
+  return {
+    measure: async () => {
+      try {
+        const [cpu, heap] = await Promise.all([worker.cpuUsage(), worker.getHeapStatistics()]);
+        return { cpuMicros: cpu.user + cpu.system, heapBytes: heap.used_heap_size + heap.external_memory };
+      } catch {
+        // The thread has ended since.
+        return null;
+      }
+    },
+    stop: async () => {
+      await worker.terminate();
+    },
+  };
+};

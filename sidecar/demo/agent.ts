@@ -1,0 +1,116 @@
+import type { AgentThread } from "./agent-thread.ts";
+
+export type AgentStatus = "starting" | "working" | "done" | "failed" | "stopped";
+
+/** An agent as `agent_list` shows it. Times are milliseconds since the epoch, `progress` is 0 to 1. */
+export type AgentEntry = {
+  agentId: string;
+  swarmId: string;
+  name: string;
+  type: "queen" | "worker";
+  status: AgentStatus;
+  currentTask: string | null;
+  progress: number;
+  createdAt: number;
+  lastActive: number;
+};
+
+/** An agent as `agent_metrics` shows it: measured, or null. */
+export type AgentFigures = {
+  agentId: string;
+  /** Percent of one core, over the last moment. */
+  cpuPercent: number | null;
+  memoryBytes: number | null;
+  unitsDone: number;
+  /** Average since its first unit began. */
+  unitsPerSecond: number | null;
+  tasksActive: number;
+  tasksCompleted: number;
+  tasksFailed: number;
+};
+
+export const isAtWork = (status: AgentStatus): boolean => status === "starting" || status === "working";
+
+/** Whether an agent's task is going on, done or failed, as the counters of `agent_metrics` say it. */
+export const taskCounters = (status: AgentStatus) => ({
+  tasksActive: isAtWork(status) ? 1 : 0,
+  tasksCompleted: status === "done" ? 1 : 0,
+  tasksFailed: status === "failed" ? 1 : 0,
+});
+
+type Usage = { cpuMicros: number; atMs: number };
+
+/** A worker's state and figures. `thread` does the work. */
+export class WorkerAgent {
+  readonly agentId: string;
+  readonly units: number;
+  readonly createdAt: number;
+  status: AgentStatus = "starting";
+  unitsDone = 0;
+  lastActive: number;
+  thread: AgentThread | null = null;
+  #startedAt: number | null = null;
+  #usage: Usage | null = null;
+  #measuring = false;
+  #cpuPercent: number | null = null;
+  #memoryBytes: number | null = null;
+
+  constructor(agentId: string, units: number, nowMs: number) {
+    this.agentId = agentId;
+    this.units = units;
+    this.createdAt = nowMs;
+    this.lastActive = nowMs;
+  }
+
+  began(nowMs: number): void {
+    if (this.status !== "starting") return;
+    this.status = "working";
+    this.#startedAt = nowMs;
+    this.lastActive = nowMs;
+  }
+
+  unitDone(nowMs: number): void {
+    this.unitsDone++;
+    this.lastActive = nowMs;
+    if (this.unitsDone === this.units) this.finish("done");
+  }
+
+  /** A thread that is over uses nothing that could be measured. */
+  finish(status: AgentStatus): void {
+    if (!isAtWork(this.status)) return;
+    this.status = status;
+    this.#cpuPercent = null;
+    this.#memoryBytes = null;
+  }
+
+  /** Takes the figures of this moment. `now` is read when they have come. */
+  async measure(now: () => number): Promise<void> {
+    if (this.#measuring || this.status !== "working" || !this.thread) return;
+    this.#measuring = true;
+    const measured = await this.thread.measure();
+    this.#measuring = false;
+    if (!measured || this.status !== "working") return;
+    const usage = { cpuMicros: measured.cpuMicros, atMs: now() };
+    this.#cpuPercent = this.#usage && cpuPercent(this.#usage, usage);
+    this.#memoryBytes = measured.heapBytes;
+    this.#usage = usage;
+  }
+
+  figures(nowMs: number): AgentFigures {
+    const untilMs = this.status === "working" ? nowMs : this.lastActive;
+    const seconds = this.#startedAt === null ? 0 : (untilMs - this.#startedAt) / 1000;
+    return {
+      agentId: this.agentId,
+      cpuPercent: this.#cpuPercent,
+      memoryBytes: this.#memoryBytes,
+      unitsDone: this.unitsDone,
+      unitsPerSecond: seconds > 0 ? this.unitsDone / seconds : null,
+      ...taskCounters(this.status),
+    };
+  }
+}
+
+function cpuPercent(before: Usage, after: Usage): number | null {
+  const elapsedMicros = (after.atMs - before.atMs) * 1000;
+  return elapsedMicros > 0 ? ((after.cpuMicros - before.cpuMicros) / elapsedMicros) * 100 : null;
+}
