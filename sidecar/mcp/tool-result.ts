@@ -1,0 +1,33 @@
+import { HivegateError } from "../../shared/errors.ts";
+import { ToolResult } from "../../shared/protocol/mcp.ts";
+
+/**
+ * The data in the answer to `tools/call`: the structured content, else the JSON in the first text, else that
+ * text itself, else null. What the server says of a failure is the error's cause: it is for the log alone,
+ * since servers put paths and addresses into it.
+ * @throws HivegateError `mcp_failed` when the tool failed, by `isError` or by `success: false` in its data
+ */
+export function toolData(result: unknown): unknown {
+  const parsed = ToolResult.safeParse(result);
+  if (!parsed.success) throw failed("the answer is not a tool's result");
+  const text = parsed.data.content.find((part) => part.type === "text")?.text;
+  const data = parsed.data.structuredContent ?? (text === undefined ? null : jsonOrText(text));
+  if (parsed.data.isError) throw failed(text ?? "the tool failed without a word");
+  // Some servers report a failure inside a result that counts as a success for the protocol.
+  if (saysItFailed(data)) throw failed(String(data.error ?? "the tool says that it failed"));
+  return data;
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+const saysItFailed = (data: unknown): data is { success: false; error?: unknown } =>
+  typeof data === "object" && data !== null && "success" in data && data.success === false;
+
+const failed = (reason: string): HivegateError =>
+  new HivegateError("mcp_failed", undefined, { cause: new Error(reason) });

@@ -1,0 +1,7 @@
+/** What `promise` comes to, or a rejection with `late()` after `limitMs`. The promise itself is not ended. */
+export function within<T>(promise: Promise<T>, limitMs: number, late: () => Error): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(late()), limitMs);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
