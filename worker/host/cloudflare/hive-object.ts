@@ -13,14 +13,18 @@ export class HiveObject extends DurableObject<Env> {
     const response = await object.fetch(`http://shard/feed/${hive}`, { headers: { upgrade: "websocket" } });
     const socket = response.webSocket;
     if (!socket) throw new Error(`shard answered ${response.status} to the feed`);
+    const owner = this.#hiveOf(hive);
     const feed: ShardSocket = {
-      send: (text) => {
-        // A feed that has closed is noticed by its own event.
-        if (socket.readyState === WebSocket.OPEN) socket.send(text);
+      send(text) {
+        try {
+          socket.send(text);
+        } catch {
+          // Closed, but its event has not come yet.
+          owner.shardClosed(shard, feed);
+        }
       },
       close: () => socket.close(1000, "replaced"),
     };
-    const owner = this.#hiveOf(hive);
     socket.addEventListener("message", ({ data }) => {
       if (typeof data === "string") owner.shardReceived(shard, data);
     });

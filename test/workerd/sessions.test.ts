@@ -1,0 +1,258 @@
+import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env, exports } from "cloudflare:workers";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { ALL_PERMISSIONS, type Identity } from "../../shared/auth/permission.ts";
+import { mintToken } from "../../shared/auth/token.ts";
+import { GatewayFrame } from "../../shared/protocol/gateway.ts";
+import { CreateTask, type TelemetryChange, type TelemetryLine } from "../../shared/protocol/sidecar.ts";
+import type { Agent } from "../../shared/swarm/agent.ts";
+import { formatEvent } from "../../shared/wire/sse.ts";
+import { anAgent, aTask } from "../support/agents.ts";
+import { sidecar } from "./fake-sidecar.ts";
+
+/** Each test begins without sockets, streams or objects of the one before. */
+beforeEach(async () => {
+  await abortAllDurableObjects();
+  await sidecar.reset();
+});
+
+const NO_TELEMETRY = { status: "telemetry_unavailable" };
+
+const untilWatched = (watched: boolean) =>
+  vi.waitFor(async () => expect((await sidecar.observe()).isWatched).toBe(watched), { timeout: 5_000 });
+
+describe("a session", () => {
+  it("S1 greets a client with its id, mode, filters and limits", async () => {
+    const client = await connect("stream");
+    const welcome = await client.next("welcome");
+    expect(welcome).toMatchObject({ hive: "default", mode: "normal", epoch: null });
+    expect(welcome.client_id).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it("H4 answers ping with pong, and anything unknown with the agreed error", async () => {
+    const client = await connect("relay");
+    client.send({ type: "ping", requestId: "1" });
+    expect(await client.next("pong")).toMatchObject({ requestId: "1", timestamp: expect.any(Number) });
+    client.sendText("not json");
+    expect(await client.next("error")).toMatchObject({
+      code: "invalid_json",
+      message: "Unknown message format",
+    });
+    client.send({ type: "dance" });
+    expect(await client.next("error")).toMatchObject({
+      code: "unknown_message",
+      message: "Unknown message format",
+    });
+  });
+
+  it("S8 refuses a missing, a forged and an expired token with a close code that says not to come back", async () => {
+    for (const [token, code] of [
+      [null, 4502],
+      ["forged", 4502],
+      [await tokenFor({ expiresMs: Date.now() - 1000 }), 4503],
+      [await tokenFor({ hives: ["other"] }), 4505],
+      [await tokenFor({ permissions: [] }), 4504],
+    ] as const) {
+      const client = await connect("stream", token);
+      await client.next("error");
+      expect(await client.closed).toBe(code);
+    }
+  });
+
+  it("S2 sends a snapshot, then what changed, with figures only for those who asked", async () => {
+    const client = await connect("stream");
+    await client.next("welcome");
+    await untilWatched(true);
+    await sidecar.emit(snapshot([anAgent()]));
+    const first = await client.next("snapshot");
+    expect(first.payload.agents).toHaveLength(1);
+    expect(first.payload.agents[0]).not.toHaveProperty("performance");
+
+    await sidecar.emit(change(1, { agents: [anAgent({ status: "done" })] }));
+    const update = await client.next("agent_update");
+    expect(update).toMatchObject({ from: 1, offset: 2, payload: { agents: [{ status: "done" }] } });
+
+    client.send({ type: "update_filters", filters: { include_performance: true } });
+    const again = await client.next("snapshot");
+    expect(again.payload.agents[0]?.performance?.cpu_usage).toBe(42);
+  });
+
+  it("S1 survives eviction with its filters, and goes on receiving", async () => {
+    const client = await connect("stream");
+    await untilWatched(true);
+    await sidecar.emit(snapshot([anAgent(), anAgent({ agent_id: "agent-2", agent_type: "queen" })]));
+    await client.next("snapshot");
+    client.send({ type: "update_filters", filters: { agent_types: ["queen"] } });
+    await client.next("snapshot");
+
+    await evictDurableObject(shardStub());
+    await sidecar.emit(
+      change(1, {
+        agents: [
+          anAgent({ status: "x" }),
+          anAgent({ agent_id: "agent-2", agent_type: "queen", status: "y" }),
+        ],
+      }),
+    );
+    // The picture was lost with the memory: the shard asks for it and starts its clients from a snapshot.
+    const fresh = await client.next("snapshot");
+    expect(fresh.offset).toBe(2);
+    expect(fresh.payload.agents.map((agent) => [agent.agent_id, agent.status])).toEqual([["agent-2", "y"]]);
+
+    await sidecar.emit(change(2, { removed: ["agent-2"] }));
+    expect((await client.next("agent_update")).payload.removed).toEqual(["agent-2"]);
+    client.send({ type: "ping" });
+    await client.next("pong");
+  });
+
+  it("H9 opens one telemetry stream for many clients, and ends it with the last", async () => {
+    const clients = await Promise.all([connect("stream"), connect("stream"), connect("stream")]);
+    await untilWatched(true);
+    await sidecar.emit(snapshot([anAgent()]));
+    for (const client of clients) await client.next("snapshot");
+    expect(await telemetryRequests()).toBe(1);
+    for (const client of clients) client.close();
+    await vi.waitFor(async () => expect(await openFeeds()).toBe(0), { timeout: 5_000 });
+    // The stream ended with the last client: the next one needs a new one.
+    await connect("stream");
+    await vi.waitFor(async () => expect(await telemetryRequests()).toBe(2), { timeout: 5_000 });
+  });
+
+  it("S4 says when the picture is no longer live, and when it is again", async () => {
+    const client = await connect("stream");
+    await untilWatched(true);
+    await sidecar.emit(snapshot([anAgent()]));
+    expect(await client.next("hive_status")).toMatchObject({ live: true });
+    await sidecar.hangUp();
+    expect(await client.next("hive_status")).toMatchObject({ live: false });
+    await untilWatched(true);
+    await sidecar.emit(snapshot([anAgent({ status: "back" })]));
+    expect(await client.next("hive_status")).toMatchObject({ live: true });
+    expect((await client.next("snapshot")).payload.agents[0]?.status).toBe("back");
+  });
+
+  it("H1 creates a task over the relay and sends its events on the same socket", async () => {
+    const task = aTask();
+    const { taskId } = task;
+    const event = { kind: "output", taskId, seq: 1, timestamp: 5, stream: "stdout", text: "hello" };
+    await sidecar.answers("POST /v1/tasks", { task, created: true, telemetry: NO_TELEMETRY });
+    await sidecar.answers(
+      `GET /v1/tasks/${taskId}/events`,
+      formatEvent({ id: 1, event: "output", data: JSON.stringify(event) }),
+    );
+    const client = await connect("relay");
+    client.send({ type: "create_task", task: "count", priority: "critical", follow: true });
+    expect(await client.next("task_created")).toMatchObject({
+      success: true,
+      taskId: task.taskId,
+      method: "docker-exec",
+      telemetry: { status: "telemetry_unavailable" },
+    });
+    expect((await client.next("task_event")).event).toMatchObject({ kind: "output", text: "hello" });
+    expect(await client.next("task_unfollowed")).toMatchObject({ reason: "ended" });
+    const [request] = (await sidecar.observe()).requests;
+    expect(JSON.parse(request?.body ?? "")).toMatchObject({ task: "count", priority: "High" });
+    expect(request?.headers.signature).toMatch(/^hivegate=:/);
+  });
+
+  it("H9 names the same task for the same idempotency key, and another for another client", async () => {
+    await sidecar.answers("POST /v1/tasks", { task: aTask(), created: true, telemetry: NO_TELEMETRY });
+    const token = await tokenFor({ subject: "alice" });
+    for (const bearer of [token, token, await tokenFor({ subject: "bob" })]) {
+      const response = await exports.default.fetch("http://gateway/v1/hives/default/tasks", {
+        method: "POST",
+        headers: { authorization: `Bearer ${bearer}`, "idempotency-key": "k", "content-length": "20" },
+        body: '{"task":"something"}',
+      });
+      expect(response.status).toBe(201);
+    }
+    const [first, second, third] = (await sidecar.observe()).requests.map(
+      ({ body }) => CreateTask.parse(JSON.parse(body)).taskId,
+    );
+    expect(second).toBe(first);
+    expect(third).not.toBe(first);
+  });
+});
+
+const shardStub = () => env.SHARD.get(env.SHARD.idFromName("default/0"));
+
+const openFeeds = () =>
+  runInDurableObject(
+    shardStub(),
+    (_, ctx) => ctx.getWebSockets("feed").filter((socket) => socket.readyState === WebSocket.OPEN).length,
+  );
+
+const telemetryRequests = async () =>
+  (await sidecar.observe()).requests.filter(({ path }) => path === "/v1/telemetry").length;
+
+type FrameOf<Type> = GatewayFrame & { type: Type };
+
+async function connect(kind: "stream" | "relay", given?: string | null) {
+  const token = given === undefined ? await tokenFor({}) : given;
+  const headers = { upgrade: "websocket", ...(token !== null && { authorization: `Bearer ${token}` }) };
+  const response = await exports.default.fetch(`http://gateway/v1/hives/default/${kind}`, { headers });
+  const socket = response.webSocket;
+  if (!socket) throw new Error(`no socket, but ${response.status}`);
+  const frames: GatewayFrame[] = [];
+  const closed = new Promise<number>((resolve) =>
+    socket.addEventListener("close", ({ code }) => resolve(code)),
+  );
+  socket.addEventListener("message", ({ data }) => {
+    frames.push(GatewayFrame.parse(JSON.parse(String(data))));
+  });
+  socket.accept();
+  return {
+    closed,
+    send: (frame: unknown) => socket.send(JSON.stringify(frame)),
+    sendText: (text: string) => socket.send(text),
+    close: () => socket.close(1000),
+    /** The next frame of this type; frames of other types before it are passed over. */
+    async next<Type extends GatewayFrame["type"]>(type: Type): Promise<FrameOf<Type>> {
+      return vi.waitFor(
+        () => {
+          const at = frames.findIndex((frame) => frame.type === type);
+          const frame = frames[at];
+          if (!frame || !isType(frame, type)) throw new Error(`no ${type}, but ${frames.map((f) => f.type)}`);
+          frames.splice(0, at + 1);
+          return frame;
+        },
+        { timeout: 5_000, interval: 10 },
+      );
+    },
+  };
+}
+
+function isType<Type extends GatewayFrame["type"]>(frame: GatewayFrame, type: Type): frame is FrameOf<Type> {
+  return frame.type === type;
+}
+
+const tokenFor = (change: Partial<Identity>) =>
+  mintToken(
+    {
+      subject: "test",
+      hives: ["default"],
+      permissions: [...ALL_PERMISSIONS],
+      expiresMs: Date.now() + 60_000,
+      ...change,
+    },
+    Uint8Array.from(atob(env.JWT_SECRET), (char) => char.charCodeAt(0)),
+    Date.now(),
+  );
+
+const snapshot = (agents: Agent[]): TelemetryLine => ({
+  type: "snapshot",
+  epoch: "e1",
+  offset: 1,
+  timestamp: 1,
+  agents,
+  servers: [],
+  tasks: [],
+});
+
+const change = (from: number, what: TelemetryChange): TelemetryLine => ({
+  type: "change",
+  from,
+  offset: from + 1,
+  timestamp: 1,
+  change: what,
+});
