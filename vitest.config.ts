@@ -1,23 +1,25 @@
 import { defineConfig } from "vitest/config";
 
-/** Each kind of test is a project; the workerd ones have a configuration of their own. */
-const kind = (name: string, options: { timeoutMs: number; parallel: boolean }) => ({
+/** Each kind of test is a project; they run in this order, the fast ones first. */
+const kind = (name: string, order: number, options: { timeoutMs: number; parallel: boolean }) => ({
   test: {
     name,
     include: [`test/${name}/**/*.test.ts`],
     testTimeout: options.timeoutMs,
     hookTimeout: options.timeoutMs,
     fileParallelism: options.parallel,
+    sequence: { groupOrder: order },
   },
 });
 
 export default defineConfig({
   test: {
     projects: [
-      kind("unit", { timeoutMs: 10_000, parallel: true }),
+      kind("unit", 1, { timeoutMs: 10_000, parallel: true }),
       "test/workerd/vitest.config.ts",
-      kind("e2e", { timeoutMs: 60_000, parallel: false }),
-      kind("docker", { timeoutMs: 120_000, parallel: false }),
+      kind("e2e", 3, { timeoutMs: 60_000, parallel: false }),
+      kind("docker", 4, { timeoutMs: 180_000, parallel: false }),
+      kind("browser", 5, { timeoutMs: 60_000, parallel: false }),
     ],
   },
 });

@@ -15,5 +15,5 @@ export default defineConfig({
       },
     }),
   ],
-  test: { name: "workerd", include: ["**/*.test.ts"], testTimeout: 15_000 },
+  test: { name: "workerd", include: ["**/*.test.ts"], testTimeout: 15_000, sequence: { groupOrder: 2 } },
 });
