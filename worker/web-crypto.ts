@@ -3,7 +3,7 @@ import type { MacKey, Sha256 } from "../shared/auth/signature.ts";
 
 /** The key is imported once, at the first use. */
 export function webMacKey(kid: string, secret: Uint8Array<ArrayBuffer>): MacKey {
-  let imported: Promise<CryptoKey> | undefined;
+  let imported: ReturnType<typeof crypto.subtle.importKey> | undefined;
   const encoder = new TextEncoder();
   return {
     kid,

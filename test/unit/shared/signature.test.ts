@@ -1,0 +1,135 @@
+import { createHash, createHmac } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { NonceMemory } from "../../../shared/auth/nonces.ts";
+import {
+  type MacKey,
+  type Sha256,
+  type SignedParts,
+  signRequest,
+  verifyRequest,
+} from "../../../shared/auth/signature.ts";
+import { webMacKey, webSha256 } from "../../../worker/web-crypto.ts";
+
+const SECRET = new Uint8Array(32).fill(7);
+const NOW_MS = 1_800_000_000_000;
+const sha256: Sha256 = (bytes) => createHash("sha256").update(bytes).digest();
+const nodeKey = (kid: string, secret = SECRET): MacKey => ({
+  kid,
+  mac: (text) => createHmac("sha256", secret).update(text).digest(),
+});
+
+const REQUEST: SignedParts = {
+  method: "POST",
+  url: "/v1/tasks?x=1",
+  hive: "default",
+  body: new TextEncoder().encode('{"task":"count"}'),
+};
+
+const sign = (parts = REQUEST, change: Partial<Parameters<typeof signRequest>[1]> = {}) =>
+  signRequest(parts, {
+    key: nodeKey("k1"),
+    sha256,
+    nowMs: NOW_MS,
+    lifeMs: 30_000,
+    nonce: "nonce-0123456789",
+    ...change,
+  });
+
+const verify = (parts: SignedParts, headers: Record<string, string>, nowMs = NOW_MS) =>
+  verifyRequest(parts, (name) => headers[name], {
+    keys: new Map([["k1", nodeKey("k1")]]),
+    sha256,
+    nowMs,
+  });
+
+describe("signed requests", () => {
+  it("S8 accepts what was signed, and says by which key, with which nonce", async () => {
+    expect(await verify(REQUEST, await sign())).toEqual({
+      ok: true,
+      kid: "k1",
+      nonce: "nonce-0123456789",
+      expiresMs: NOW_MS + 30_000,
+    });
+  });
+
+  it("S8 makes the same signature with Web Crypto as with Node's own", async () => {
+    const web = await sign(REQUEST, { key: webMacKey("k1", SECRET), sha256: webSha256 });
+    expect(web).toEqual(await sign());
+  });
+
+  it("S8 computes the signature base of RFC 9421, line by line", async () => {
+    let base = "";
+    const headers = await sign(REQUEST, {
+      key: {
+        kid: "k1",
+        mac: (text) => {
+          base = text;
+          return new Uint8Array(32);
+        },
+      },
+    });
+    expect(base.split("\n")).toEqual([
+      '"@method": POST',
+      '"@path": /v1/tasks',
+      '"@query": ?x=1',
+      '"hivegate-hive": default',
+      `"content-digest": ${headers["content-digest"]}`,
+      `"@signature-params": ${headers["signature-input"].replace("hivegate=", "")}`,
+    ]);
+  });
+
+  it.each([
+    ["the method", { method: "GET" }, "wrong_signature"],
+    ["the path", { url: "/v1/other?x=1" }, "wrong_signature"],
+    ["the query", { url: "/v1/tasks?x=2" }, "wrong_signature"],
+    ["the hive", { hive: "other" }, "wrong_signature"],
+    ["the body", { body: new TextEncoder().encode('{"task":"steal"}') }, "body_changed"],
+  ])("S8 refuses a request when %s is changed", async (_, change, reason) => {
+    expect(await verify({ ...REQUEST, ...change }, await sign())).toEqual({ ok: false, reason });
+  });
+
+  it.each([
+    [
+      "signed by another key of the same name",
+      { key: nodeKey("k1", new Uint8Array(32)) },
+      0,
+      "wrong_signature",
+    ],
+    ["signed by an unknown key", { key: nodeKey("k2") }, 0, "unknown_key"],
+    ["that has expired", {}, 31_001, "expired"],
+    ["from the future", {}, -6_001, "not_yet_valid"],
+    ["that would live too long", { lifeMs: 61_000 }, 0, "lives_too_long"],
+  ])("S8 refuses a request %s", async (_, change, laterMs, reason) => {
+    const headers = await sign(REQUEST, change);
+    expect(await verify(REQUEST, headers, NOW_MS + laterMs)).toEqual({ ok: false, reason });
+  });
+
+  it("S8 refuses a signature that covers less than it has to, or is missing", async () => {
+    const headers = await sign();
+    const weaker = {
+      ...headers,
+      "signature-input": headers["signature-input"].replace(' "content-digest"', ""),
+    };
+    expect(await verify(REQUEST, weaker)).toEqual({ ok: false, reason: "malformed" });
+    expect(await verify(REQUEST, {})).toEqual({ ok: false, reason: "missing" });
+  });
+});
+
+describe("the memory for nonces", () => {
+  it("S8 lets a nonce through once within its lifetime, and forgets it after two", () => {
+    const nonces = new NonceMemory({ lifeMs: 1_000, limit: 10 });
+    expect(nonces.use("a", 0)).toBe("fresh");
+    expect(nonces.use("a", 999)).toBe("replayed");
+    expect(nonces.use("b", 1_000)).toBe("fresh");
+    expect(nonces.use("a", 1_999)).toBe("replayed");
+    expect(nonces.use("a", 2_000)).toBe("fresh");
+  });
+
+  it("S6 refuses rather than forgets when it is full", () => {
+    const nonces = new NonceMemory({ lifeMs: 1_000, limit: 2 });
+    nonces.use("a", 0);
+    nonces.use("b", 0);
+    expect(nonces.use("c", 0)).toBe("full");
+    expect(nonces.use("c", 5_000)).toBe("fresh");
+  });
+});

@@ -1,0 +1,44 @@
+import { describe, expect, it } from "vitest";
+import type { Identity } from "../../../shared/auth/permission.ts";
+import { mintToken, TokenVerifier, verifyToken } from "../../../shared/auth/token.ts";
+
+const SECRET = new Uint8Array(32).fill(1);
+const NOW_MS = 1_800_000_000_000;
+const IDENTITY: Identity = {
+  subject: "alice",
+  hives: ["default"],
+  permissions: ["tasks:read"],
+  expiresMs: NOW_MS + 60_000,
+};
+
+describe("client tokens", () => {
+  it("S8 say who holds them, for which hives, allowed what, until when", async () => {
+    expect(await verifyToken(await mintToken(IDENTITY, SECRET, NOW_MS), SECRET, NOW_MS)).toEqual(IDENTITY);
+  });
+
+  it("S8 are refused when forged, malformed or of another algorithm", async () => {
+    const forged = await mintToken(IDENTITY, new Uint8Array(32), NOW_MS);
+    const unsigned = `${btoa('{"alg":"none"}')}.${btoa('{"sub":"alice"}')}.`;
+    for (const token of [forged, unsigned, "nonsense", ""]) {
+      await expect(verifyToken(token, SECRET, NOW_MS)).rejects.toMatchObject({ code: "unauthorized" });
+    }
+  });
+
+  it("S8 are checked once, and refused as soon as they expire", async () => {
+    const verifier = new TokenVerifier(SECRET, 10);
+    const token = await mintToken(IDENTITY, SECRET, NOW_MS);
+    const first = await verifier.verify(token, NOW_MS);
+    expect(await verifier.verify(token, NOW_MS + 59_000)).toBe(first);
+    await expect(verifier.verify(token, NOW_MS + 60_000)).rejects.toMatchObject({ code: "token_expired" });
+  });
+
+  it("S6 are forgotten, oldest first, beyond the limit", async () => {
+    const verifier = new TokenVerifier(SECRET, 2);
+    const tokens = await Promise.all(
+      ["a", "b", "c"].map((subject) => mintToken({ ...IDENTITY, subject }, SECRET, NOW_MS)),
+    );
+    const [first, , third] = await Promise.all(tokens.map((token) => verifier.verify(token, NOW_MS)));
+    expect(await verifier.verify(tokens[2] ?? "", NOW_MS)).toBe(third);
+    expect(await verifier.verify(tokens[0] ?? "", NOW_MS)).not.toBe(first);
+  });
+});
