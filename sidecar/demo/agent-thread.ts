@@ -16,8 +16,8 @@ const UnitDone = z.object({ unit: z.number().int(), value: z.union([z.number(), 
 export type AgentEvents = {
   online(): void;
   unitDone(unit: number, value: UnitValue): void;
-  /** The last event. `error` is null when the thread ended by itself or was stopped. */
-  ended(error: Error | null): void;
+  /** The last event: the thread is gone, for whatever reason. */
+  ended(): void;
 };
 
 export interface AgentThread {
@@ -33,16 +33,13 @@ export const startAgentThread: StartAgent = (share, events) => {
     workerData: share,
     resourceLimits: { maxOldGenerationSizeMb: DEMO_LIMITS.agentHeapMegabytes },
   });
-  let failure: Error | null = null;
   worker.on("online", () => events.online());
   worker.on("message", (message) => {
     const { unit, value } = UnitDone.parse(message);
     events.unitDone(unit, value);
   });
-  worker.on("error", (thrown) => {
-    failure = thrown instanceof Error ? thrown : new Error(String(thrown));
-  });
-  worker.on("exit", () => events.ended(failure));
+  worker.on("error", (error) => console.error(error));
+  worker.on("exit", () => events.ended());
 
   return {
     measure: async () => {

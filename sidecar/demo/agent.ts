@@ -40,39 +40,41 @@ export const taskCounters = (status: AgentStatus) => ({
 
 type Usage = { cpuMicros: number; atMs: number };
 
+/** What is fixed about a worker from its start. `task` is the text to show. */
+type WorkerIdentity = Pick<AgentEntry, "agentId" | "swarmId" | "name" | "createdAt"> & { task: string };
+
 /** A worker's state and figures. `thread` does the work. */
 export class WorkerAgent {
-  readonly agentId: string;
-  readonly units: number;
-  readonly createdAt: number;
+  readonly #identity: WorkerIdentity;
+  readonly #units: number;
   status: AgentStatus = "starting";
-  unitsDone = 0;
-  lastActive: number;
   thread: AgentThread | null = null;
+  #unitsDone = 0;
+  #lastActive: number;
   #startedAt: number | null = null;
   #usage: Usage | null = null;
   #measuring = false;
   #cpuPercent: number | null = null;
   #memoryBytes: number | null = null;
 
-  constructor(agentId: string, units: number, nowMs: number) {
-    this.agentId = agentId;
-    this.units = units;
-    this.createdAt = nowMs;
-    this.lastActive = nowMs;
+  /** `units`: how many it has to do. */
+  constructor(identity: WorkerIdentity, units: number) {
+    this.#identity = identity;
+    this.#units = units;
+    this.#lastActive = identity.createdAt;
   }
 
   began(nowMs: number): void {
     if (this.status !== "starting") return;
     this.status = "working";
     this.#startedAt = nowMs;
-    this.lastActive = nowMs;
+    this.#lastActive = nowMs;
   }
 
   unitDone(nowMs: number): void {
-    this.unitsDone++;
-    this.lastActive = nowMs;
-    if (this.unitsDone === this.units) this.finish("done");
+    this.#unitsDone++;
+    this.#lastActive = nowMs;
+    if (this.#unitsDone === this.#units) this.finish("done");
   }
 
   /** A thread that is over uses nothing that could be measured. */
@@ -96,15 +98,30 @@ export class WorkerAgent {
     this.#usage = usage;
   }
 
+  entry(): AgentEntry {
+    const { agentId, swarmId, name, createdAt, task } = this.#identity;
+    return {
+      agentId,
+      swarmId,
+      name,
+      type: "worker",
+      status: this.status,
+      currentTask: isAtWork(this.status) ? task : null,
+      progress: this.#unitsDone / this.#units,
+      createdAt,
+      lastActive: this.#lastActive,
+    };
+  }
+
   figures(nowMs: number): AgentFigures {
-    const untilMs = this.status === "working" ? nowMs : this.lastActive;
+    const untilMs = this.status === "working" ? nowMs : this.#lastActive;
     const seconds = this.#startedAt === null ? 0 : (untilMs - this.#startedAt) / 1000;
     return {
-      agentId: this.agentId,
+      agentId: this.#identity.agentId,
       cpuPercent: this.#cpuPercent,
       memoryBytes: this.#memoryBytes,
-      unitsDone: this.unitsDone,
-      unitsPerSecond: seconds > 0 ? this.unitsDone / seconds : null,
+      unitsDone: this.#unitsDone,
+      unitsPerSecond: seconds > 0 ? this.#unitsDone / seconds : null,
       ...taskCounters(this.status),
     };
   }

@@ -66,35 +66,33 @@ async function answer(command: ShortCommand, client: DaemonClient): Promise<{ da
   switch (command.name) {
     case "init": {
       // Nothing has to be prepared: a daemon that answers is ready.
-      const { swarms } = SwarmList.parse(await client.call("swarm_status", {}));
+      const { swarms } = await client.call("swarm_status", {}, SwarmList);
       return { data: { success: true, swarms: swarms.length }, text: "The swarm's daemon is ready." };
     }
     case "status": {
       const [swarmId] = command.operands;
-      const list = SwarmList.parse(
-        await client.call("swarm_status", swarmId === undefined ? {} : { swarmId }),
-      );
+      const list = await client.call("swarm_status", { swarmId }, SwarmList);
       return { data: list, text: table(list) };
     }
     case "sessions": {
-      const list = SwarmList.parse(await client.call("swarm_status", {}));
+      const list = await client.call("swarm_status", {}, SwarmList);
       return { data: { sessions: list.swarms }, text: table(list) };
     }
     case "stop": {
       const [swarmId] = command.operands;
-      await client.call("task_stop", { swarmId });
+      await client.call("task_stop", { swarmId }, z.object({}));
       return { data: { success: true, swarmId }, text: `Stopped ${swarmId}.` };
     }
   }
 }
 
-/** Texts are quoted as in JSON: they may hold anything, control characters of the terminal included. */
+/** Texts may hold anything, commands to the terminal included: those are escaped or taken out. */
 function table({ swarms }: SwarmList): string {
   if (swarms.length === 0) return "No swarms.";
   return swarms
     .map(({ swarmId, status, progress, workerCount, task }) => {
       const percent = `${Math.floor(progress * 100)} %`;
-      return `${swarmId}  ${status}  ${percent}  ${workerCount} workers  ${JSON.stringify(task)}`;
+      return `${swarmId}  ${status}  ${percent}  ${workerCount} workers  ${JSON.stringify(task).replace(/[\u007f-\u009f]/g, "?")}`;
     })
     .join("\n");
 }

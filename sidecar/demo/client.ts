@@ -57,10 +57,13 @@ export class DaemonClient {
    * What a tool answers.
    * @throws CallRefused, ConnectionLost
    */
-  async call(tool: string, args: Record<string, unknown>): Promise<unknown> {
-    const result = ToolResult.parse(await this.#request("tools/call", { name: tool, arguments: args }));
-    if (result.isError) throw new CallRefused(result.content[0]?.text);
-    return result.structuredContent;
+  async call<T>(tool: string, args: Record<string, unknown>, shape: z.ZodType<T>): Promise<T> {
+    const answer = await this.#request("tools/call", { name: tool, arguments: args });
+    const result = ToolResult.safeParse(answer);
+    if (result.data?.isError) throw new CallRefused(result.data.content[0]?.text);
+    const data = shape.safeParse(result.data?.structuredContent);
+    if (!data.success) throw new CallRefused("the daemon's answer is not one of a demo swarm");
+    return data.data;
   }
 
   /** Resolves when the swarm changes, somebody calls `wake` or `mostMs` have passed. */

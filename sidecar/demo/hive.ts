@@ -1,8 +1,7 @@
 import { HivegateError } from "../../shared/errors.ts";
-import type { Priority } from "../../shared/swarm/task.ts";
 import type { AgentEntry, AgentFigures } from "./agent.ts";
 import { DEMO_LIMITS } from "./limits.ts";
-import { Swarm, type SwarmPorts } from "./swarm.ts";
+import { Swarm, type SwarmOrder, type SwarmPorts } from "./swarm.ts";
 
 export type HivePorts = SwarmPorts & {
   /** A new UUID. */
@@ -11,7 +10,8 @@ export type HivePorts = SwarmPorts & {
   lingerMs: number;
 };
 
-export type TaskOrder = { task: string; priority: Priority; maxWorkers: number; taskId?: string | undefined };
+/** `maxWorkers` can only make fewer than the priority gives. */
+export type TaskOrder = Omit<SwarmOrder, "swarmId" | "taskId"> & { taskId?: string | undefined };
 
 /** All swarms of the daemon: those at work, and the last that ended. */
 export class Hive {

@@ -2,7 +2,7 @@
 export const DEMO_LIMITS = {
   /** Swarms at work at once; above it a task is refused. */
   runningSwarms: 32,
-  /** Ended swarms remembered; the oldest is forgotten first, and its task id with it. */
+  /** Ended swarms remembered when a new one starts; the oldest is forgotten first, and its task id with it. */
   endedSwarms: 200,
   /** `count primes` goes no further; a larger number is refused. */
   primesBelow: 100_000_000,

@@ -48,7 +48,7 @@ export async function spawnSwarm(
       priority: command.priority,
       maxWorkers: command["max-workers"],
     };
-    const swarm = Orchestrated.parse(await client.call("task_orchestrate", { ...order, taskId }));
+    const swarm = await client.call("task_orchestrate", { ...order, taskId }, Orchestrated);
     swarmId = swarm.swarmId;
     print({
       event: "spawned",
@@ -88,7 +88,7 @@ async function follow(
       stopAsked = true;
       await askToStop(client, swarmId);
     }
-    const status = Status.parse(await client.call("task_status", { taskId: swarmId }));
+    const status = await client.call("task_status", { taskId: swarmId }, Status);
     if (status.status !== "active") return status;
     const { progress, unitsDone, unitsTotal } = status;
     if (unitsDone > printedUnits && Date.now() >= printedAtMs + DEMO_LIMITS.progressEveryMs) {
@@ -103,7 +103,7 @@ async function follow(
 /** A swarm that ended in the meantime cannot be stopped, and need not be. */
 async function askToStop(client: DaemonClient, swarmId: string): Promise<void> {
   try {
-    await client.call("task_stop", { swarmId });
+    await client.call("task_stop", { swarmId }, z.object({}));
   } catch (error) {
     if (!(error instanceof CallRefused)) throw error;
   }

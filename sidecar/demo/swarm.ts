@@ -1,18 +1,10 @@
 import { HivegateError } from "../../shared/errors.ts";
 import type { Priority } from "../../shared/swarm/task.ts";
-import {
-  type AgentEntry,
-  type AgentFigures,
-  type AgentStatus,
-  isAtWork,
-  taskCounters,
-  WorkerAgent,
-} from "./agent.ts";
+import { type AgentEntry, type AgentFigures, isAtWork, WorkerAgent } from "./agent.ts";
 import type { StartAgent } from "./agent-thread.ts";
 import { DEMO_LIMITS } from "./limits.ts";
+import { type Queen, queenEntry, queenFigures, type SwarmStatus } from "./queen.ts";
 import { type Job, type JobResult, jobOf, type UnitValue } from "./work.ts";
-
-export type SwarmStatus = "active" | "completed" | "failed" | "stopped";
 
 /** A swarm as `swarm_status` shows it; a long task text is shortened. */
 export type SwarmEntry = {
@@ -33,7 +25,7 @@ export type SwarmOrder = {
   taskId: string;
   task: string;
   priority: Priority;
-  maxWorkers: number;
+  maxWorkers?: number | undefined;
 };
 
 export type SwarmPorts = {
@@ -45,14 +37,6 @@ export type SwarmPorts = {
 };
 
 const WORKERS: Record<Priority, number> = { High: 4, Medium: 2, Low: 1 };
-
-/** How the queen's own state reads when the swarm is in a state. */
-const QUEEN_STATUS: Record<SwarmStatus, AgentStatus> = {
-  active: "working",
-  completed: "done",
-  failed: "failed",
-  stopped: "stopped",
-};
 
 /**
  * One task and the agents that do it. The swarm is its own queen: she shares the units out, so that
@@ -86,7 +70,7 @@ export class Swarm {
     this.unitsTotal = this.#job.units;
     this.#shownTask = shorten(order.task);
 
-    const count = Math.min(WORKERS[order.priority], order.maxWorkers, this.unitsTotal);
+    const count = Math.min(WORKERS[order.priority], order.maxWorkers ?? this.unitsTotal, this.unitsTotal);
     this.#workers = Array.from({ length: count }, (_, index) => this.#startWorker(order.task, index, count));
     ports.changed();
   }
@@ -130,58 +114,38 @@ export class Swarm {
   }
 
   agents(): AgentEntry[] {
-    const queen: AgentEntry = {
-      agentId: this.#queenId,
-      swarmId: this.swarmId,
-      name: "Queen",
-      type: "queen",
-      status: QUEEN_STATUS[this.status],
-      currentTask: this.status === "active" ? this.#shownTask : null,
-      progress: this.progress,
-      createdAt: this.createdAt,
-      lastActive: this.#lastActive,
-    };
-    const workers = this.#workers.map<AgentEntry>((worker, index) => ({
-      agentId: worker.agentId,
-      swarmId: this.swarmId,
-      name: `Worker ${index + 1}`,
-      type: "worker",
-      status: worker.status,
-      currentTask: isAtWork(worker.status) ? this.#shownTask : null,
-      progress: worker.unitsDone / worker.units,
-      createdAt: worker.createdAt,
-      lastActive: worker.lastActive,
-    }));
-    return [queen, ...workers];
+    return [queenEntry(this.#queen()), ...this.#workers.map((worker) => worker.entry())];
   }
 
-  /** The queen shares the daemon's main thread with everything else, so what she uses cannot be told. */
   figures(): AgentFigures[] {
-    const queen: AgentFigures = {
-      agentId: this.#queenId,
-      cpuPercent: null,
-      memoryBytes: null,
-      unitsDone: 0,
-      unitsPerSecond: null,
-      ...taskCounters(QUEEN_STATUS[this.status]),
-    };
     const nowMs = this.#ports.now();
-    return [queen, ...this.#workers.map((worker) => worker.figures(nowMs))];
+    return [queenFigures(this.#queen()), ...this.#workers.map((worker) => worker.figures(nowMs))];
   }
 
-  get #queenId(): string {
-    return `${this.swarmId}-queen`;
+  #queen(): Queen {
+    const { swarmId, status, progress, createdAt } = this;
+    return { swarmId, status, progress, createdAt, task: this.#shownTask, lastActive: this.#lastActive };
   }
 
   #startWorker(task: string, index: number, step: number): WorkerAgent {
     const units = Math.ceil((this.unitsTotal - index) / step);
-    const worker = new WorkerAgent(`${this.swarmId}-worker-${index + 1}`, units, this.createdAt);
+    const number = index + 1;
+    const worker = new WorkerAgent(
+      {
+        agentId: `${this.swarmId}-worker-${number}`,
+        swarmId: this.swarmId,
+        name: `Worker ${number}`,
+        createdAt: this.createdAt,
+        task: this.#shownTask,
+      },
+      units,
+    );
     worker.thread = this.#ports.startAgent(
       { task, first: index, step },
       {
         online: () => worker.began(this.#ports.now()),
         unitDone: (unit, value) => this.#unitDone(worker, unit, value),
-        ended: (error) => this.#workerEnded(worker, error),
+        ended: () => this.#workerEnded(worker),
       },
     );
     return worker;
@@ -201,10 +165,10 @@ export class Swarm {
     }
   }
 
-  #workerEnded(worker: WorkerAgent, error: Error | null): void {
+  #workerEnded(worker: WorkerAgent): void {
     if (!isAtWork(worker.status)) return;
     worker.finish("failed");
-    this.error = `An agent ended before its work was done${error ? `: ${error.message}` : ""}.`;
+    this.error = "An agent ended before its work was done. The daemon's log says more.";
     void this.#end("failed");
   }
 

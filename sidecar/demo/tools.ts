@@ -49,7 +49,7 @@ const Orchestrate = z.object({
   task: TaskText,
   priority: z.string().max(20).optional().describe("High: 4 workers, Medium: 2, Low: 1"),
   strategy: z.string().max(50).optional().describe("Accepted and without effect: work is always balanced"),
-  maxWorkers: z.number().int().positive().default(Number.MAX_SAFE_INTEGER),
+  maxWorkers: z.number().int().positive().optional().describe("Fewer than the priority gives"),
   taskId: TaskIdText.optional().describe("A task id that is known answers with the swarm it has started"),
 });
 
@@ -84,19 +84,10 @@ export function hiveTools(hive: Hive): Tool[] {
 }
 
 function taskStatus(swarm: Swarm): Data {
-  const { taskId, swarmId, status, progress, workerCount, result, error } = swarm;
-  const { unitsDone, unitsTotal, createdAt, endedAt } = swarm;
   return {
-    taskId,
-    swarmId,
-    status,
-    progress,
-    workerCount,
-    unitsDone,
-    unitsTotal,
-    createdAt,
-    endedAt,
-    result,
-    error,
+    ...swarm.entry(),
+    unitsDone: swarm.unitsDone,
+    unitsTotal: swarm.unitsTotal,
+    error: swarm.error,
   };
 }
