@@ -1,0 +1,32 @@
+import type { z } from "zod";
+import type { ClientFrame } from "../protocol/client.ts";
+import type { GatewayFrame } from "../protocol/gateway.ts";
+
+/** Which frame answers which request. */
+const ANSWERS = {
+  ping: "pong",
+  heartbeat: "heartbeat_ack",
+  create_task: "task_created",
+  stop_task: "task",
+  pause_task: "task",
+  resume_task: "task",
+  get_status: "status",
+  list_swarms: "swarms",
+  follow_task: "task_followed",
+  unfollow_task: "task_unfollowed",
+  update_filters: "session",
+  performance_mode: "session",
+} as const satisfies { [Type in ClientFrame["type"]]?: GatewayFrame["type"] };
+
+type Answers = typeof ANSWERS;
+type Requests = { [Type in RequestType]: Extract<z.input<typeof ClientFrame>, { type: Type }> };
+
+export type RequestType = keyof Answers;
+/** A request as its caller writes it: what has a default may be left out. */
+export type Request<Type extends RequestType> = Requests[Type];
+export type Answer<Type extends RequestType> = Extract<GatewayFrame, { type: Answers[Type] }>;
+
+export const answers = <Type extends RequestType>(
+  frame: GatewayFrame,
+  type: RequestType,
+): frame is Answer<Type> => frame.type === ANSWERS[type];

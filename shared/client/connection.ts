@@ -1,0 +1,157 @@
+/**
+ * One WebSocket to the gateway, kept up: dialled again with growing, jittered pauses unless the gateway
+ * says that it makes no sense, and given up for dead when nothing is heard. Never two at once.
+ */
+import type { HivegateError } from "../errors.ts";
+import { type Backoff, backoffMs } from "../pressure/backoff.ts";
+import type { GatewayFrame } from "../protocol/gateway.ts";
+import { errorFromAnswer, errorFromClose, isFinalClose } from "./client-errors.ts";
+import type { ClientClock } from "./clock.ts";
+import { readFrame } from "./decode.ts";
+import type { OpenSocket, Socket } from "./web-socket.ts";
+
+/**
+ * `waiting` for the next try; `error` is what the gateway said, if it said anything. `closed` is final:
+ * closed by its owner (`error` null) or refused by the gateway.
+ */
+export type ConnectionState =
+  | { name: "connecting" }
+  | { name: "open" }
+  | { name: "waiting"; untilMs: number; error: HivegateError | null }
+  | { name: "closed"; error: HivegateError | null };
+
+export type ConnectionOptions = {
+  url: string;
+  protocols: string[];
+  openSocket: OpenSocket;
+  clock: ClientClock;
+  random(): number;
+  frame(frame: GatewayFrame): void;
+  state(state: ConnectionState): void;
+};
+
+const RETRY: Backoff = { firstMs: 500, mostMs: 30_000 };
+/** A connection that lived this long was a good one: the next pause is a short one again. */
+const GOOD_AFTER_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 15_000;
+const PING_EVERY_MS = 25_000;
+const DEAD_AFTER_MS = PING_EVERY_MS + 40_000;
+const PING = JSON.stringify({ type: "ping" });
+
+export class Connection {
+  readonly #options: ConnectionOptions;
+  #state: ConnectionState = { name: "closed", error: null };
+  #socket: Socket | null = null;
+  #cancelTimer: () => void = () => {};
+  #attempt = 0;
+  #openedMs = 0;
+  #heardMs = 0;
+  /** The error frame that came instead of a welcome. */
+  #refusal: HivegateError | null = null;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** Connects now. Cuts a pause short; does nothing while a socket is there. */
+  dial(): void {
+    if (this.#socket) return;
+    const { openSocket, url, protocols } = this.#options;
+    this.#refusal = null;
+    this.#timer(CONNECT_TIMEOUT_MS, () => this.#lost(1006, ""));
+    try {
+      const socket = openSocket(url, protocols, {
+        message: (text) => this.#socket === socket && this.#receive(text),
+        close: (code, reason) => this.#socket === socket && this.#lost(code, reason),
+      });
+      this.#socket = socket;
+    } catch {
+      // Platforms refuse at once what can never be a WebSocket: its address or its token is malformed.
+      this.#cancelTimer();
+      this.#enter({ name: "closed", error: errorFromAnswer(400, null) });
+      return;
+    }
+    this.#enter({ name: "connecting" });
+  }
+
+  /** False: not connected, nothing was sent. */
+  send(frame: object): boolean {
+    if (this.#state.name !== "open" || !this.#socket) return false;
+    this.#socket.send(JSON.stringify(frame));
+    return true;
+  }
+
+  /** The network is back: no reason to wait any longer. */
+  retryNow(): void {
+    if (this.#state.name !== "waiting") return;
+    this.#attempt = 0;
+    this.dial();
+  }
+
+  close(): void {
+    if (this.#state.name === "closed") return;
+    this.#drop();
+    this.#enter({ name: "closed", error: null });
+  }
+
+  #receive(text: string): void {
+    this.#heardMs = this.#options.clock.now();
+    const frame = readFrame(text);
+    if (!frame) return;
+    if (frame.type === "welcome" && this.#state.name === "connecting") this.#opened();
+    if (frame.type === "error" && this.#state.name === "connecting")
+      this.#refusal = errorFromAnswer(400, frame);
+    else this.#options.frame(frame);
+  }
+
+  #opened(): void {
+    this.#openedMs = this.#heardMs;
+    this.#timer(PING_EVERY_MS, () => this.#beat());
+    this.#enter({ name: "open" });
+  }
+
+  #beat(): void {
+    const silentMs = this.#options.clock.now() - this.#heardMs;
+    if (silentMs >= DEAD_AFTER_MS) {
+      this.#lost(1006, "");
+      return;
+    }
+    this.#socket?.send(PING);
+    this.#timer(Math.min(PING_EVERY_MS, DEAD_AFTER_MS - silentMs), () => this.#beat());
+  }
+
+  #lost(code: number, reason: string): void {
+    const { clock, random } = this.#options;
+    const wasGood = this.#state.name === "open" && clock.now() - this.#openedMs >= GOOD_AFTER_MS;
+    this.#drop();
+    if (isFinalClose(code)) {
+      this.#enter({ name: "closed", error: this.#refusal ?? errorFromClose(code, reason) });
+      return;
+    }
+    if (wasGood) this.#attempt = 0;
+    const delayMs = backoffMs(RETRY, this.#attempt++, random());
+    this.#timer(delayMs, () => this.dial());
+    this.#enter({ name: "waiting", untilMs: clock.now() + delayMs, error: this.#refusal });
+  }
+
+  #drop(): void {
+    const socket = this.#socket;
+    this.#socket = null;
+    this.#cancelTimer();
+    socket?.close();
+  }
+
+  #enter(state: ConnectionState): void {
+    this.#state = state;
+    this.#options.state(state);
+  }
+
+  #timer(delayMs: number, then: () => void): void {
+    this.#cancelTimer();
+    this.#cancelTimer = this.#options.clock.after(delayMs, then);
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * JSON that comes from the gateway. It was made by the types named here and came over an authenticated
+ * connection, so only its kind is looked at: the schemas would make the page's script several times larger.
+ * A kind that is not known comes from a newer gateway and is passed over.
+ */
+import type { GatewayFrame } from "../protocol/gateway.ts";
+import type { TaskEvent, TaskState } from "../swarm/task.ts";
+
+const FRAME_TYPES: Record<GatewayFrame["type"], true> = {
+  pong: true,
+  heartbeat_ack: true,
+  error: true,
+  task_created: true,
+  task: true,
+  task_event: true,
+  task_followed: true,
+  task_unfollowed: true,
+  status: true,
+  swarms: true,
+  welcome: true,
+  session: true,
+  hive_status: true,
+  snapshot: true,
+  agent_update: true,
+};
+
+const EVENT_KINDS: Record<TaskEvent["kind"], true> = { output: true, state: true, gap: true };
+
+const STATE_IS_FINAL: Record<TaskState, boolean> = {
+  starting: false,
+  running: false,
+  completed: true,
+  failed: true,
+  stopped: true,
+  unknown: true,
+};
+
+/** The frame, or null when it is none that this library knows. */
+export function readFrame(text: string): GatewayFrame | null {
+  const json = parse(text);
+  return isFrame(json) ? json : null;
+}
+
+/** The event, or null when it is none that this library knows. */
+export function readTaskEvent(text: string): TaskEvent | null {
+  const json = parse(text);
+  return isTaskEvent(json) ? json : null;
+}
+
+export const isFinalState = (state: TaskState): boolean => STATE_IS_FINAL[state];
+
+/** Whether this is the event that ends its task. */
+export const isFinalEvent = (event: TaskEvent): boolean =>
+  event.kind === "state" && isFinalState(event.task.state);
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+const isFrame = (json: unknown): json is GatewayFrame =>
+  typeof json === "object" &&
+  json !== null &&
+  "type" in json &&
+  typeof json.type === "string" &&
+  Object.hasOwn(FRAME_TYPES, json.type);
+
+const isTaskEvent = (json: unknown): json is TaskEvent =>
+  typeof json === "object" &&
+  json !== null &&
+  "kind" in json &&
+  typeof json.kind === "string" &&
+  Object.hasOwn(EVENT_KINDS, json.kind) &&
+  "seq" in json &&
+  typeof json.seq === "number";

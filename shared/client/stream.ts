@@ -1,0 +1,184 @@
+/**
+ * The live stream of a hive: an always current picture, requests and followed tasks over one WebSocket that
+ * is kept up by itself.
+ */
+import { HivegateError } from "../errors.ts";
+import type { Filters, Mode } from "../protocol/client.ts";
+import type { GatewayFrame, SUBPROTOCOL } from "../protocol/gateway.ts";
+import { type Answer, answers, type Request, type RequestType } from "./answers.ts";
+import { errorFromAnswer, GatewayUnreachable } from "./client-errors.ts";
+import { type ClientClock, platformClock } from "./clock.ts";
+import { Connection, type ConnectionState } from "./connection.ts";
+import { Emitter } from "./emitter.ts";
+import { type FollowListener, Follows } from "./follows.ts";
+import { LivePicture } from "./live-picture.ts";
+import { Requests } from "./requests.ts";
+import { type OpenSocket, openWebSocket, whenOnline } from "./web-socket.ts";
+
+export type StreamOptions = {
+  /** The gateway's address, http or https. */
+  baseUrl: string;
+  hive: string;
+  token: string;
+  filters?: Filters;
+  mode?: Mode;
+  openSocket?: OpenSocket;
+  clock?: ClientClock;
+  /** In [0, 1). */
+  random?: () => number;
+};
+
+export type StreamEvents = {
+  /** The picture is another one. */
+  change: LivePicture;
+  state: ConnectionState;
+  /** The gateway told of an error that answers no request. */
+  error: HivegateError;
+  frame: GatewayFrame;
+};
+
+const PROTOCOL: typeof SUBPROTOCOL = "hivegate.v1";
+const REQUEST_TIMEOUT_MS = 40_000;
+/** How long a snapshot asked for may take before it is asked for again. */
+const RESYNC_EVERY_MS = 5_000;
+
+export class HivegateStream {
+  readonly picture = new LivePicture();
+  readonly #connection: Connection;
+  readonly #clock: ClientClock;
+  readonly #events = new Emitter<StreamEvents>();
+  readonly #requests: Requests;
+  readonly #follows: Follows;
+  readonly #stopListening: () => void;
+  #filters: Filters | null;
+  #mode: Mode | null;
+  #resyncAskedMs = Number.NEGATIVE_INFINITY;
+
+  /** Connects at once. */
+  constructor(options: StreamOptions) {
+    const { clock = platformClock, random = Math.random, openSocket = openWebSocket } = options;
+    this.#clock = clock;
+    this.#filters = options.filters ?? null;
+    this.#mode = options.mode ?? null;
+    this.#requests = new Requests(clock);
+    this.#follows = new Follows({
+      clock,
+      random,
+      ask: (taskId, after) => this.request({ type: "follow_task", taskId, after }),
+      stop: (taskId) => void this.#connection.send({ type: "unfollow_task", taskId }),
+    });
+    this.#connection = new Connection({
+      url: streamUrl(options.baseUrl, options.hive),
+      protocols: [PROTOCOL, options.token],
+      openSocket,
+      clock,
+      random,
+      frame: (frame) => this.#receive(frame),
+      state: (state) => this.#entered(state),
+    });
+    this.#stopListening = whenOnline(() => this.#connection.retryNow());
+    this.#connection.dial();
+  }
+
+  get state(): ConnectionState {
+    return this.#connection.state;
+  }
+
+  /** Listens; the answer stops it. */
+  on<Name extends keyof StreamEvents>(name: Name, listener: (value: StreamEvents[Name]) => void): () => void {
+    return this.#events.on(name, listener);
+  }
+
+  /**
+   * Sends a request and resolves with its answer. Nothing is sent twice: after `timeout` or a lost
+   * connection the request may have taken effect.
+   * @throws HivegateError what the gateway answered; GatewayUnreachable without a connection
+   */
+  async request<Type extends RequestType>(
+    frame: { type: Type } & Request<Type>,
+    options: { timeoutMs: number } = { timeoutMs: REQUEST_TIMEOUT_MS },
+  ): Promise<Answer<Type>> {
+    if (this.state.name !== "open")
+      throw new GatewayUnreachable("There is no connection to the gateway now.");
+    const send = (requestId: string) => void this.#connection.send({ ...frame, requestId });
+    const answer = await this.#requests.start(send, options.timeoutMs);
+    if (!answers<Type>(answer, frame.type))
+      throw new HivegateError("internal", "The gateway's answer is of another kind.");
+    return answer;
+  }
+
+  /** Which agents to see, from now on and after each reconnect. */
+  setFilters(filters: Filters): void {
+    this.#filters = filters;
+    this.#connection.send({ type: "update_filters", filters });
+  }
+
+  /** How often to be told, from now on and after each reconnect. */
+  setMode(mode: Mode): void {
+    this.#mode = mode;
+    this.#connection.send({ type: "performance_mode", mode });
+  }
+
+  /**
+   * Every event of a task, once and in order, until it has ended; across reconnects. The answer stops it.
+   * A second follower of the same task takes the first one's place.
+   * @throws HivegateError `overloaded` when too many tasks are followed
+   */
+  follow(taskId: string, listener: FollowListener): () => void {
+    return this.#follows.add(taskId, listener);
+  }
+
+  /** For good. */
+  close(): void {
+    this.#stopListening();
+    this.#follows.clear();
+    this.#connection.close();
+  }
+
+  #entered(state: ConnectionState): void {
+    if (state.name === "open") this.#opened();
+    else this.#notOpen();
+    this.#events.emit("state", state);
+  }
+
+  #opened(): void {
+    if (this.#filters) this.setFilters(this.#filters);
+    if (this.#mode) this.setMode(this.#mode);
+    this.#resyncAskedMs = Number.NEGATIVE_INFINITY;
+    this.#follows.resume();
+  }
+
+  #notOpen(): void {
+    this.#requests.failAll(
+      new GatewayUnreachable("The connection was lost. The request may still have taken effect: look it up."),
+    );
+    if (this.picture.setLive(false, this.#clock.now())) this.#events.emit("change", this.picture);
+  }
+
+  #receive(frame: GatewayFrame): void {
+    const outcome = this.picture.apply(frame);
+    if (outcome === "gap") this.#resync();
+    if (!this.#requests.settle(frame)) this.#unasked(frame);
+    this.#events.emit("frame", frame);
+    if (outcome === "changed") this.#events.emit("change", this.picture);
+  }
+
+  #unasked(frame: GatewayFrame): void {
+    if (frame.type === "error") this.#events.emit("error", errorFromAnswer(400, frame));
+    else if (frame.type === "task_event") this.#follows.event(frame.event);
+    else if (frame.type === "task_unfollowed" && frame.reason !== "asked") this.#follows.lost(frame.taskId);
+  }
+
+  #resync(): void {
+    const nowMs = this.#clock.now();
+    if (nowMs - this.#resyncAskedMs < RESYNC_EVERY_MS) return;
+    this.#resyncAskedMs = nowMs;
+    this.#connection.send({ type: "get_snapshot" });
+  }
+}
+
+function streamUrl(baseUrl: string, hive: string): string {
+  const url = new URL(`/v1/hives/${encodeURIComponent(hive)}/stream`, baseUrl);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
+}

@@ -1,0 +1,89 @@
+/** A task's events over Server-Sent Events, read on across broken connections until the task has ended. */
+import { HivegateError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { type Backoff, backoffMs } from "../pressure/backoff.ts";
+import type { Task, TaskEvent } from "../swarm/task.ts";
+import { LineSplitter, LineTooLong, readLines } from "../wire/lines.ts";
+import { EventParser } from "../wire/sse.ts";
+import { GatewayUnreachable, mayRetry } from "./client-errors.ts";
+import { type ClientClock, pause } from "./clock.ts";
+import { isFinalEvent, isFinalState, readTaskEvent } from "./decode.ts";
+
+export type TaskEventsPorts = {
+  /** Opens the event stream after event number `after`. */
+  open(after: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
+  task(): Promise<Task>;
+  /** Told each time that a connection failed or broke and is going to be tried again. */
+  retrying(error: unknown): void;
+  clock: ClientClock;
+  random(): number;
+};
+
+const RETRY: Backoff = { firstMs: 250, mostMs: 15_000 };
+/** The gateway says something every 15 s; a stream that is silent for longer is opened anew. */
+const SILENCE_MS = 45_000;
+
+/**
+ * Every event after `after`, once and in order. Ends after the task's last one, or when `signal` is aborted.
+ * @throws HivegateError what cannot be helped by another try
+ */
+export async function* taskEvents(
+  ports: TaskEventsPorts,
+  after: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<TaskEvent, void, void> {
+  let seen = after;
+  let knownOver = false;
+  for (let attempt = 0; !signal?.aborted; attempt++) {
+    try {
+      const before = seen;
+      for await (const event of readStream(ports, seen, signal)) {
+        if (event.seq <= seen) continue;
+        seen = event.seq;
+        attempt = 0;
+        yield event;
+        if (isFinalEvent(event)) return;
+      }
+      // It ended without the last event: either the gateway restarts, or that event was before `after`.
+      if (knownOver && seen === before) return;
+      knownOver = isFinalState((await ports.task()).state);
+    } catch (thrown) {
+      if (signal?.aborted) return;
+      if (!mayRetry(thrown)) throw thrown;
+      ports.retrying(thrown);
+    }
+    await pause(ports.clock, backoffMs(RETRY, attempt, ports.random()), signal);
+  }
+}
+
+/** One connection's worth of events. */
+async function* readStream(
+  ports: TaskEventsPorts,
+  after: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<TaskEvent, void, void> {
+  const silence = new AbortController();
+  let cancelTimer = () => {};
+  const heard = () => {
+    cancelTimer();
+    cancelTimer = ports.clock.after(SILENCE_MS, () => silence.abort());
+  };
+  heard();
+  try {
+    const either = signal ? AbortSignal.any([signal, silence.signal]) : silence.signal;
+    const stream = await ports.open(after, either);
+    const splitter = new LineSplitter(LIMITS.telemetryLineBytes, { keepEmpty: true });
+    const parser = new EventParser();
+    for await (const line of readLines(stream, splitter)) {
+      heard();
+      const event = parser.push(line);
+      const taskEvent = event && readTaskEvent(event.data);
+      if (taskEvent) yield taskEvent;
+    }
+  } catch (thrown) {
+    if (thrown instanceof HivegateError || thrown instanceof LineTooLong) throw thrown;
+    throw new GatewayUnreachable(undefined, thrown);
+  } finally {
+    cancelTimer();
+  }
+}

@@ -1,0 +1,154 @@
+/** A clock that is moved by hand and a gateway's end of a WebSocket, for tests of the client library. */
+import type { ClientClock } from "../../../shared/client/clock.ts";
+import type { OpenSocket, SocketEvents } from "../../../shared/client/web-socket.ts";
+import type { GatewayFrame, SeenAgent } from "../../../shared/protocol/gateway.ts";
+import type { Task } from "../../../shared/swarm/task.ts";
+
+export class ManualClock implements ClientClock {
+  #nowMs = 1_700_000_000_000;
+  #timers: { atMs: number; then: () => void }[] = [];
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  after(delayMs: number, then: () => void): () => void {
+    const timer = { atMs: this.#nowMs + delayMs, then };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+  }
+
+  get waiting(): number {
+    return this.#timers.length;
+  }
+
+  /** Moves on, calling what falls due in its order. */
+  advance(byMs: number): void {
+    const untilMs = this.#nowMs + byMs;
+    for (let next = this.#due(untilMs); next; next = this.#due(untilMs)) {
+      this.#timers = this.#timers.filter((other) => other !== next);
+      this.#nowMs = next.atMs;
+      next.then();
+    }
+    this.#nowMs = untilMs;
+  }
+
+  #due(untilMs: number) {
+    return this.#timers.filter(({ atMs }) => atMs <= untilMs).sort((a, b) => a.atMs - b.atMs)[0];
+  }
+}
+
+export class FakeGateway {
+  readonly dials: { url: string; protocols: string[] }[] = [];
+  /** Frames received on the present socket. */
+  received: Record<string, unknown>[] = [];
+  open = 0;
+  mostOpen = 0;
+  #events: SocketEvents | null = null;
+
+  readonly openSocket: OpenSocket = (url, protocols, events) => {
+    this.dials.push({ url, protocols });
+    this.received = [];
+    this.#events = events;
+    this.open++;
+    this.mostOpen = Math.max(this.mostOpen, this.open);
+    return {
+      send: (text) => void this.received.push(JSON.parse(text)),
+      close: () => void this.open--,
+    };
+  };
+
+  send(frame: GatewayFrame): void {
+    this.#events?.message(JSON.stringify(frame));
+  }
+
+  sendText(text: string): void {
+    this.#events?.message(text);
+  }
+
+  close(code: number, reason = ""): void {
+    this.#events?.close(code, reason);
+  }
+
+  welcome(): void {
+    this.send({
+      type: "welcome",
+      client_id: crypto.randomUUID(),
+      hive: "default",
+      protocol: "hivegate.v1",
+      epoch: "e",
+      offset: 0,
+      mode: "normal",
+      filters: { include_performance: false, include_neural: false, include_topology: false },
+      limits: { frame_bytes: 1, frames_per_second: 1, follows: 1 },
+      timestamp: 1,
+    });
+  }
+
+  ofType(type: string): Record<string, unknown>[] {
+    return this.received.filter((frame) => frame.type === type);
+  }
+}
+
+export const agent = (id: string, status = "working"): SeenAgent => ({
+  agent_id: id,
+  swarm_id: "s",
+  server: "demo",
+  server_source: "demo",
+  name: null,
+  agent_type: "worker",
+  status,
+  capabilities: [],
+  current_task: null,
+  progress: null,
+  created_at: null,
+  last_active: null,
+});
+
+export const TASK_ID = "0192d1a0-0000-4000-8000-000000000001";
+
+export const task = (state: Task["state"], taskId = TASK_ID): Task => ({
+  taskId,
+  task: "count primes below 10",
+  priority: "Medium",
+  state,
+  method: "process",
+  swarmId: null,
+  createdAt: 1,
+  startedAt: 2,
+  endedAt: null,
+  exitCode: null,
+  error: null,
+});
+
+export const snapshot = (offset: number, agents: SeenAgent[], epoch = "e"): GatewayFrame => ({
+  type: "snapshot",
+  epoch,
+  offset,
+  timestamp: 5,
+  live: true,
+  payload: { agents, servers: [], tasks: [] },
+});
+
+export const update = (
+  from: number,
+  offset: number,
+  agents: SeenAgent[],
+  removed: string[] = [],
+): GatewayFrame => ({
+  type: "agent_update",
+  from,
+  offset,
+  timestamp: 6,
+  payload: { agents, ...(removed.length > 0 && { removed }) },
+});
+
+export const output = (seq: number, text = `line ${seq}\n`): GatewayFrame => ({
+  type: "task_event",
+  event: { taskId: TASK_ID, seq, timestamp: 7, kind: "output", stream: "stdout", text },
+});
+
+/** Lets promises that are already settled have their say. */
+export const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
