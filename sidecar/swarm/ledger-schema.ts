@@ -1,0 +1,77 @@
+/** The ledger's tables. A change of shape is a new entry in MIGRATIONS; entries that were released stay as they are. */
+import { chmodSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+
+const MIGRATIONS = [
+  `
+  CREATE TABLE tasks (
+    task_id TEXT PRIMARY KEY,
+    task TEXT NOT NULL,
+    priority TEXT NOT NULL,
+    verbose INTEGER NOT NULL,
+    method TEXT NOT NULL,
+    state TEXT NOT NULL,
+    swarm_id TEXT,
+    created_at INTEGER NOT NULL,
+    started_at INTEGER,
+    ended_at INTEGER,
+    exit_code INTEGER,
+    error_code TEXT,
+    error_message TEXT,
+    handle TEXT,
+    stop_asked INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE INDEX tasks_by_age ON tasks (created_at);
+  CREATE INDEX tasks_by_end ON tasks (ended_at);
+
+  CREATE TABLE events (
+    task_id TEXT NOT NULL REFERENCES tasks ON DELETE CASCADE,
+    seq INTEGER NOT NULL,
+    timestamp INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    stream TEXT,
+    text TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (task_id, seq)
+  ) STRICT, WITHOUT ROWID;
+  `,
+];
+
+/**
+ * The ledger's database in `directory`, which is made if need be, for this user alone. One process holds it
+ * at a time: two sidecars on one ledger would watch every task twice.
+ * @throws Error with one line that is fit for a terminal
+ */
+export function openDatabase(directory: string): DatabaseSync {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const file = join(directory, "ledger.db");
+  const db = new DatabaseSync(file);
+  try {
+    // WAL with NORMAL: what was written survives the death of this process, which is what tasks outlive.
+    db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
+    migrate(db);
+    chmodSync(file, 0o600);
+    return db;
+  } catch (cause) {
+    db.close();
+    throw isLocked(cause)
+      ? new Error("another sidecar uses this state directory: stop it, or set SIDECAR_STATE_DIR", { cause })
+      : cause;
+  }
+}
+
+function migrate(db: DatabaseSync): void {
+  db.exec("BEGIN EXCLUSIVE");
+  const version = Number(db.prepare("PRAGMA user_version").get()?.user_version);
+  if (version > MIGRATIONS.length)
+    throw new Error("the ledger was written by a newer version: update Hivegate");
+  for (const migration of MIGRATIONS.slice(version)) db.exec(migration);
+  db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+  db.exec("COMMIT");
+}
+
+const isLocked = (thrown: unknown): boolean =>
+  thrown instanceof Error && "errcode" in thrown && thrown.errcode === SQLITE_BUSY;
+
+const SQLITE_BUSY = 5;

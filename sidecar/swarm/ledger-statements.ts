@@ -1,0 +1,37 @@
+/** Every statement of the ledger, prepared once. */
+import type { DatabaseSync } from "node:sqlite";
+
+export type Statements = ReturnType<typeof prepareStatements>;
+
+export const prepareStatements = (db: DatabaseSync) => ({
+  get: db.prepare("SELECT * FROM tasks WHERE task_id = ?"),
+  insert: db.prepare(
+    `INSERT INTO tasks (task_id, task, priority, verbose, method, state, created_at)
+     VALUES (?, ?, ?, ?, ?, 'starting', ?)`,
+  ),
+  update: db.prepare(
+    `UPDATE tasks SET state = ?, swarm_id = ?, started_at = ?, ended_at = ?, exit_code = ?,
+     error_code = ?, error_message = ? WHERE task_id = ?`,
+  ),
+  remember: db.prepare("UPDATE tasks SET handle = ? WHERE task_id = ?"),
+  askStop: db.prepare("UPDATE tasks SET stop_asked = ? WHERE task_id = ?"),
+  list: db.prepare("SELECT * FROM tasks ORDER BY created_at DESC, rowid DESC LIMIT ?"),
+  unfinished: db.prepare("SELECT * FROM tasks WHERE ended_at IS NULL ORDER BY created_at, rowid"),
+  forgetEnded: db.prepare(
+    `DELETE FROM tasks WHERE task_id IN (SELECT task_id FROM tasks WHERE ended_at IS NOT NULL
+     ORDER BY ended_at DESC, rowid DESC LIMIT -1 OFFSET ?)`,
+  ),
+  append: db.prepare(
+    "INSERT INTO events (task_id, seq, timestamp, kind, stream, text, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)",
+  ),
+  events: db.prepare("SELECT * FROM events WHERE task_id = ? AND seq > ? ORDER BY seq LIMIT ?"),
+  head: db.prepare("SELECT max(seq) AS seq, sum(bytes) AS bytes FROM events WHERE task_id = ?"),
+  sizes: db.prepare("SELECT seq, bytes FROM events WHERE task_id = ? AND seq < ? ORDER BY seq"),
+  drop: db.prepare("DELETE FROM events WHERE task_id = ? AND seq <= ?"),
+  firstOutput: db.prepare(
+    "SELECT text FROM events WHERE task_id = ? AND kind = 'output' AND stream = 'stdout' ORDER BY seq",
+  ),
+  lastOutput: db.prepare(
+    "SELECT text FROM events WHERE task_id = ? AND kind = 'output' AND stream = 'stdout' ORDER BY seq DESC",
+  ),
+});

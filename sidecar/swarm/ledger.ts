@@ -1,0 +1,212 @@
+/**
+ * What the sidecar knows about tasks, kept in SQLite: it is written down before it is acted on or told, so
+ * that a task is never run twice and a reader can go on where it stopped, whoever was restarted in between.
+ */
+import type { DatabaseSync } from "node:sqlite";
+import { HivegateError } from "../../shared/errors.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import type { CreateTask } from "../../shared/protocol/sidecar.ts";
+import { hasEnded, Task, type TaskEvent } from "../../shared/swarm/task.ts";
+import type { Executor } from "./executor.ts";
+import { readEvent, readTask, storeState, Unfinished } from "./ledger-rows.ts";
+import { openDatabase } from "./ledger-schema.ts";
+import { prepareStatements, type Statements } from "./ledger-statements.ts";
+
+export type UnfinishedTask = { task: Task; handle: string | null; stopAsked: boolean };
+
+/** What may change in a task after it began. */
+export type TaskPatch = Partial<
+  Pick<Task, "state" | "swarmId" | "startedAt" | "endedAt" | "exitCode" | "error">
+>;
+
+/** A row's own cost, so that many tiny events count as well. */
+const EVENT_BYTES = 64;
+
+/** Bounds that a test may want to be small; both say what they mean in `LIMITS`. */
+export type LedgerLimits = { taskOutputBytes: number; endedTasks: number };
+
+type NewEvent = { timestamp: number; kind: TaskEvent["kind"]; stream: string | null; text: string };
+
+export class Ledger {
+  readonly #db: DatabaseSync;
+  readonly #limits: LedgerLimits;
+  readonly #statements: Statements;
+  /** The last number given and the bytes held, for tasks that are being written to. */
+  readonly #heads = new Map<string, { seq: number; bytes: number }>();
+
+  constructor(directory: string, limits: LedgerLimits = LIMITS) {
+    this.#db = openDatabase(directory);
+    this.#limits = limits;
+    this.#statements = prepareStatements(this.#db);
+  }
+
+  /**
+   * Writes a task down before anything is run for it, durably even against a loss of power. A task that is
+   * there already is given back as it is: at most `endedTasks` ended ones are remembered.
+   * @throws HivegateError `idempotency_conflict` when the id was used for something else
+   */
+  begin(create: CreateTask, method: Executor["method"], nowMs: number): { task: Task; created: boolean } {
+    const known = this.#statements.get.get(create.taskId);
+    if (known) return { task: sameOrThrow(known, create), created: false };
+    const { taskId, task: text, priority } = create;
+    this.#db.exec("PRAGMA synchronous = FULL");
+    try {
+      const task = this.#transaction(() => {
+        this.#statements.insert.run(taskId, text, priority, create.verbose ? 1 : 0, method, nowMs);
+        const begun = this.#require(taskId);
+        this.#append(taskId, { timestamp: nowMs, kind: "state", stream: null, text: storeState(begun) });
+        return begun;
+      });
+      return { task, created: true };
+    } finally {
+      this.#db.exec("PRAGMA synchronous = NORMAL");
+    }
+  }
+
+  /** Keeps the handle by which the executor finds a task's process again. */
+  remember(taskId: string, handle: string): void {
+    this.#statements.remember.run(handle, taskId);
+  }
+
+  /** Keeps that a task was asked to stop, or (when stopping failed) that it was not. */
+  askStop(taskId: string, asked: boolean): void {
+    this.#statements.askStop.run(asked ? 1 : 0, taskId);
+  }
+
+  /** Changes a task and adds the `state` event that says so. Ended tasks over the limit go, oldest first. */
+  change(taskId: string, patch: TaskPatch, nowMs: number): Task {
+    return this.#transaction(() => {
+      const task = Task.parse({ ...this.#require(taskId), ...patch });
+      const { state, swarmId, startedAt, endedAt, exitCode, error } = task;
+      const { code, message } = error ?? { code: null, message: null };
+      this.#statements.update.run(state, swarmId, startedAt, endedAt, exitCode, code, message, taskId);
+      this.#append(taskId, { timestamp: nowMs, kind: "state", stream: null, text: storeState(task) });
+      if (hasEnded(state)) {
+        this.#heads.delete(taskId);
+        this.#statements.forgetEnded.run(this.#limits.endedTasks);
+      }
+      return task;
+    });
+  }
+
+  /** Adds a piece of output; what was kept longest goes when the task holds too much. */
+  addOutput(taskId: string, stream: "stdout" | "stderr", text: string, nowMs: number): void {
+    this.#append(taskId, { timestamp: nowMs, kind: "output", stream, text });
+  }
+
+  /** Says where output was lost, and why. */
+  addGap(taskId: string, reason: string, nowMs: number): void {
+    this.#append(taskId, { timestamp: nowMs, kind: "gap", stream: null, text: reason });
+  }
+
+  /**
+   * At most `limit` events that follow number `after`. Where those next in line are no longer kept, the first
+   * is a `gap` that bears the number of the last one lost: numbers go up, and none is left out in silence.
+   */
+  events(taskId: string, after: number, limit: number): TaskEvent[] {
+    const task = this.get(taskId);
+    if (!task) return [];
+    const events = this.#statements.events.all(taskId, after, limit).map((row) => readEvent(row, task));
+    const first = events[0];
+    if (!first || first.seq === after + 1) return events;
+    const reason = "Older output is no longer kept.";
+    return [{ taskId, seq: first.seq - 1, timestamp: first.timestamp, kind: "gap", reason }, ...events];
+  }
+
+  /** Up to about `limitChars` of a task's standard output: its beginning, or its end. */
+  output(taskId: string, which: "beginning" | "end", limitChars: number): string {
+    const statement = which === "end" ? this.#statements.lastOutput : this.#statements.firstOutput;
+    const pieces: string[] = [];
+    let chars = 0;
+    for (const row of statement.iterate(taskId)) {
+      const text = String(row.text);
+      pieces.push(text);
+      chars += text.length;
+      if (chars >= limitChars) break;
+    }
+    return which === "end"
+      ? pieces.reverse().join("").slice(-limitChars)
+      : pieces.join("").slice(0, limitChars);
+  }
+
+  get(taskId: string): Task | undefined {
+    const row = this.#statements.get.get(taskId);
+    return row && readTask(row);
+  }
+
+  /** Newest first. */
+  list(limit: number = LIMITS.listedTasks): Task[] {
+    return this.#statements.list.all(limit).map(readTask);
+  }
+
+  /** Tasks whose end is not known yet, oldest first. */
+  unfinished(): UnfinishedTask[] {
+    return this.#statements.unfinished
+      .all()
+      .map((row) => ({ task: readTask(row), ...Unfinished.parse(row) }));
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #append(taskId: string, event: NewEvent): void {
+    const head = this.#head(taskId);
+    const bytes = Buffer.byteLength(event.text) + EVENT_BYTES;
+    const { timestamp, kind, stream, text } = event;
+    this.#statements.append.run(taskId, head.seq + 1, timestamp, kind, stream, text, bytes);
+    head.seq += 1;
+    head.bytes += bytes;
+    if (head.bytes > this.#limits.taskOutputBytes) this.#dropOldest(taskId, head);
+  }
+
+  /** Always leaves the newest event, so that numbering goes on from it. */
+  #dropOldest(taskId: string, head: { seq: number; bytes: number }): void {
+    let dropThrough = 0;
+    for (const row of this.#statements.sizes.iterate(taskId, head.seq)) {
+      if (head.bytes <= this.#limits.taskOutputBytes) break;
+      dropThrough = Number(row.seq);
+      head.bytes -= Number(row.bytes);
+    }
+    this.#statements.drop.run(taskId, dropThrough);
+  }
+
+  #head(taskId: string): { seq: number; bytes: number } {
+    const known = this.#heads.get(taskId);
+    if (known) return known;
+    const row = this.#statements.head.get(taskId);
+    const head = { seq: Number(row?.seq ?? 0), bytes: Number(row?.bytes ?? 0) };
+    this.#heads.set(taskId, head);
+    return head;
+  }
+
+  #require(taskId: string): Task {
+    const task = this.get(taskId);
+    if (!task) throw new HivegateError("unknown_task");
+    return task;
+  }
+
+  #transaction<T>(work: () => T): T {
+    this.#db.exec("BEGIN IMMEDIATE");
+    try {
+      const result = work();
+      this.#db.exec("COMMIT");
+      return result;
+    } catch (thrown) {
+      this.#db.exec("ROLLBACK");
+      // What was counted in the meantime did not happen.
+      this.#heads.clear();
+      throw thrown;
+    }
+  }
+}
+
+function sameOrThrow(row: Record<string, unknown>, create: CreateTask): Task {
+  const task = readTask(row);
+  const same =
+    task.task === create.task &&
+    task.priority === create.priority &&
+    row.verbose === (create.verbose ? 1 : 0);
+  if (!same) throw new HivegateError("idempotency_conflict");
+  return task;
+}

@@ -1,0 +1,162 @@
+import { DatabaseSync } from "node:sqlite";
+import fc from "fast-check";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { TaskEvent } from "../../../shared/swarm/task.ts";
+import { Ledger, type LedgerLimits } from "../../../sidecar/swarm/ledger.ts";
+import { aTask, scratchDirectory, TASK_ID, taskId } from "./fakes.ts";
+
+function openLedger(directory = scratchDirectory(), limits?: LedgerLimits): Ledger {
+  const ledger = new Ledger(directory, limits);
+  onTestFinished(() => closeQuietly(ledger));
+  return ledger;
+}
+
+function closeQuietly(ledger: Ledger): void {
+  try {
+    ledger.close();
+  } catch {
+    // The test closed it.
+  }
+}
+
+const texts = (events: TaskEvent[]) =>
+  events.map((event) => (event.kind === "output" ? event.text : event.kind));
+
+describe("a ledger", () => {
+  it("H9 begins a task once: a second equal request finds the first", () => {
+    const ledger = openLedger();
+    const first = ledger.begin(aTask(), "process", 1_000);
+    const second = ledger.begin(aTask(), "process", 2_000);
+    expect(first).toMatchObject({ created: true, task: { state: "starting", createdAt: 1_000 } });
+    expect(second).toEqual({ created: false, task: first.task });
+  });
+
+  it.each([
+    ["text", aTask({ task: "something else" })],
+    ["priority", aTask({ priority: "High" })],
+    ["verbosity", aTask({ verbose: true })],
+  ])("H9 refuses an id that was used for another %s", (_, other) => {
+    const ledger = openLedger();
+    ledger.begin(aTask(), "process", 1_000);
+    expect(() => ledger.begin(other, "process", 2_000)).toThrow(
+      expect.objectContaining({ code: "idempotency_conflict" }),
+    );
+  });
+
+  it("H9 knows after a restart what it knew before", () => {
+    const directory = scratchDirectory();
+    const before = openLedger(directory);
+    before.begin(aTask(), "docker-exec", 1_000);
+    before.remember(TASK_ID, "exec 1");
+    before.addOutput(TASK_ID, "stdout", "one\n", 1_001);
+    const task = before.change(TASK_ID, { state: "running", startedAt: 1_002 }, 1_002);
+    before.askStop(TASK_ID, true);
+    before.close();
+
+    const after = openLedger(directory);
+    expect(after.unfinished()).toEqual([{ task, handle: "exec 1", stopAsked: true }]);
+    after.addOutput(TASK_ID, "stdout", "two\n", 1_003);
+    expect(after.events(TASK_ID, 0, 100).map((event) => event.seq)).toEqual([1, 2, 3, 4]);
+    expect(after.output(TASK_ID, "beginning", 100)).toBe("one\ntwo\n");
+  });
+
+  it("H9 is held by one process at a time, and says so in one line", () => {
+    const directory = scratchDirectory();
+    openLedger(directory);
+    expect(() => new Ledger(directory)).toThrow(/^another sidecar uses this state directory/);
+  });
+
+  it("refuses a ledger of a newer version rather than guess at it", () => {
+    const directory = scratchDirectory();
+    openLedger(directory).close();
+    const db = new DatabaseSync(`${directory}/ledger.db`);
+    db.exec("PRAGMA user_version = 99");
+    db.close();
+    expect(() => new Ledger(directory)).toThrow(/newer version/);
+  });
+
+  it("tells the state of a task at each of its events, text and all", () => {
+    const ledger = openLedger();
+    const { task } = ledger.begin(aTask(), "process", 1_000);
+    const error = { code: "swarm_failed", message: "It broke." } as const;
+    const failed = ledger.change(TASK_ID, { state: "failed", exitCode: 7, endedAt: 1_005, error }, 1_005);
+    expect(failed).toEqual({ ...task, state: "failed", exitCode: 7, endedAt: 1_005, error });
+    expect(ledger.events(TASK_ID, 0, 10)).toEqual([
+      { taskId: TASK_ID, seq: 1, timestamp: 1_000, kind: "state", task },
+      { taskId: TASK_ID, seq: 2, timestamp: 1_005, kind: "state", task: failed },
+    ]);
+    expect(ledger.get(TASK_ID)).toEqual(failed);
+    expect(ledger.unfinished()).toEqual([]);
+  });
+
+  it("gives events in pages, from any point", () => {
+    const ledger = openLedger();
+    ledger.begin(aTask(), "process", 0);
+    for (const text of ["a", "b", "c", "d"]) ledger.addOutput(TASK_ID, "stderr", text, 1);
+    expect(texts(ledger.events(TASK_ID, 0, 2))).toEqual(["state", "a"]);
+    expect(texts(ledger.events(TASK_ID, 2, 2))).toEqual(["b", "c"]);
+    expect(ledger.events(TASK_ID, 5, 2)).toEqual([]);
+    expect(ledger.events(taskId(2), 0, 2)).toEqual([]);
+  });
+
+  it("reads the beginning and the end of standard output alone", () => {
+    const ledger = openLedger();
+    ledger.begin(aTask(), "process", 0);
+    for (const text of ["one", "two", "three"]) ledger.addOutput(TASK_ID, "stdout", text, 1);
+    ledger.addOutput(TASK_ID, "stderr", "noise", 1);
+    expect(ledger.output(TASK_ID, "beginning", 5)).toBe("onetw");
+    expect(ledger.output(TASK_ID, "end", 7)).toBe("wothree");
+  });
+
+  it("S6 drops the oldest output over the limit and says so with a gap", () => {
+    const ledger = openLedger(scratchDirectory(), { taskOutputBytes: 1_000, endedTasks: 10 });
+    ledger.begin(aTask(), "process", 0);
+    for (let n = 0; n < 50; n++) ledger.addOutput(TASK_ID, "stdout", `line ${n}`, n);
+    const [gap, first, ...rest] = ledger.events(TASK_ID, 3, 100);
+    expect(gap).toMatchObject({ kind: "gap", seq: Number(first?.seq) - 1 });
+    expect(rest.at(-1)).toMatchObject({ kind: "output", text: "line 49", seq: 51 });
+    expect(rest.length).toBeLessThan(15);
+    // A reader that saw the last lost event has missed nothing.
+    expect(ledger.events(TASK_ID, Number(gap?.seq), 1)).toEqual([first]);
+  });
+
+  it("S6 numbers events without a hole, whatever is written, dropped and read", () => {
+    const step = fc.oneof(
+      fc.record({ write: fc.string({ maxLength: 300 }) }),
+      fc.record({ read: fc.integer({ min: 1, max: 9 }) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const ledger = new Ledger(scratchDirectory(), { taskOutputBytes: 1_500, endedTasks: 10 });
+        ledger.begin(aTask(), "process", 0);
+        let written = 1;
+        let seen = 0;
+        for (const { write, read } of steps.map((s) => ({ write: undefined, read: undefined, ...s }))) {
+          if (write !== undefined) {
+            ledger.addOutput(TASK_ID, "stdout", write, 0);
+            written++;
+          }
+          if (read === undefined) continue;
+          for (const event of ledger.events(TASK_ID, seen, read)) {
+            expect(event.seq === seen + 1 || (event.kind === "gap" && event.seq > seen)).toBe(true);
+            seen = event.seq;
+          }
+        }
+        for (const event of ledger.events(TASK_ID, seen, 1_000)) seen = event.seq;
+        expect(seen).toBe(written);
+        ledger.close();
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("S6 forgets the oldest ended tasks over the limit, never one that runs", () => {
+    const ledger = openLedger(scratchDirectory(), { taskOutputBytes: 10_000, endedTasks: 2 });
+    for (let n = 1; n <= 5; n++) ledger.begin(aTask({ taskId: taskId(n) }), "process", n);
+    for (const n of [4, 3, 2, 5]) {
+      ledger.change(taskId(n), { state: "completed", endedAt: 100 - n }, 100 - n);
+    }
+    expect(ledger.list().map((task) => task.taskId)).toEqual([taskId(3), taskId(2), taskId(1)]);
+    expect(ledger.events(taskId(5), 0, 10)).toEqual([]);
+  });
+});
