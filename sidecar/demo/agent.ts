@@ -52,7 +52,7 @@ export class WorkerAgent {
   #unitsDone = 0;
   #lastActive: number;
   #startedAt: number | null = null;
-  #usage: Usage | null = null;
+  #usage: Usage;
   #measuring = false;
   #cpuPercent: number | null = null;
   #memoryBytes: number | null = null;
@@ -62,6 +62,7 @@ export class WorkerAgent {
     this.#identity = identity;
     this.#units = units;
     this.#lastActive = identity.createdAt;
+    this.#usage = { cpuMicros: 0, atMs: identity.createdAt };
   }
 
   began(nowMs: number): void {
@@ -93,7 +94,7 @@ export class WorkerAgent {
     this.#measuring = false;
     if (!measured || this.status !== "working") return;
     const usage = { cpuMicros: measured.cpuMicros, atMs: now() };
-    this.#cpuPercent = this.#usage && cpuPercent(this.#usage, usage);
+    this.#cpuPercent = cpuPercent(this.#usage, usage);
     this.#memoryBytes = measured.heapBytes;
     this.#usage = usage;
   }

@@ -83,6 +83,8 @@ describe("the demo hive", () => {
     expect(hive.figures()).toMatchObject([unknown, unknown]);
 
     agent.work(1);
+    await swarm.measure();
+    expect(hive.figures()[1]).toMatchObject({ cpuPercent: null, memoryBytes: null });
     agent.usage = { cpuMicros: 10_000, heapBytes: 5_000_000 };
     await swarm.measure();
     expect(hive.figures()[1]).toMatchObject({ cpuPercent: null, memoryBytes: 5_000_000 });
