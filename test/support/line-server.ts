@@ -1,6 +1,6 @@
 /** A small MCP server over TCP that a test scripts: what it answers, and how it misbehaves. */
 import { once } from "node:events";
-import { createServer, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 import { JsonRpcRequest } from "../../shared/protocol/mcp.ts";
 import { LineSplitter } from "../../shared/wire/lines.ts";
@@ -66,9 +66,7 @@ export async function startLineServer(
     if (server.listening) await new Promise((resolve) => server.close(resolve));
   };
   onTestFinished(close);
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the server has no port");
-  return { port: address.port, accepted: () => accepted, received, clients, close };
+  return { port: portOf(server), accepted: () => accepted, received, clients, close };
 }
 
 /** Answers the handshake and `ping`, and calls the tools given here; a tool may answer later or never. */
@@ -91,4 +89,11 @@ export function mcpServer(
       });
     tool(params?.arguments, reply, client);
   };
+}
+
+/** The port on which a TCP or HTTP server listens. */
+export function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the server has no port");
+  return address.port;
 }
