@@ -1,0 +1,207 @@
+/**
+ * The sidecar's configuration, all of it from environment variables. A variable that is empty counts as not
+ * set. The docstrings of `Config` are the reference.
+ */
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { HiveId } from "../shared/protocol/ids.ts";
+import { McpServerConfigs } from "./mcp/servers.ts";
+
+export type Config = {
+  /** HIVE_ID (`default`): the one hive that this sidecar serves. */
+  hive: string;
+  /** SIDECAR_HOST (`127.0.0.1`). */
+  host: string;
+  /** SIDECAR_PORT (9700); 0 lets the system choose. */
+  port: number;
+  /** SIDECAR_KEYS (required): JSON `{kid: base64 of 32 bytes or more}`. Several, while keys are rotated. */
+  keys: ReadonlyMap<string, Uint8Array>;
+  /** SIDECAR_STATE_DIR (`.hivegate/sidecar`): the ledger and the output of running processes. */
+  stateDir: string;
+  /** SWARM_PROFILE (`demo`): which kind of swarm it is. */
+  profile: "demo" | "claude-flow@3";
+  /**
+   * SWARM_EXECUTOR: `docker` runs commands in the container, `process` on this host. When it is not set,
+   * ENABLE_DOCKER_PRIMARY (true) decides.
+   */
+  executor: "docker" | "process";
+  /** MULTI_AGENT_CONTAINER_NAME (`multi-agent-container`). */
+  container: string;
+  /** ALLOWED_CONTAINERS (comma separated; that one name): commands run in no other. */
+  allowedContainers: string[];
+  /** SWARM_WORKDIR: where the swarm's commands run; null leaves it to the container, or to this process. */
+  workdir: string | null;
+  /** DOCKER_SOCKET (`/var/run/docker.sock`). */
+  dockerSocket: string;
+  /**
+   * CLAUDE_FLOW_PATH: the swarm's CLI, to which arguments are added. When it is not set: `claude-flow`; for
+   * the demo swarm `hive` in a container, and on this host the demo that comes with Hivegate.
+   */
+  cli: string[];
+  /** ENABLE_MCP_TELEMETRY, ENABLE_MCP_FALLBACK, ENABLE_DOCKER_FALLBACK (true). The last two are for later. */
+  enable: { mcpTelemetry: boolean; mcpFallback: boolean; dockerFallback: boolean };
+  /** DOCKER_COMMAND_TIMEOUT_MS (30000): a short command of the swarm is ended after this. */
+  commandTimeoutMs: number;
+  /** MCP_TELEMETRY_TIMEOUT_MS (500): how long an answer waits for what MCP adds to it. */
+  telemetryTimeoutMs: number;
+  /**
+   * MCP_CIRCUIT_BREAKER_FAILURE_THRESHOLD (5), MCP_CIRCUIT_BREAKER_TIMEOUT_MS (60000) and
+   * MCP_CIRCUIT_BREAKER_RETRY_DELAY_MS (1000): checked now, for the circuit breakers to come.
+   */
+  breaker: { failureThreshold: number; timeoutMs: number; retryDelayMs: number };
+  /** MCP_SERVERS (one demo server on 127.0.0.1:9500): JSON list of `{name, profile, host, port, token?}`. */
+  mcpServers: z.infer<typeof McpServerConfigs>;
+  /** ORCHESTRATOR_WS_URL (`ws://multi-agent-container:3002/ws`). */
+  orchestratorUrl: string;
+  /** MCP_HEALTH_URL: an HTTP health endpoint to check, if there is one. */
+  healthUrl: string | null;
+  /** LOG_LEVEL (`info`). */
+  logLevel: string;
+};
+
+/** A variable that cannot be used: one line that names it and says what it should be, never what it was. */
+export class ConfigError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "ConfigError";
+  }
+}
+
+/** @throws ConfigError */
+export function readConfig(env: Record<string, string | undefined>): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
+  const parsed = Variables.safeParse(given);
+  if (!parsed.success) throw new ConfigError(describe(parsed.error));
+  const v = parsed.data;
+  const executor = v.SWARM_EXECUTOR ?? (v.ENABLE_DOCKER_PRIMARY ? "docker" : "process");
+  return {
+    hive: v.HIVE_ID,
+    host: v.SIDECAR_HOST,
+    port: v.SIDECAR_PORT,
+    keys: v.SIDECAR_KEYS,
+    stateDir: v.SIDECAR_STATE_DIR,
+    profile: v.SWARM_PROFILE,
+    executor,
+    container: v.MULTI_AGENT_CONTAINER_NAME,
+    allowedContainers: v.ALLOWED_CONTAINERS ?? [v.MULTI_AGENT_CONTAINER_NAME],
+    workdir: v.SWARM_WORKDIR ?? null,
+    dockerSocket: v.DOCKER_SOCKET,
+    cli: v.CLAUDE_FLOW_PATH ? [v.CLAUDE_FLOW_PATH] : defaultCli(v.SWARM_PROFILE, executor),
+    enable: {
+      mcpTelemetry: v.ENABLE_MCP_TELEMETRY,
+      mcpFallback: v.ENABLE_MCP_FALLBACK,
+      dockerFallback: v.ENABLE_DOCKER_FALLBACK,
+    },
+    commandTimeoutMs: v.DOCKER_COMMAND_TIMEOUT_MS,
+    telemetryTimeoutMs: v.MCP_TELEMETRY_TIMEOUT_MS,
+    breaker: {
+      failureThreshold: v.MCP_CIRCUIT_BREAKER_FAILURE_THRESHOLD,
+      timeoutMs: v.MCP_CIRCUIT_BREAKER_TIMEOUT_MS,
+      retryDelayMs: v.MCP_CIRCUIT_BREAKER_RETRY_DELAY_MS,
+    },
+    mcpServers: v.MCP_SERVERS,
+    orchestratorUrl: v.ORCHESTRATOR_WS_URL,
+    healthUrl: v.MCP_HEALTH_URL ?? null,
+    logLevel: v.LOG_LEVEL,
+  };
+}
+
+const MINUTE_MS = 60_000;
+
+const integer = (from: number, to: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, `expected an integer from ${from} to ${to}`)
+    .transform(Number)
+    .refine((n) => n >= from && n <= to, `expected an integer from ${from} to ${to}`);
+
+const flag = z
+  .enum(["true", "false", "1", "0"], "expected true, false, 1 or 0")
+  .transform((word) => word === "true" || word === "1");
+
+const oneOf = <const T extends [string, ...string[]]>(...words: T) =>
+  z.enum(words, `expected one of ${words.join(", ")}`);
+
+const json = z.string().transform((text, context): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue("expected JSON");
+    return z.NEVER;
+  }
+});
+
+const BASE64_OF_32_BYTES = /^[A-Za-z0-9+/]{43,}={0,2}$/;
+
+const keys = json
+  .pipe(
+    z
+      .record(
+        z.string().regex(/^[\w.-]{1,64}$/),
+        z.string().regex(BASE64_OF_32_BYTES),
+        "expected JSON {kid: base64}",
+      )
+      .refine((record) => Object.keys(record).length > 0),
+  )
+  .transform((record) => new Map(Object.entries(record).map(([kid, text]) => [kid, fromBase64(text)])));
+
+const fromBase64 = (text: string): Uint8Array => Buffer.from(text, "base64");
+
+const containerName = z.string().regex(/^[a-zA-Z0-9][\w.-]{0,127}$/, "expected a container's name");
+
+const Variables = z.object({
+  HIVE_ID: HiveId.default("default"),
+  SIDECAR_HOST: z.string().default("127.0.0.1"),
+  SIDECAR_PORT: integer(0, 65_535).default(9_700),
+  SIDECAR_KEYS: keys,
+  SIDECAR_STATE_DIR: z.string().default(".hivegate/sidecar"),
+  SWARM_PROFILE: oneOf("demo", "claude-flow@3").default("demo"),
+  SWARM_EXECUTOR: oneOf("docker", "process").optional(),
+  MULTI_AGENT_CONTAINER_NAME: containerName.default("multi-agent-container"),
+  ALLOWED_CONTAINERS: z
+    .string()
+    .transform((list) => list.split(",").map((name) => name.trim()))
+    .pipe(z.array(containerName))
+    .optional(),
+  SWARM_WORKDIR: z.string().startsWith("/", "expected an absolute path").optional(),
+  DOCKER_SOCKET: z.string().default("/var/run/docker.sock"),
+  CLAUDE_FLOW_PATH: z.string().optional(),
+  ENABLE_DOCKER_PRIMARY: flag.default(true),
+  ENABLE_MCP_TELEMETRY: flag.default(true),
+  ENABLE_MCP_FALLBACK: flag.default(true),
+  ENABLE_DOCKER_FALLBACK: flag.default(true),
+  DOCKER_COMMAND_TIMEOUT_MS: integer(1, 10 * MINUTE_MS).default(30_000),
+  MCP_TELEMETRY_TIMEOUT_MS: integer(1, 30_000).default(500),
+  MCP_CIRCUIT_BREAKER_FAILURE_THRESHOLD: integer(1, 1_000).default(5),
+  MCP_CIRCUIT_BREAKER_TIMEOUT_MS: integer(1, 60 * MINUTE_MS).default(60_000),
+  MCP_CIRCUIT_BREAKER_RETRY_DELAY_MS: integer(1, 10 * MINUTE_MS).default(1_000),
+  MCP_SERVERS: json
+    .pipe(McpServerConfigs)
+    .default([{ name: "demo", profile: "demo", host: "127.0.0.1", port: 9_500 }]),
+  ORCHESTRATOR_WS_URL: z
+    .url({ protocol: /^wss?$/, error: "expected a ws:// or wss:// address" })
+    .default("ws://multi-agent-container:3002/ws"),
+  MCP_HEALTH_URL: z
+    .url({ protocol: /^https?$/, error: "expected an http:// or https:// address" })
+    .optional(),
+  LOG_LEVEL: oneOf("debug", "info", "warn", "error", "silent").default("info"),
+});
+
+function defaultCli(profile: Config["profile"], executor: Config["executor"]): string[] {
+  if (profile !== "demo") return ["claude-flow"];
+  return executor === "docker"
+    ? ["hive"]
+    : [process.execPath, fileURLToPath(new URL("demo/main.ts", import.meta.url))];
+}
+
+/** The first thing wrong, in one line. Nothing of the value is in it: it may be a secret. */
+function describe(error: z.ZodError): string {
+  const [issue] = error.issues;
+  const [variable, ...inside] = issue?.path ?? [];
+  const where = inside.length > 0 ? ` (at ${inside.join(".")})` : "";
+  return `${String(variable)}${where}: ${SAID_BETTER[String(variable)] ?? issue?.message}`;
+}
+
+const SAID_BETTER: Record<string, string> = {
+  SIDECAR_KEYS: "expected JSON {kid: base64 of 32 bytes or more}",
+};

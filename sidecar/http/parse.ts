@@ -1,0 +1,26 @@
+import type { z } from "zod";
+import { HivegateError } from "../../shared/errors.ts";
+
+/** @throws HivegateError `invalid_json`, `invalid_request` */
+export function parseBody<T extends z.ZodType>(schema: T, body: Uint8Array): z.infer<T> {
+  const parsed = schema.safeParse(parseJson(body));
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new HivegateError("invalid_request", `${issue?.path.join(".") || "body"}: ${issue?.message}`);
+}
+
+/** The number of the last event that a reader saw: 0 when it has seen none. @throws HivegateError `invalid_request` */
+export function parseLastEventId(header: string | undefined): number {
+  if (header === undefined || header === "") return 0;
+  if (!/^\d{1,15}$/.test(header))
+    throw new HivegateError("invalid_request", "Last-Event-ID: expected the number of an event.");
+  return Number(header);
+}
+
+function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+  } catch {
+    throw new HivegateError("invalid_json", "Send one JSON object as the body.");
+  }
+}

@@ -1,0 +1,93 @@
+import { describe, expect, it } from "vitest";
+import { ConfigError, readConfig } from "../../../sidecar/config.ts";
+
+const secret = Buffer.alloc(32, 1).toString("base64");
+const required = { SIDECAR_KEYS: JSON.stringify({ k1: secret }) };
+
+const refusal = (env: Record<string, string>): string => {
+  try {
+    readConfig({ ...required, ...env });
+  } catch (thrown) {
+    if (thrown instanceof ConfigError) return thrown.message;
+    throw thrown;
+  }
+  throw new Error("nothing was refused");
+};
+
+describe("readConfig", () => {
+  it("H8 needs nothing but the keys, and has the documented defaults", () => {
+    expect(readConfig(required)).toMatchObject({
+      hive: "default",
+      host: "127.0.0.1",
+      port: 9_700,
+      profile: "demo",
+      executor: "docker",
+      container: "multi-agent-container",
+      allowedContainers: ["multi-agent-container"],
+      cli: ["hive"],
+      enable: { mcpTelemetry: true, mcpFallback: true, dockerFallback: true },
+      commandTimeoutMs: 30_000,
+      telemetryTimeoutMs: 500,
+      breaker: { failureThreshold: 5, timeoutMs: 60_000, retryDelayMs: 1_000 },
+      mcpServers: [{ name: "demo", profile: "demo", host: "127.0.0.1", port: 9_500 }],
+      orchestratorUrl: "ws://multi-agent-container:3002/ws",
+      healthUrl: null,
+    });
+  });
+
+  it("H8 takes an empty variable for one that is not set", () => {
+    expect(readConfig({ ...required, SIDECAR_PORT: "", CLAUDE_FLOW_PATH: "" }).port).toBe(9_700);
+  });
+
+  it("H8 takes several keys, so that they can be rotated", () => {
+    const { keys } = readConfig({ SIDECAR_KEYS: JSON.stringify({ old: secret, new: secret }) });
+    expect([...keys.keys()]).toEqual(["old", "new"]);
+    expect(keys.get("new")).toHaveLength(32);
+  });
+
+  it("H8 runs the demo that comes along when commands run on this host", () => {
+    const { executor, cli } = readConfig({ ...required, ENABLE_DOCKER_PRIMARY: "false" });
+    expect(executor).toBe("process");
+    expect(cli).toEqual([process.execPath, expect.stringMatching(/sidecar\/demo\/main\.ts$/)]);
+  });
+
+  it.each([
+    [{ SWARM_EXECUTOR: "process", SWARM_PROFILE: "claude-flow@3" }, ["claude-flow"]],
+    [{ CLAUDE_FLOW_PATH: "/opt/my flow/cli" }, ["/opt/my flow/cli"]],
+  ])("H8 adds the swarm's arguments to the CLI that %o names", (env, cli) => {
+    expect(readConfig({ ...required, ...env }).cli).toEqual(cli);
+  });
+
+  it("H8 takes a list of allowed containers", () => {
+    const { allowedContainers } = readConfig({ ...required, ALLOWED_CONTAINERS: "one, two" });
+    expect(allowedContainers).toEqual(["one", "two"]);
+  });
+
+  it.each([
+    [{ SIDECAR_PORT: "80 80" }, "SIDECAR_PORT: expected an integer from 0 to 65535"],
+    [{ SIDECAR_PORT: "65536" }, "SIDECAR_PORT: expected an integer from 0 to 65535"],
+    [{ DOCKER_COMMAND_TIMEOUT_MS: "0" }, "DOCKER_COMMAND_TIMEOUT_MS: expected an integer from 1 to 600000"],
+    [{ MCP_CIRCUIT_BREAKER_RETRY_DELAY_MS: "-1" }, "MCP_CIRCUIT_BREAKER_RETRY_DELAY_MS: expected an integer"],
+    [{ ENABLE_MCP_TELEMETRY: "yes" }, "ENABLE_MCP_TELEMETRY: expected true, false, 1 or 0"],
+    [{ SWARM_PROFILE: "other" }, "SWARM_PROFILE: expected one of demo, claude-flow@3"],
+    [{ SWARM_EXECUTOR: "ssh" }, "SWARM_EXECUTOR: expected one of docker, process"],
+    [{ HIVE_ID: "Not A Hive" }, "HIVE_ID: a hive id is a-z, 0-9 and -"],
+    [{ ALLOWED_CONTAINERS: "ok,../no" }, "ALLOWED_CONTAINERS (at 1): expected a container's name"],
+    [{ MCP_SERVERS: "not json" }, "MCP_SERVERS: expected JSON"],
+    [{ MCP_SERVERS: '[{"name":"a","profile":"demo","host":"h","port":0}]' }, "MCP_SERVERS (at 0.port): "],
+    [{ ORCHESTRATOR_WS_URL: "http://h" }, "ORCHESTRATOR_WS_URL: expected a ws:// or wss:// address"],
+    [{ LOG_LEVEL: "loud" }, "LOG_LEVEL: expected one of"],
+    [{ SIDECAR_KEYS: "" }, "SIDECAR_KEYS: expected JSON {kid: base64 of 32 bytes or more}"],
+    [{ SIDECAR_KEYS: "{}" }, "SIDECAR_KEYS: expected"],
+    [{ SIDECAR_KEYS: '{"k1":"c2hvcnQ="}' }, "SIDECAR_KEYS (at k1): expected"],
+  ])("H8 refuses %o in one line that names it", (env, line) => {
+    expect(refusal(env)).toContain(line);
+    expect(refusal(env)).not.toContain("\n");
+  });
+
+  it("S8 never repeats a key that it refuses", () => {
+    const almost = Buffer.alloc(31, 1).toString("base64");
+    expect(refusal({ SIDECAR_KEYS: JSON.stringify({ k1: almost }) })).not.toContain(almost);
+    expect(refusal({ SIDECAR_KEYS: almost })).not.toContain(almost);
+  });
+});
