@@ -15,6 +15,9 @@ type Stream = "stdout" | "stderr";
 /** Type 0 is stdin echoed; the daemon uses it nowhere for exec, Docker's own client writes it to stdout. */
 const STREAMS: readonly (Stream | undefined)[] = ["stdout", "stdout", "stderr"];
 
+/** A byte order mark is output like any other. */
+const decoder = () => new TextDecoder("utf-8", { ignoreBOM: true });
+
 /** The stream is not what Docker promises: what follows cannot be told apart, so nothing more is read. */
 export class MalformedStream extends Error {
   constructor(type: number) {
@@ -26,7 +29,7 @@ export class MalformedStream extends Error {
 /** Takes the stream's chunks and gives its text, in order, in pieces of at most `LIMITS.taskEventBytes`. */
 export class Demultiplexer {
   readonly #sink: OutputSink;
-  readonly #decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
+  readonly #decoders = { stdout: decoder(), stderr: decoder() };
   readonly #header = new Uint8Array(HEADER_BYTES);
   #headerBytes = 0;
   #payloadBytesLeft = 0;
