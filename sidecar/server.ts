@@ -1,0 +1,69 @@
+/** The sidecar's HTTP side: the routes of `shared/protocol/sidecar.ts`, open to nobody but the gateway. */
+import { Hono } from "hono";
+import { z } from "zod";
+import { asHivegateError, HivegateError } from "../shared/errors.ts";
+import { CreateTask, type HybridHealth } from "../shared/protocol/sidecar.ts";
+import { SSE_HEADERS } from "../shared/wire/sse.ts";
+import {
+  type AuthenticateOptions,
+  authenticate,
+  type RefusalCounts,
+  type Signed,
+} from "./http/authenticate.ts";
+import { parseBody, parseLastEventId } from "./http/parse.ts";
+import { logRequests } from "./http/request-log.ts";
+import type { Logger } from "./log.ts";
+import type { Tasks } from "./swarm/tasks.ts";
+
+export type ServerPorts = {
+  auth: AuthenticateOptions;
+  tasks: Tasks;
+  health(): Promise<HybridHealth>;
+  /** A stream of `TelemetryLine`s. @throws HivegateError `overloaded` */
+  openTelemetry(): ReadableStream<Uint8Array>;
+  log: Logger;
+};
+
+const Control = z.enum(["stop", "pause", "resume"]);
+
+/** `refusals` counts the requests that were not let in, by reason. */
+export function createServer(ports: ServerPorts): { app: Hono<Signed>; refusals: Readonly<RefusalCounts> } {
+  const { tasks, log } = ports;
+  const { middleware, refusals } = authenticate(ports.auth);
+  const app = new Hono<Signed>();
+
+  app.use(logRequests(log));
+  app.get("/healthz", (c) => c.json({ ok: true }));
+  app.use(middleware);
+
+  app.post("/v1/tasks", async (c) => c.json(await tasks.create(parseBody(CreateTask, c.get("body")))));
+  app.get("/v1/tasks", (c) => c.json({ tasks: tasks.list() }));
+  app.get("/v1/tasks/:id", (c) => c.json({ task: tasks.get(c.req.param("id")) }));
+  app.post("/v1/tasks/:id/:control", async (c) => {
+    const control = Control.safeParse(c.req.param("control"));
+    if (!control.success) throw new HivegateError("not_found");
+    return c.json({ task: await tasks.control(c.req.param("id"), control.data) });
+  });
+  app.get("/v1/tasks/:id/events", (c) => {
+    const after = parseLastEventId(c.req.header("last-event-id"));
+    return c.body(tasks.events(c.req.param("id"), after), 200, SSE_HEADERS);
+  });
+  app.get("/v1/swarms", async (c) => c.json(await tasks.swarms()));
+  app.get("/v1/status", async (c) => c.json(await tasks.status(c.req.query("swarmId"))));
+  app.get("/v1/health", async (c) => c.json(await ports.health()));
+  app.get("/v1/telemetry", (c) => c.body(ports.openTelemetry(), 200, NDJSON_HEADERS));
+
+  app.notFound((c) => {
+    const error = new HivegateError("not_found");
+    return c.json(error.toBody(), error.httpStatus);
+  });
+  app.onError((thrown, c) => {
+    const error = asHivegateError(thrown);
+    if (error.code === "internal") log.error({ err: thrown, path: c.req.path }, "request failed");
+    else log.debug({ err: error, path: c.req.path }, "request refused");
+    return c.json(error.toBody(), error.httpStatus);
+  });
+  return { app, refusals };
+}
+
+const NDJSON_HEADERS = { "content-type": "application/x-ndjson", "cache-control": "no-store" };

@@ -1,0 +1,131 @@
+/**
+ * A task's events as Server-Sent Events. A reader draws from the ledger at its own pace and is only woken by
+ * what happens, so history and live output are one thing and a slow reader costs no memory.
+ */
+import { HivegateError } from "../../shared/errors.ts";
+import { hasEnded, type TaskEvent } from "../../shared/swarm/task.ts";
+import { formatEvent } from "../../shared/wire/sse.ts";
+import type { Ledger } from "./ledger.ts";
+
+/** Readers of one task at once; above it `overloaded`. */
+const READERS_PER_TASK = 64;
+/** Events taken from the ledger at a time: at most about 1 MiB. */
+const PAGE_EVENTS = 64;
+
+type Reader = { wake(): void };
+
+export class TaskOutput {
+  readonly #ledger: Ledger;
+  readonly #keepAliveMs: number;
+  readonly #readers = new Map<string, Set<Reader>>();
+  #closed = false;
+
+  constructor(options: { ledger: Ledger; keepAliveMs?: number }) {
+    this.#ledger = options.ledger;
+    this.#keepAliveMs = options.keepAliveMs ?? 15_000;
+  }
+
+  /** Wakes the readers of a task: the ledger has more. */
+  changed(taskId: string): void {
+    for (const reader of this.#readers.get(taskId) ?? []) reader.wake();
+  }
+
+  /**
+   * The events after number `after`, then those to come, until the one in which the task ends.
+   * @throws HivegateError `unknown_task`, `overloaded`, `shutting_down`
+   */
+  open(taskId: string, after: number): ReadableStream<Uint8Array> {
+    if (this.#closed) throw new HivegateError("shutting_down");
+    if (!this.#ledger.get(taskId)) throw new HivegateError("unknown_task");
+    const signal = new WakeUp();
+    const leave = this.#enter(taskId, signal);
+    let position = after;
+
+    const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
+      try {
+        const bytes = await next();
+        if (bytes) return controller.enqueue(bytes);
+        leave();
+        if (signal.open) controller.close();
+      } catch (thrown) {
+        leave();
+        throw thrown;
+      }
+    };
+    /** What comes next, or null when nothing more will. */
+    const next = async (): Promise<Uint8Array | null> => {
+      while (signal.open) {
+        // Nothing is awaited between looking and waiting, so no wake-up is missed.
+        const events = this.#ledger.events(taskId, position, PAGE_EVENTS);
+        position = events.at(-1)?.seq ?? position;
+        if (events.length > 0) return encodeEvents(events);
+        if (this.#closed || this.#isOver(taskId)) return null;
+        if ((await signal.wait(this.#keepAliveMs)) === "timeout") return KEEP_ALIVE;
+      }
+      return null;
+    };
+    const cancel = (): void => {
+      signal.close();
+      leave();
+    };
+    return new ReadableStream({ pull, cancel }, { highWaterMark: 0 });
+  }
+
+  /** Ends every stream; readers may come back with the number of the last event they saw. */
+  close(): void {
+    this.#closed = true;
+    for (const taskId of this.#readers.keys()) this.changed(taskId);
+  }
+
+  #isOver(taskId: string): boolean {
+    const task = this.#ledger.get(taskId);
+    return task === undefined || hasEnded(task.state);
+  }
+
+  #enter(taskId: string, reader: Reader): () => void {
+    const readers = this.#readers.get(taskId) ?? new Set();
+    if (readers.size >= READERS_PER_TASK) throw new HivegateError("overloaded");
+    this.#readers.set(taskId, readers.add(reader));
+    return () => {
+      readers.delete(reader);
+      if (readers.size === 0 && this.#readers.get(taskId) === readers) this.#readers.delete(taskId);
+    };
+  }
+}
+
+/** One waiter that can be woken; it waits only while nobody has anything for it. */
+class WakeUp implements Reader {
+  open = true;
+  #wake: () => void = () => {};
+
+  wake(): void {
+    this.#wake();
+  }
+
+  close(): void {
+    this.open = false;
+    this.#wake();
+  }
+
+  async wait(timeoutMs: number): Promise<"woken" | "timeout"> {
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      return await new Promise((resolve) => {
+        this.#wake = () => resolve("woken");
+        timer = setTimeout(() => resolve("timeout"), timeoutMs);
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+const encoder = new TextEncoder();
+const KEEP_ALIVE = encoder.encode(": keep-alive\n\n");
+
+const encodeEvents = (events: TaskEvent[]): Uint8Array =>
+  encoder.encode(
+    events
+      .map((event) => formatEvent({ id: event.seq, event: event.kind, data: JSON.stringify(event) }))
+      .join(""),
+  );

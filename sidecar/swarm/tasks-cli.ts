@@ -1,0 +1,98 @@
+/** A swarm's CLI as its profile describes it: short commands, each run once for all who ask at the same time. */
+import { HivegateError } from "../../shared/errors.ts";
+import type { Swarm } from "../../shared/protocol/sidecar.ts";
+import type { CommandResult, Executor } from "./executor.ts";
+import type { Profile, SpawnRequest } from "./profiles/profile.ts";
+
+export type Control = "stop" | "pause" | "resume";
+
+export class SwarmCli {
+  readonly #executor: Executor;
+  readonly #profile: Profile;
+  readonly #cli: readonly string[];
+  readonly #timeoutMs: number;
+  readonly #running = new Map<string, Promise<CommandResult>>();
+  #prepared: Promise<void> | undefined;
+
+  constructor(options: { executor: Executor; profile: Profile; cli: readonly string[]; timeoutMs: number }) {
+    this.#executor = options.executor;
+    this.#profile = options.profile;
+    this.#cli = options.cli;
+    this.#timeoutMs = options.timeoutMs;
+  }
+
+  /**
+   * Makes the swarm ready for tasks: done once, tried again by the next task when it failed.
+   * @throws HivegateError `swarm_failed`, or as the executor
+   */
+  async prepare(): Promise<void> {
+    this.#prepared ??= this.#prepare().catch((thrown) => {
+      this.#prepared = undefined;
+      throw thrown;
+    });
+    await this.#prepared;
+  }
+
+  spawnArgv(request: SpawnRequest): string[] {
+    return this.#profile.spawn(this.#cli, request);
+  }
+
+  /** @throws HivegateError `not_supported`, `swarm_failed`, `timeout`, or as the executor */
+  async swarms(): Promise<Swarm[]> {
+    const { list } = this.#profile;
+    if (!list) throw new HivegateError("not_supported");
+    return this.#read(await this.#run(list.argv(this.#cli)), list.read);
+  }
+
+  /** One swarm; where the CLI has no command for that, it is looked up among all. As `swarms`. */
+  async swarm(swarmId: string): Promise<Swarm[]> {
+    const { status } = this.#profile;
+    if (!status) return (await this.swarms()).filter((swarm) => swarm.swarmId === swarmId);
+    return this.#read(await this.#run(status.argv(this.#cli, swarmId)), status.read);
+  }
+
+  has(control: Control): boolean {
+    return this.#profile.controls[control] !== null;
+  }
+
+  /** @throws HivegateError `not_supported`, `swarm_failed`, `timeout`, or as the executor */
+  async control(control: Control, swarmId: string): Promise<void> {
+    const command = this.#profile.controls[control];
+    if (!command) throw new HivegateError("not_supported");
+    const result = await this.#run(command.argv(this.#cli, swarmId));
+    if (!command.succeeded(result)) throw failed(result);
+  }
+
+  async #prepare(): Promise<void> {
+    const { prepare } = this.#profile;
+    if (!prepare) return;
+    if (prepare.isReady(await this.#run(prepare.check))) return;
+    const result = await this.#run(prepare.argv);
+    if (result.exitCode !== 0)
+      throw new HivegateError("swarm_failed", "The swarm could not be made ready.", { cause: result });
+  }
+
+  /** @throws HivegateError `swarm_failed`, `timeout` */
+  #read(result: CommandResult, read: (result: CommandResult) => Swarm[]): Swarm[] {
+    try {
+      return read(result);
+    } catch (cause) {
+      throw cause instanceof HivegateError ? cause : failed(result, cause);
+    }
+  }
+
+  async #run(argv: readonly string[]): Promise<CommandResult> {
+    const key = JSON.stringify(argv);
+    const running =
+      this.#running.get(key) ??
+      this.#executor.run(argv, { timeoutMs: this.#timeoutMs }).finally(() => this.#running.delete(key));
+    this.#running.set(key, running);
+    const result = await running;
+    if (result.ended === "timeout") throw new HivegateError("timeout", "The swarm's command took too long.");
+    if (result.ended === "output_limit") throw failed(result);
+    return result;
+  }
+}
+
+const failed = (result: CommandResult, thrown?: unknown): HivegateError =>
+  new HivegateError("swarm_failed", undefined, { cause: { result, thrown } });

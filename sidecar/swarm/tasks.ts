@@ -1,0 +1,179 @@
+/** Tasks as the gateway sees them: created once, watched, controlled, and found again after a restart. */
+import { HivegateError } from "../../shared/errors.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import type {
+  CreateTask,
+  CreateTaskResult,
+  SwarmList,
+  SwarmStatus,
+  Telemetry,
+} from "../../shared/protocol/sidecar.ts";
+import { hasEnded, type Task } from "../../shared/swarm/task.ts";
+import type { Logger } from "../log.ts";
+import type { Executor } from "./executor.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Profile } from "./profiles/profile.ts";
+import { TaskOutput } from "./task-output.ts";
+import { type Control, SwarmCli } from "./tasks-cli.ts";
+import { withinMs } from "./tasks-deadline.ts";
+import { type RunContext, TaskRun } from "./tasks-run.ts";
+
+/** What MCP can add to an answer; may take long or fail, which costs nothing but the telemetry. */
+export type TelemetrySource = {
+  taskStatus(taskId: string): Promise<Telemetry>;
+  swarmStatus(): Promise<Telemetry>;
+};
+
+export type TasksOptions = {
+  ledger: Ledger;
+  executor: Executor;
+  profile: Profile;
+  /** The swarm's CLI, to which the profile adds its arguments. */
+  cli: readonly string[];
+  telemetry: TelemetrySource;
+  telemetryTimeoutMs: number;
+  commandTimeoutMs: number;
+  onChange(task: Task): void;
+  now(): number;
+  log: Logger;
+} & Partial<Pick<RunContext, "taskRunMs" | "stopGraceMs" | "recoveryRetryMs">>;
+
+const UNAVAILABLE: Telemetry = { status: "telemetry_unavailable" };
+
+export class Tasks {
+  readonly #options: TasksOptions;
+  readonly #cli: SwarmCli;
+  readonly #context: RunContext;
+  readonly #runs = new Map<string, TaskRun>();
+  #closed = false;
+
+  constructor(options: TasksOptions) {
+    const { ledger, executor, profile, cli, onChange, now, log } = options;
+    this.#options = options;
+    this.#cli = new SwarmCli({ executor, profile, cli, timeoutMs: options.commandTimeoutMs });
+    this.#context = {
+      ...{ ledger, executor, profile, onChange, now, log },
+      cli: this.#cli,
+      output: new TaskOutput({ ledger }),
+      taskRunMs: options.taskRunMs ?? LIMITS.taskRunMs,
+      stopGraceMs: options.stopGraceMs ?? 5_000,
+      recoveryRetryMs: options.recoveryRetryMs ?? 5_000,
+    };
+  }
+
+  /**
+   * Runs a task, or finds the one of this id: equal requests, however close, run once. Resolves when its
+   * process runs and MCP has answered or had its time.
+   * @throws HivegateError `idempotency_conflict`, `overloaded`, or why it could not be started
+   */
+  async create(create: CreateTask): Promise<CreateTaskResult> {
+    if (this.#closed) throw new HivegateError("shutting_down");
+    const { ledger, executor, now, telemetry, telemetryTimeoutMs } = this.#options;
+    const { taskId } = create;
+    if (this.#runs.size >= LIMITS.runningTasks && !ledger.get(taskId)) throw new HivegateError("overloaded");
+    // Nothing is awaited between the ledger and the start, so a second request finds the first one's run.
+    const { task, created } = ledger.begin(create, executor.method, now());
+    if (created) this.#options.onChange(task);
+    const run = created ? this.#start(create) : this.#runs.get(taskId);
+    await run?.started;
+    throwIfNeverRan(this.get(taskId));
+
+    const [answer] = await Promise.all([
+      withinMs(telemetry.taskStatus(taskId), telemetryTimeoutMs, UNAVAILABLE),
+      run && withinMs(run.identified, telemetryTimeoutMs, undefined),
+    ]);
+    return { task: this.get(taskId), created, telemetry: answer };
+  }
+
+  /** @throws HivegateError `unknown_task` */
+  get(taskId: string): Task {
+    const task = this.#options.ledger.get(taskId);
+    if (!task) throw new HivegateError("unknown_task");
+    return task;
+  }
+
+  /** Newest first. */
+  list(limit: number = LIMITS.listedTasks): Task[] {
+    return this.#options.ledger.list(limit);
+  }
+
+  /** A task's events as Server-Sent Events: see `TaskOutput.open`. */
+  events(taskId: string, after: number): ReadableStream<Uint8Array> {
+    return this.#context.output.open(taskId, after);
+  }
+
+  /**
+   * Stops, pauses or resumes a task and gives it back as it then is.
+   * @throws HivegateError `unknown_task`, `task_ended`, `not_supported`, or why it did not work
+   */
+  async control(taskId: string, control: Control): Promise<Task> {
+    const task = this.get(taskId);
+    const run = this.#runs.get(taskId);
+    if (hasEnded(task.state) || !run) throw new HivegateError("task_ended");
+    if (control === "stop") await run.stop();
+    else await this.#pauseOrResume(task, control);
+    return this.get(taskId);
+  }
+
+  /** @throws HivegateError `not_supported`, or why the swarm's CLI gave no answer */
+  async swarms(): Promise<SwarmList> {
+    const [swarms, telemetry] = await Promise.all([this.#cli.swarms(), this.#swarmTelemetry()]);
+    return { swarms, method: this.#options.executor.method, telemetry };
+  }
+
+  /** One swarm and its tasks, or all. @throws HivegateError as `swarms` */
+  async status(swarmId?: string): Promise<SwarmStatus> {
+    const [swarms, telemetry] = await Promise.all([
+      swarmId === undefined ? this.#cli.swarms() : this.#cli.swarm(swarmId),
+      this.#swarmTelemetry(),
+    ]);
+    const tasks = this.list().filter((task) => swarmId === undefined || task.swarmId === swarmId);
+    return { swarms, tasks, method: this.#options.executor.method, telemetry };
+  }
+
+  /** Finds every task again whose end is not known. Call once, before anything is created. */
+  async recover(): Promise<void> {
+    const unfinished = this.#options.ledger.unfinished();
+    await Promise.all(unfinished.map((found) => this.#run(found.task.taskId).recover(found)));
+  }
+
+  /** Ends the event streams and lets go of running tasks, which go on. */
+  close(): void {
+    this.#closed = true;
+    for (const run of this.#runs.values()) run.detach();
+    this.#context.output.close();
+  }
+
+  #start(request: CreateTask): TaskRun {
+    const run = this.#run(request.taskId);
+    // Whoever asked hears of a failure through `started`; nobody else needs to.
+    run.start(request).catch(() => {});
+    return run;
+  }
+
+  #run(taskId: string): TaskRun {
+    const run = new TaskRun(taskId, this.#context);
+    this.#runs.set(taskId, run);
+    void run.ended.then(() => this.#runs.delete(taskId));
+    return run;
+  }
+
+  async #pauseOrResume(task: Task, control: Control): Promise<void> {
+    if (!this.#cli.has(control)) throw new HivegateError("not_supported");
+    if (task.swarmId === null)
+      throw new HivegateError(
+        "swarm_unavailable",
+        "The swarm has not told its id yet. Try again in a moment.",
+      );
+    await this.#cli.control(control, task.swarmId);
+  }
+
+  #swarmTelemetry(): Promise<Telemetry> {
+    return withinMs(this.#options.telemetry.swarmStatus(), this.#options.telemetryTimeoutMs, UNAVAILABLE);
+  }
+}
+
+/** A repeated request hears what the first one heard. */
+function throwIfNeverRan(task: Task): void {
+  if (task.error && task.startedAt === null) throw new HivegateError(task.error.code, task.error.message);
+}
