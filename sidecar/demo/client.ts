@@ -4,6 +4,7 @@ import { z } from "zod";
 import { JsonRpcResponse, TCP_PROTOCOL_VERSION, ToolResult } from "../../shared/protocol/mcp.ts";
 import { LineSplitter } from "../../shared/wire/lines.ts";
 import { type DemoConfig, StartError } from "./config.ts";
+import { parseJson } from "./json.ts";
 import { DEMO_LIMITS } from "./limits.ts";
 
 /** The daemon said no; the message is its own. */
@@ -158,14 +159,6 @@ function openSocket({ host, mcpPort }: DemoConfig): Promise<Socket> {
     });
     socket.once("close", () => clearTimeout(timer));
   });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -13,7 +13,11 @@ DEMO_TOKEN (unset: no authentication), DEMO_LINGER_MS (30000: how long ended age
 `;
 
 async function serve(args: string[]): Promise<void> {
-  const { faults } = readServeOptions(args);
+  const { faults, help } = readServeOptions(args);
+  if (help) {
+    process.stdout.write(HELP);
+    return;
+  }
   const daemon = await startDaemon(readConfig(process.env), { faults });
   const end = () => void daemon.close().then(() => process.exit(0));
   process.once("SIGTERM", end);
@@ -22,9 +26,10 @@ async function serve(args: string[]): Promise<void> {
   console.log(JSON.stringify({ event: "listening", mcp, ws, health, pid: process.pid }));
 }
 
-function readServeOptions(args: string[]): { faults: boolean } {
+function readServeOptions(args: string[]): { faults: boolean; help: boolean } {
+  const flag = { type: "boolean", default: false } as const;
   try {
-    return parseArgs({ args, options: { faults: { type: "boolean", default: false } } }).values;
+    return parseArgs({ args, options: { faults: flag, help: flag } }).values;
   } catch (error) {
     throw new StartError(error instanceof Error ? error.message : String(error), { cause: error });
   }

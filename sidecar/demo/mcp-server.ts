@@ -4,6 +4,7 @@ import { z } from "zod";
 import { JsonRpcId, JsonRpcRequest, type JsonRpcResponse } from "../../shared/protocol/mcp.ts";
 import { LineSplitter, LineTooLong } from "../../shared/wire/lines.ts";
 import type { Faults } from "./faults.ts";
+import { parseJson } from "./json.ts";
 import { DEMO_LIMITS } from "./limits.ts";
 import { RPC, type Rpc, rpcError, rpcResult } from "./rpc.ts";
 import { sameToken } from "./token.ts";
@@ -152,12 +153,4 @@ function dismiss(socket: Socket, last: JsonRpcResponse | { error: string }): voi
   socket.end(`${JSON.stringify(last)}\n`);
   socket.resume();
   setTimeout(() => socket.destroy(), DEMO_LIMITS.dismissMs).unref();
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

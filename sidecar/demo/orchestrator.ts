@@ -7,6 +7,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import { JsonRpcRequest } from "../../shared/protocol/mcp.ts";
+import { parseJson } from "./json.ts";
 import { DEMO_LIMITS } from "./limits.ts";
 import type { Rpc } from "./rpc.ts";
 import { sameToken } from "./token.ts";
@@ -46,7 +47,7 @@ export class Orchestrator {
   }
 
   async #receive(socket: WebSocket, data: RawData, isBinary: boolean): Promise<void> {
-    const request = isBinary ? null : requestIn(data.toString());
+    const request = isBinary ? undefined : JsonRpcRequest.safeParse(parseJson(data.toString())).data;
     if (!request) send(socket, data, isBinary);
     else {
       const answer = await this.#rpc(request);
@@ -66,14 +67,6 @@ function whyRefused(request: IncomingMessage, token: string | null): string | nu
 function refuseUpgrade(socket: Duplex, status: string): void {
   socket.on("error", () => socket.destroy());
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-}
-
-function requestIn(text: string): JsonRpcRequest | null {
-  try {
-    return JsonRpcRequest.safeParse(JSON.parse(text)).data ?? null;
-  } catch {
-    return null;
-  }
 }
 
 function send(socket: WebSocket, data: RawData | string, binary: boolean): void {
