@@ -12,6 +12,10 @@ export class GatewayUnreachable extends Error {
 export const mayRetry = (thrown: unknown): boolean =>
   thrown instanceof GatewayUnreachable || (thrown instanceof HivegateError && ERRORS[thrown.code].retryable);
 
+/** Whether nobody can say if the request was carried out. */
+export const mayHaveTakenEffect = (thrown: unknown): boolean =>
+  thrown instanceof GatewayUnreachable || (thrown instanceof HivegateError && thrown.code === "timeout");
+
 /** What an HTTP error answer says. One that is not ours, from a proxy on the way, is told by its status. */
 export function errorFromAnswer(status: number, body: unknown): HivegateError {
   if (isErrorBody(body)) return new HivegateError(body.code, body.message);

@@ -49,7 +49,7 @@ export class HivegateClient {
    * sent once more when no answer came: the task starts once.
    */
   async createTask(request: NewTask): Promise<CreateTaskResult> {
-    const body = { ...request, idempotencyKey: request.idempotencyKey ?? randomKey() };
+    const body = { ...request, idempotencyKey: request.idempotencyKey ?? newIdempotencyKey() };
     const create = () => this.#json<CreateTaskResult>("POST", this.#path("tasks"), body);
     try {
       return await create();
@@ -198,6 +198,6 @@ function trusted<T>(answer: unknown): T {
 const isHealth = (body: unknown): boolean =>
   typeof body === "object" && body !== null && "components" in body;
 
-/** `crypto.randomUUID` is missing on pages that came over plain http. */
-const randomKey = (): string =>
+/** 128 random bits. `crypto.randomUUID` is missing on pages that came over plain http. */
+export const newIdempotencyKey = (): string =>
   [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
