@@ -31,6 +31,11 @@ export type Config = {
   allowedContainers: string[];
   /** SWARM_WORKDIR: where the swarm's commands run; null leaves it to the container, or to this process. */
   workdir: string | null;
+  /**
+   * SWARM_ENV (comma separated names; `DEMO_HOST,DEMO_MCP_PORT,DEMO_TOKEN`): the variables that are passed on
+   * to commands on this host, beside PATH, HOME, LANG and TZ. In a container they have the container's own.
+   */
+  swarmEnv: Record<string, string>;
   /** DOCKER_SOCKET (`/var/run/docker.sock`). */
   dockerSocket: string;
   /**
@@ -69,7 +74,9 @@ export class ConfigError extends Error {
 
 /** @throws ConfigError */
 export function readConfig(env: Record<string, string | undefined>): Config {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
+  const given = Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (value ? [[name, value]] : [])),
+  );
   const parsed = Variables.safeParse(given);
   if (!parsed.success) throw new ConfigError(describe(parsed.error));
   const v = parsed.data;
@@ -85,6 +92,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     container: v.MULTI_AGENT_CONTAINER_NAME,
     allowedContainers: v.ALLOWED_CONTAINERS ?? [v.MULTI_AGENT_CONTAINER_NAME],
     workdir: v.SWARM_WORKDIR ?? null,
+    swarmEnv: pick(given, v.SWARM_ENV),
     dockerSocket: v.DOCKER_SOCKET,
     cli: v.CLAUDE_FLOW_PATH ? [v.CLAUDE_FLOW_PATH] : defaultCli(v.SWARM_PROFILE, executor),
     enable: {
@@ -147,6 +155,17 @@ const keys = json
 
 const fromBase64 = (text: string): Uint8Array => Buffer.from(text, "base64");
 
+const listOf = <T extends z.ZodType<unknown, string>>(item: T) =>
+  z
+    .string()
+    .transform((list) => list.split(",").map((name) => name.trim()))
+    .pipe(z.array(item));
+
+/** The sidecar's own keys are for nobody else. */
+const passedOn = z
+  .string()
+  .regex(/^(?!SIDECAR_KEYS$)[A-Za-z_]\w*$/, "expected names of variables, not SIDECAR_KEYS");
+
 const containerName = z.string().regex(/^[a-zA-Z0-9][\w.-]{0,127}$/, "expected a container's name");
 
 const Variables = z.object({
@@ -158,12 +177,9 @@ const Variables = z.object({
   SWARM_PROFILE: oneOf("demo", "claude-flow@3").default("demo"),
   SWARM_EXECUTOR: oneOf("docker", "process").optional(),
   MULTI_AGENT_CONTAINER_NAME: containerName.default("multi-agent-container"),
-  ALLOWED_CONTAINERS: z
-    .string()
-    .transform((list) => list.split(",").map((name) => name.trim()))
-    .pipe(z.array(containerName))
-    .optional(),
+  ALLOWED_CONTAINERS: listOf(containerName).optional(),
   SWARM_WORKDIR: z.string().startsWith("/", "expected an absolute path").optional(),
+  SWARM_ENV: listOf(passedOn).default(["DEMO_HOST", "DEMO_MCP_PORT", "DEMO_TOKEN"]),
   DOCKER_SOCKET: z.string().default("/var/run/docker.sock"),
   CLAUDE_FLOW_PATH: z.string().optional(),
   ENABLE_DOCKER_PRIMARY: flag.default(true),
@@ -193,6 +209,9 @@ function defaultCli(profile: Config["profile"], executor: Config["executor"]): s
     ? ["hive"]
     : [process.execPath, fileURLToPath(new URL("demo/main.ts", import.meta.url))];
 }
+
+const pick = (env: Record<string, string>, names: string[]): Record<string, string> =>
+  Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
 
 /** The first thing wrong, in one line. Nothing of the value is in it: it may be a secret. */
 function describe(error: z.ZodError): string {

@@ -66,9 +66,11 @@ export class SwarmCli {
   async #prepare(): Promise<void> {
     const { prepare } = this.#profile;
     if (!prepare) return;
-    if (prepare.isReady(await this.#run(prepare.check))) return;
-    const result = await this.#run(prepare.argv);
-    if (result.exitCode !== 0)
+    const isReady = async () => prepare.isReady(await this.#run([...this.#cli, ...prepare.check]));
+    if (await isReady()) return;
+    const result = await this.#run([...this.#cli, ...prepare.argv]);
+    // Some CLIs exit 0 without having done anything, so the swarm itself is asked again.
+    if (result.exitCode !== 0 || !(await isReady()))
       throw new HivegateError("swarm_failed", "The swarm could not be made ready.", { cause: result });
   }
 

@@ -78,9 +78,15 @@ export class Tasks {
     await run?.started;
     throwIfNeverRan(this.get(taskId));
 
+    // A swarm that has named itself knows the task; asked earlier, it would only say that it does not.
+    const identified = run?.identified ?? Promise.resolve();
     const [answer] = await Promise.all([
-      withinMs(telemetry.taskStatus(taskId), telemetryTimeoutMs, UNAVAILABLE),
-      run && withinMs(run.identified, telemetryTimeoutMs, undefined),
+      withinMs(
+        identified.then(() => telemetry.taskStatus(taskId)),
+        telemetryTimeoutMs,
+        UNAVAILABLE,
+      ),
+      withinMs(identified, telemetryTimeoutMs, undefined),
     ]);
     return { task: this.get(taskId), created, telemetry: answer };
   }

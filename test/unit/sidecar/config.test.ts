@@ -63,6 +63,13 @@ describe("readConfig", () => {
     expect(allowedContainers).toEqual(["one", "two"]);
   });
 
+  it("S8 passes on to commands what is named, and never the keys", () => {
+    const env = { ...required, DEMO_MCP_PORT: "9", API_KEY: "k" };
+    expect(readConfig(env).swarmEnv).toEqual({ DEMO_MCP_PORT: "9" });
+    expect(readConfig({ ...env, SWARM_ENV: "API_KEY, OTHER" }).swarmEnv).toEqual({ API_KEY: "k" });
+    expect(refusal({ SWARM_ENV: "API_KEY,SIDECAR_KEYS" })).toMatch(/^SWARM_ENV \(at 1\): /);
+  });
+
   it.each([
     [{ SIDECAR_PORT: "80 80" }, "SIDECAR_PORT: expected an integer from 0 to 65535"],
     [{ SIDECAR_PORT: "65536" }, "SIDECAR_PORT: expected an integer from 0 to 65535"],

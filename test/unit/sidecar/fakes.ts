@@ -54,6 +54,8 @@ export class FakeExecutor implements Executor {
   answer: (argv: readonly string[]) => Promise<CommandResult> = async () => succeeded("");
   /** What starting a process waits for, or fails by. */
   beforeStart: () => Promise<void> = async () => {};
+  /** What a process writes first. */
+  says = "";
   /** What `recover` finds. */
   found: (spec: { taskId: string; handle: string | null }) => Promise<Recovery> = async () => ({
     status: "never_started",
@@ -78,6 +80,7 @@ export class FakeExecutor implements Executor {
       write: callbacks.output,
       exit: (exitCode) => exit.resolve({ exitCode }),
     });
+    if (this.says !== "") callbacks.output("stdout", this.says);
     return { exit: exit.promise };
   }
 

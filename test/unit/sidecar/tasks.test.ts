@@ -3,7 +3,7 @@ import { HivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { Telemetry } from "../../../shared/protocol/sidecar.ts";
 import type { Task } from "../../../shared/swarm/task.ts";
-import type { Exit } from "../../../sidecar/swarm/executor.ts";
+import type { CommandResult, Exit } from "../../../sidecar/swarm/executor.ts";
 import { Ledger } from "../../../sidecar/swarm/ledger.ts";
 import type { Profile } from "../../../sidecar/swarm/profiles/profile.ts";
 import { Tasks, type TasksOptions } from "../../../sidecar/swarm/tasks.ts";
@@ -61,6 +61,16 @@ const ended = (tasks: Tasks, id = TASK_ID): Promise<Task> =>
 
 const never = <T>(): Promise<T> => new Promise(() => {});
 
+const prepare = {
+  check: ["status"],
+  isReady: (result: CommandResult) => result.stdout === "ready",
+  argv: ["init"],
+};
+
+/** A swarm that is ready once `init` was run. */
+const initialised = (executor: FakeExecutor) => async () =>
+  succeeded(executor.commands.some((argv) => argv.includes("init")) ? "ready" : "");
+
 describe("creating a task", () => {
   it("H1 runs the profile's command and answers once it runs", async () => {
     const { tasks, executor } = start();
@@ -80,7 +90,9 @@ describe("creating a task", () => {
 
   it("H2 answers with what MCP says of the task", async () => {
     const telemetry: Telemetry = { status: "available", server: "demo", data: { progress: 0.5 } };
-    const { tasks } = start({ telemetry: { taskStatus: async () => telemetry, swarmStatus: unreachable } });
+    const source = { taskStatus: async () => telemetry, swarmStatus: unreachable };
+    const { tasks, executor } = start({ telemetry: source, telemetryTimeoutMs: 5_000 });
+    executor.says = "swarm s-1\n";
     expect((await tasks.create(aTask())).telemetry).toEqual(telemetry);
   });
 
@@ -91,6 +103,7 @@ describe("creating a task", () => {
     "H2 answers without telemetry when MCP is %s, and starts the task before asking",
     async (_, taskStatus) => {
       const executor = new FakeExecutor();
+      executor.says = "swarm s-1\n";
       const asked = vi.fn(() => {
         expect(executor.started).toHaveLength(1);
         return taskStatus();
@@ -148,19 +161,18 @@ describe("creating a task", () => {
   });
 
   it("H1 makes the swarm ready once, however many tasks come first", async () => {
-    const prepare = { check: ["status"], isReady: () => false, argv: ["init"] };
     const { tasks, executor } = start({ profile: fakeProfile({ prepare }) });
+    executor.answer = initialised(executor);
     await Promise.all([1, 2, 3].map((n) => tasks.create(aTask({ taskId: taskId(n) }))));
-    expect(executor.commands).toEqual([["status"], ["init"]]);
+    expect(executor.commands.map((argv) => argv.join(" "))).toEqual(["cli status", "cli init", "cli status"]);
     expect(executor.started).toHaveLength(3);
   });
 
   it("H1 tries again to make the swarm ready after that failed", async () => {
-    const prepare = { check: ["status"], isReady: () => false, argv: ["init"] };
     const { tasks, executor } = start({ profile: fakeProfile({ prepare }) });
-    executor.answer = async () => ({ ...succeeded(""), exitCode: 1 });
+    // Exit code 0 alone proves nothing.
     await expect(tasks.create(aTask())).rejects.toMatchObject({ code: "swarm_failed" });
-    executor.answer = async () => succeeded("");
+    executor.answer = initialised(executor);
     expect(await tasks.create(aTask({ taskId: taskId(2) }))).toMatchObject({ created: true });
   });
 });

@@ -1,0 +1,21 @@
+#!/usr/bin/env node
+/** Runs the sidecar until it is asked to stop. Says `{"event":"listening",…}` when it is ready. */
+import { ConfigError, readConfig } from "./config.ts";
+import { StartError, startSidecar } from "./start-sidecar.ts";
+
+/** However stuck something is, the process is gone after this. */
+const STOP_WITHIN_MS = 2_000;
+
+try {
+  const sidecar = await startSidecar(readConfig(process.env));
+  console.log(JSON.stringify({ event: "listening", port: sidecar.port, pid: process.pid }));
+  const stop = (): void => {
+    setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
+    sidecar.close().then(() => process.exit(0));
+  };
+  for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, stop);
+} catch (thrown) {
+  const expected = thrown instanceof ConfigError || thrown instanceof StartError;
+  console.error(expected ? `sidecar: ${thrown.message}` : thrown);
+  process.exit(1);
+}

@@ -1,0 +1,183 @@
+/** Puts the sidecar together: ledger, executor, MCP connections, telemetry and the signed HTTP server. */
+import { randomUUID } from "node:crypto";
+import type { Server } from "node:http";
+import { resolve } from "node:path";
+import { createAdaptorServer } from "@hono/node-server";
+import Dockerode from "dockerode";
+import type { Telemetry } from "../shared/protocol/sidecar.ts";
+import type { Config } from "./config.ts";
+import { HybridHealthCheck } from "./health/hybrid.ts";
+import type { RefusalCounts } from "./http/authenticate.ts";
+import { macKeys } from "./http/keys.ts";
+import { createLogger, type Logger } from "./log.ts";
+import { McpServers } from "./mcp/servers.ts";
+import { createServer } from "./server.ts";
+import { createDockerExecutor } from "./swarm/docker/executor.ts";
+import type { Executor } from "./swarm/executor.ts";
+import { Ledger } from "./swarm/ledger.ts";
+import { createProcessExecutor } from "./swarm/process/executor.ts";
+import { profileOf } from "./swarm/profiles/index.ts";
+import { Tasks, type TelemetrySource } from "./swarm/tasks.ts";
+import { withinMs } from "./swarm/tasks-deadline.ts";
+import { collectorFor } from "./telemetry/collector.ts";
+import { TelemetryHub } from "./telemetry/hub.ts";
+import { taskStatus } from "./telemetry/profiles.ts";
+
+const MCP_CALL_TIMEOUT_MS = 5_000;
+const POLL_MS = 100;
+/** Connections at once; more are refused by the system. */
+const CONNECTIONS = 1_024;
+/** A request that takes longer than this to arrive is broken off. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** How long open answers may take to end when the sidecar stops. */
+const DRAIN_MS = 1_000;
+
+export type Sidecar = {
+  port: number;
+  /** How many requests were not let in, by reason. */
+  refusals: Readonly<RefusalCounts>;
+  /** Ends streams and connections; running tasks go on. Takes two seconds at most. */
+  close(): Promise<void>;
+};
+
+/** The sidecar cannot start: one line for the one who started it. */
+export class StartError extends Error {}
+
+/**
+ * Starts a sidecar; it listens when this resolves, and knows again what became of its tasks.
+ * @throws StartError
+ */
+export async function startSidecar(
+  config: Config,
+  deps: { executor?: Executor; log?: Logger } = {},
+): Promise<Sidecar> {
+  const log = deps.log ?? createLogger({ level: config.logLevel });
+  const now = Date.now;
+  const { ledger, executor } = openState(config, deps.executor);
+  const configs = config.enable.mcpTelemetry ? config.mcpServers : [];
+  const mcp = { log, now, random: Math.random };
+  const servers = new McpServers(configs, { callTimeoutMs: MCP_CALL_TIMEOUT_MS, ...mcp });
+  const hub = new TelemetryHub({
+    collectors: servers
+      .all()
+      .map((server) => collectorFor(server, { intervalMs: POLL_MS, timeoutMs: MCP_CALL_TIMEOUT_MS, ...mcp })),
+    recentTasks: () => ledger.list(),
+    epoch: randomUUID(),
+    ...{ log, now },
+  });
+  const tasks = new Tasks({
+    ...{ ledger, executor, log, now },
+    profile: profileOf(config.profile),
+    cli: config.cli,
+    telemetry: telemetryOf(servers),
+    telemetryTimeoutMs: config.telemetryTimeoutMs,
+    commandTimeoutMs: config.commandTimeoutMs,
+    onChange: (task) => hub.taskChanged(task),
+  });
+  const health = new HybridHealthCheck({
+    executorHealth: () => executor.health(),
+    mcpEnabled: config.enable.mcpTelemetry,
+    servers: configs,
+    orchestratorUrl: config.orchestratorUrl,
+    healthUrl: config.healthUrl,
+    ...{ log, now },
+  });
+  const { app, refusals } = createServer({
+    auth: { keys: macKeys(config.keys), hive: config.hive, now },
+    tasks,
+    health: health.check,
+    openTelemetry: () => hub.open(),
+    log,
+  });
+  const server = createHttpServer(app.fetch);
+
+  const close = async (): Promise<void> => {
+    const closed = new Promise<void>((done) => server.close(() => done()));
+    tasks.close();
+    hub.close();
+    await withinMs(closed, DRAIN_MS, undefined);
+    server.closeAllConnections();
+    servers.close();
+    await executor.close();
+    ledger.close();
+  };
+  try {
+    await warnIfDown(executor, log);
+    await tasks.recover();
+    const port = await listen(server, config);
+    return { port, refusals, close };
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+}
+
+function openState(config: Config, given: Executor | undefined): { ledger: Ledger; executor: Executor } {
+  try {
+    const ledger = new Ledger(config.stateDir);
+    return { ledger, executor: given ?? executorFor(config) };
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new StartError(`SIDECAR_STATE_DIR: ${why}`, { cause });
+  }
+}
+
+function executorFor(config: Config): Executor {
+  if (config.executor === "process") {
+    const cwd = config.workdir === null ? {} : { cwd: config.workdir };
+    return createProcessExecutor({
+      stateDir: resolve(config.stateDir, "processes"),
+      env: config.swarmEnv,
+      ...cwd,
+    });
+  }
+  return createDockerExecutor({
+    docker: new Dockerode({ socketPath: config.dockerSocket }),
+    container: config.container,
+    allowed: config.allowedContainers,
+    commandTimeoutMs: config.commandTimeoutMs,
+    ...(config.workdir === null ? {} : { workdir: config.workdir }),
+  });
+}
+
+/** The first server configured is asked about tasks; without one there is no telemetry. */
+function telemetryOf(servers: McpServers): TelemetrySource {
+  const server = servers.primary();
+  if (!server) {
+    const unavailable = async (): Promise<Telemetry> => ({ status: "telemetry_unavailable" });
+    return { taskStatus: unavailable, swarmStatus: unavailable };
+  }
+  const { name, connection } = server;
+  const available = (data: unknown): Telemetry => ({ status: "available", server: name, data });
+  return {
+    taskStatus: async (taskId) => available(await taskStatus(connection, taskId)),
+    swarmStatus: async () => available(await connection.call("swarm_status", {})),
+  };
+}
+
+/** A swarm that is down does not keep the sidecar from starting: its health says so, and it may come up. */
+async function warnIfDown(executor: Executor, log: Logger): Promise<void> {
+  const { running, details } = await executor.health();
+  if (!running) log.warn({ details }, "the swarm cannot be reached yet");
+}
+
+function createHttpServer(fetch: Parameters<typeof createAdaptorServer>[0]["fetch"]): Server {
+  const server = createAdaptorServer({ fetch, serverOptions: { requestTimeout: REQUEST_TIMEOUT_MS } });
+  if (!("closeAllConnections" in server)) throw new Error("an HTTP/1 server was asked for");
+  server.maxConnections = CONNECTIONS;
+  return server;
+}
+
+function listen(server: Server, { host, port }: Config): Promise<number> {
+  return new Promise((listening, reject) => {
+    server.once("error", (cause: NodeJS.ErrnoException) => {
+      const why =
+        cause.code === "EADDRINUSE" ? "is in use: free it, or set SIDECAR_PORT" : `: ${cause.message}`;
+      reject(new StartError(`port ${port} on ${host} ${why}`, { cause }));
+    });
+    server.listen(port, host, () => {
+      const address = server.address();
+      listening(typeof address === "object" && address ? address.port : port);
+    });
+  });
+}
