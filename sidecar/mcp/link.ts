@@ -51,6 +51,8 @@ export class McpLink {
     });
     try {
       await link.#shakeHands();
+      // A server may greet and refuse in one breath.
+      if (!link.isOpen) throw new HivegateError("mcp_unavailable");
     } catch (error) {
       link.#socket.close();
       throw error;

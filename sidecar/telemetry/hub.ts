@@ -98,6 +98,8 @@ export class TelemetryHub {
   #remove(reader: Reader): void {
     if (!this.#readers.delete(reader) || this.#readers.size > 0) return;
     if (this.#keepAlive) clearInterval(this.#keepAlive);
+    // A timer that is cleared and then refreshed would run again.
+    this.#keepAlive = null;
     for (const collector of this.#options.collectors) {
       collector.stop();
       // The next reader begins with what is known now, and has to see how old it is.

@@ -154,6 +154,18 @@ describe("a connection to an MCP server", () => {
     await vi.waitFor(() => expect(server.clients.size).toBe(0));
   });
 
+  it("S8 a refusal in the same breath as the greeting counts as a failure to connect", async () => {
+    const server = await startLineServer(({ id }, client) => {
+      if (id === undefined) return;
+      client.write(
+        `${JSON.stringify({ jsonrpc: "2.0", id, result: {} })}\n{"error":"Rate limit exceeded"}\n`,
+      );
+    });
+    const { connection } = connect(server.port);
+    await expect(connection.call("echo", {})).rejects.toEqual(code("mcp_unavailable"));
+    expect(connection.state).toBe("waiting");
+  });
+
   it("S6 a line without an end closes the connection", async () => {
     const server = await startLineServer((request, client) =>
       request.method === "tools/call"

@@ -182,6 +182,17 @@ describe("the telemetry hub", () => {
     await expect(idle.read()).rejects.toMatchObject({ code: "slow_consumer" });
   });
 
+  it("S6 when the last reader is cut off, nothing goes on for nobody", async () => {
+    const { hub, collector } = hubWith();
+    hub.open();
+    for (let n = 0; collector.tell && n < 10; n++) {
+      collector.agents(anAgent({ current_task: `${n}${"x".repeat(1024 * 1024)}` }));
+    }
+    expect(hub.readers).toBe(0);
+    expect(collector.tell).toBeNull();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it("S6 readers above the limit are refused, and have room when one leaves", async () => {
     const { hub } = hubWith();
     const readers = Array.from({ length: LIMITS.telemetryReaders }, () => readerOf(hub.open()));

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { TelemetryLine } from "../../../shared/protocol/sidecar.ts";
 import { Picture } from "../../../shared/swarm/picture.ts";
+import type { Task } from "../../../shared/swarm/task.ts";
 import { TelemetryPicture } from "../../../sidecar/telemetry/picture.ts";
 import { anAgent, aTask } from "../../support/agents.ts";
 
@@ -93,47 +94,59 @@ describe("the sending end's picture", () => {
   });
 
   it("Q2 whoever applies the lines to a snapshot has the same picture as the sender", () => {
-    const server = fc.constantFrom("a", "b");
-    const agent = fc.record({ id: fc.constantFrom("1", "2", "3", "4"), cpu: fc.constantFrom(null, 1, 2) });
-    const event = fc.oneof(
-      fc.record({ kind: fc.constant("poll" as const), server, agents: fc.array(agent, { maxLength: 5 }) }),
-      fc.record({ kind: fc.constant("failure" as const), server, at: fc.nat(9) }),
-      fc.record({ kind: fc.constant("rest" as const), server, at: fc.nat(9) }),
-      fc.record({ kind: fc.constant("task" as const), n: fc.nat(5), at: fc.nat(9) }),
-    );
     fc.assert(
-      fc.property(fc.array(event, { maxLength: 30 }), fc.nat(30), (events, joinsAt) => {
+      fc.property(fc.array(anEvent, { maxLength: 30 }), fc.nat(30), (events, joinsAt) => {
         const sender = fresh(4);
         const receiver = new Picture();
+        const ledger = new Map<string, Task>();
         for (const [nowMs, event] of events.entries()) {
-          if (nowMs === Math.min(joinsAt, events.length - 1)) receiver.apply(sender.snapshot([], nowMs));
-          const line =
-            event.kind === "poll"
-              ? sender.applyPoll(
-                  event.server,
-                  event.agents.map(({ id, cpu }) => agentOf(event.server, id, cpu)),
-                  nowMs,
-                )
-              : event.kind === "failure"
-                ? sender.applyFailure(event.server, event.at, nowMs)
-                : event.kind === "rest"
-                  ? sender.applyRest(event.server, event.at, nowMs)
-                  : sender.applyTask(taskNumber(event.n, event.at), nowMs);
-          // What travels is JSON, and has to be what both ends agreed on.
-          if (line && receiver.epoch !== null) {
-            expect(receiver.apply(TelemetryLine.parse(JSON.parse(JSON.stringify(line))))).toBe("applied");
+          if (nowMs === Math.min(joinsAt, events.length - 1)) {
+            receiver.apply(sender.snapshot([...ledger.values()], nowMs));
           }
+          const line = apply(sender, ledger, event, nowMs);
           if (receiver.epoch === null) continue;
+          // What travels is JSON, and has to be what both ends agreed on.
+          const travelled = line && TelemetryLine.parse(JSON.parse(JSON.stringify(line)));
+          if (travelled) expect(receiver.apply(travelled)).toBe("applied");
+
           const here = sender.snapshot([], 0);
           const there = receiver.toSnapshot("e", 0);
           expect(there.offset).toBe(here.offset);
           expect(there.agents.toSorted(byId)).toEqual(here.agents.toSorted(byId));
           expect(there.servers).toEqual(here.servers);
+          expect(receiver.tasks).toEqual(ledger);
           expect(here.agents.length).toBeLessThanOrEqual(4);
         }
       }),
     );
   });
 });
+
+const server = fc.constantFrom("a", "b");
+const told = fc.record({ id: fc.constantFrom("1", "2", "3", "4", "5"), cpu: fc.constantFrom(null, 1, 2) });
+const anEvent = fc.oneof(
+  fc.record({ kind: fc.constant("poll" as const), server, agents: fc.array(told, { maxLength: 6 }) }),
+  fc.record({ kind: fc.constantFrom("failure" as const, "rest" as const), server, at: fc.nat(9) }),
+  fc.record({ kind: fc.constant("task" as const), n: fc.nat(5), at: fc.nat(9) }),
+);
+type Event = typeof anEvent extends fc.Arbitrary<infer T> ? T : never;
+
+function apply(sender: TelemetryPicture, ledger: Map<string, Task>, event: Event, nowMs: number) {
+  switch (event.kind) {
+    case "poll": {
+      const agents = event.agents.map(({ id, cpu }) => agentOf(event.server, id, cpu));
+      return sender.applyPoll(event.server, agents, nowMs);
+    }
+    case "failure":
+      return sender.applyFailure(event.server, event.at, nowMs);
+    case "rest":
+      return sender.applyRest(event.server, event.at, nowMs);
+    case "task": {
+      const task = taskNumber(event.n, event.at);
+      ledger.set(task.taskId, task);
+      return sender.applyTask(task, nowMs);
+    }
+  }
+}
 
 const byId = (a: { agent_id: string }, b: { agent_id: string }) => (a.agent_id < b.agent_id ? -1 : 1);
