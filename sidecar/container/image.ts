@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type Dockerode from "dockerode";
 import { contentHash, makeImage } from "./import-image.ts";
@@ -5,7 +6,9 @@ import { ROOTFS_CHANGES, stageFile, stageRootfs, stageScript } from "./rootfs.ts
 
 const PROJECT = join(import.meta.dirname, "../..");
 /** All that the demo swarm needs of this project, at the same places as here. */
-const PARTS = ["sidecar/demo", "shared", "package.json", "node_modules/ws", "node_modules/zod"];
+const SOURCES = ["sidecar/demo", "shared"];
+const PACKAGES = ["node_modules/ws", "node_modules/zod"];
+const PARTS = [...SOURCES, ...PACKAGES, "package.json"];
 const HOME = "/opt/hivegate";
 
 /** The demo swarm's program in the container: `hive serve`, `hive hive-mind …`. */
@@ -27,10 +30,13 @@ export async function stageDemo(dir: string): Promise<void> {
  * @throws ContainerError when this is not Linux, or Docker refuses
  */
 export async function buildDemoImage(docker: Dockerode, { name }: { name: string }): Promise<void> {
-  const sources = ["sidecar/demo", "shared"].map((part) => join(PROJECT, part));
+  const versions = await Promise.all(
+    PACKAGES.map((part) => readFile(join(PROJECT, part, "package.json"), "utf8")),
+  );
+  const sources = SOURCES.map((part) => join(PROJECT, part));
   await makeImage(docker, {
     name,
-    content: await contentHash([process.version, LAUNCHER, ...ROOTFS_CHANGES], sources),
+    content: await contentHash([process.version, LAUNCHER, ...ROOTFS_CHANGES, ...versions], sources),
     changes: [...ROOTFS_CHANGES, `CMD ["${DEMO_CLI}", "serve"]`, "ENV DEMO_HOST=0.0.0.0"],
     stage: async (dir) => {
       await stageRootfs(dir);

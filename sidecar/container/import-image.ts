@@ -30,7 +30,11 @@ export async function makeImage(docker: Dockerode, spec: ImageSpec): Promise<voi
     await spec.stage(dir);
     await importImage(docker, dir, spec);
     // The one it replaces has lost its name. A container that still runs from it keeps it.
-    if (old) await docker.getImage(old.id).remove().catch(() => {});
+    if (old)
+      await docker
+        .getImage(old.id)
+        .remove()
+        .catch(() => {});
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
