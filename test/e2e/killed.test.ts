@@ -50,7 +50,7 @@ async function expectOneWholeRun(events: TaskEvent[], taskId: string) {
 
 describe("killed in mid-task", () => {
   it("H9 Q3 the sidecar: the task runs once, its end is recorded, and the client sees all of its output", async () => {
-    const { task } = await client.createTask({ task: "count primes below 12000000" });
+    const { task } = await client.createTask({ task: "count primes below 40000000" });
     const seen = follow(task.taskId);
     await seen.started;
     await system.sidecar.kill("SIGKILL");
@@ -59,7 +59,7 @@ describe("killed in mid-task", () => {
   });
 
   it("H9 Q3 the gateway: the client reconnects and sees the rest", async () => {
-    const { task } = await client.createTask({ task: "count primes below 12000000" });
+    const { task } = await client.createTask({ task: "count primes below 40000000" });
     const seen = follow(task.taskId);
     const stream = await connectSocket(
       system.gateway.url,

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
 import { HybridHealth, TaskList } from "../../shared/protocol/sidecar.ts";
 import { connectSocket, type SocketClient } from "../support/socket-client.ts";
 import { type System, startSystem } from "../support/system.ts";
+
+const ErrorAnswer = z.object({ code: z.string(), message: z.string().min(1) });
 
 let system: System;
 let token: string;
@@ -141,7 +144,10 @@ describe("the main job, through real processes", () => {
   });
 
   it("S8 answers over HTTP with status, code and what to do", async () => {
-    const statusOf = async (response: Response) => [response.status, (await response.json()).code];
+    const statusOf = async (response: Response) => [
+      response.status,
+      ErrorAnswer.parse(await response.json()).code,
+    ];
     expect(await statusOf(await fetch(`${system.gateway.url}/v1/hives/default/tasks`))).toEqual([
       401,
       "unauthorized",

@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Demo, type DemoOptions, startDemo } from "./demo.ts";
 import { newSecret, type RunningGateway, startGateway } from "./gateway.ts";
-import { type RunningSidecar, startSidecar } from "./sidecar.ts";
+import { type Sidecar, startSidecar } from "./sidecar.ts";
 
 export type System = {
   demo: Demo;
-  sidecar: RunningSidecar;
+  sidecar: Sidecar;
   gateway: RunningGateway;
   keys: Record<string, string>;
   /** What a sidecar on the same ledger needs, to be started again. */
