@@ -4,6 +4,7 @@ import { Agent, UNKNOWN_PERFORMANCE } from "../../../shared/swarm/agent.ts";
 import { claudeFlowProfile } from "../../../sidecar/telemetry/claude-flow-profile.ts";
 import { demoProfile } from "../../../sidecar/telemetry/demo-profile.ts";
 import type { CallTool } from "../../../sidecar/telemetry/profile.ts";
+import { taskStatus } from "../../../sidecar/telemetry/profiles.ts";
 
 /** A server whose tools answer with these data; a tool that is not there fails. */
 const serverWith =
@@ -149,5 +150,21 @@ describe("claude-flow's agents", () => {
     const call = serverWith({ agent_list: list, ...status });
     const { agents } = await claudeFlowProfile.readAgents("main", call);
     expect(agents.map((agent) => agent.swarm_id)).toEqual([null, null]);
+  });
+});
+
+describe("what a server says of a task", () => {
+  const asking = (data: unknown) =>
+    taskStatus({ call: async () => data }, "6f2ef6a1-3f7e-4d4c-9a53-0b8d8c9f2a10");
+
+  it("H2 comes through in the server's own words", async () => {
+    const data = { taskId: "task-1", status: "in_progress", progress: 40 };
+    expect(await asking(data)).toEqual(data);
+  });
+
+  it("H2 a task that the server does not know is a failure, not telemetry", async () => {
+    // As claude-flow 3.43.0 answers.
+    const data = { taskId: "task-1", status: "not_found", error: "Task not found" };
+    await expect(asking(data)).rejects.toMatchObject({ code: "mcp_failed" });
   });
 });
