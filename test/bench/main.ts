@@ -1,0 +1,18 @@
+/** `npm run bench -- NAME [--quick]`: prints a table, then one last line of JSON. */
+import { parseArgs } from "node:util";
+import { type Bench, report } from "./report.ts";
+import { task } from "./task.ts";
+
+const BENCHES: Record<string, Bench> = { task };
+
+const { values, positionals } = parseArgs({
+  options: { quick: { type: "boolean", default: false } },
+  allowPositionals: true,
+});
+const [name = ""] = positionals;
+const bench = BENCHES[name];
+if (!bench) {
+  console.error(`Usage: npm run bench -- NAME [--quick]; names: ${Object.keys(BENCHES).join(", ")}`);
+  process.exit(2);
+}
+console.log(report(name, await bench({ quick: values.quick })));
