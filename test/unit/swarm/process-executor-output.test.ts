@@ -1,0 +1,39 @@
+import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { OutputFiles } from "../../../sidecar/swarm/process/output-files.ts";
+
+it("H9 delivers a task's output once and in order, however it is written and however often it is reopened", () => {
+  const step = fc.record({ bytes: fc.nat({ max: 9 }), deliver: fc.boolean(), reopen: fc.boolean() });
+  fc.assert(
+    fc.property(
+      fc.string({ unit: "binary", maxLength: 40 }),
+      fc.array(step, { maxLength: 20 }),
+      (text, steps) => {
+        const dir = mkdtempSync(join(tmpdir(), "hivegate-test-"));
+        let files = new OutputFiles(dir);
+        let delivered = "";
+        const deliverAll = (ended: boolean) => {
+          while (files.deliverPiece("stdout", (_, piece) => (delivered += piece), ended));
+        };
+        let rest = Buffer.from(text);
+        for (const { bytes, deliver, reopen } of steps) {
+          appendFileSync(files.path("stdout"), rest.subarray(0, bytes));
+          rest = rest.subarray(bytes);
+          if (deliver) deliverAll(false);
+          if (reopen) {
+            files.close();
+            files = new OutputFiles(dir);
+          }
+        }
+        appendFileSync(files.path("stdout"), rest);
+        deliverAll(true);
+        files.close();
+        rmSync(dir, { recursive: true });
+        expect(delivered).toBe(Buffer.from(text).toString());
+      },
+    ),
+  );
+});
