@@ -8,7 +8,7 @@ import { KeyedList, type Row } from "./keyed-list.ts";
 /** Rows on the page; more could not be read, and would make every update slow. */
 const AGENTS_SHOWN = 500;
 
-type SwarmGroup = { key: string; title: string; task: string | null; stale: boolean; agents: SeenAgent[] };
+type SwarmGroup = { key: string; title: string; id: string; stale: boolean; agents: SeenAgent[] };
 
 /** The agents, swarm by swarm, the newest swarm first. */
 export class AgentsView {
@@ -39,10 +39,11 @@ function groups(agents: SeenAgent[], picture: LivePicture): SwarmGroup[] {
     .map(([key, members]) => {
       const [first] = members;
       const swarmId = first?.swarm_id ?? null;
+      const task = swarmId === null ? undefined : tasks.find((task) => task.swarmId === swarmId);
       return {
         key,
-        title: swarmId ?? `No swarm, on ${first?.server}`,
-        task: swarmId === null ? null : (tasks.find((task) => task.swarmId === swarmId)?.task ?? null),
+        title: task?.task ?? swarmId ?? `On ${first?.server}`,
+        id: (task && swarmId) ?? "",
         stale: first !== undefined && stale.has(first.server),
         agents: members,
       };
@@ -52,19 +53,19 @@ function groups(agents: SeenAgent[], picture: LivePicture): SwarmGroup[] {
 
 function swarmSection(): Row<SwarmGroup> {
   const title = el("h3", "clip");
-  const task = el("span", "clip meta");
+  const id = el("span", "swarm-id clip meta");
   const counts = el("span", "count");
   const body = el("tbody");
   const head = el("tr", "", ...AGENT_COLUMNS.map(columnHead));
   const table = el("table", "", el("thead", "", head), body);
-  const element = el("section", "card swarm", el("div", "heading", title, task, counts), table);
+  const element = el("section", "card swarm", el("div", "heading", title, id, counts), table);
   const rows = new KeyedList<SeenAgent>(body, (agent) => agent.agent_id, agentRow);
   return {
     element,
     update(swarm) {
       setText(title, swarm.title);
       setAttribute(title, "title", swarm.title);
-      setText(task, swarm.task ?? "");
+      setText(id, swarm.id);
       setText(counts, countText(swarm));
       setAttribute(element, "data-stale", swarm.stale ? "" : null);
       setAttribute(table, "aria-label", `Agents of ${swarm.title}`);

@@ -22,7 +22,7 @@ export class HealthView {
 
   watch(client: HivegateClient | null): void {
     this.#client = client;
-    this.#view.hidden = true;
+    this.#view.hidden = client === null;
     this.#schedule();
   }
 
@@ -46,7 +46,6 @@ export class HealthView {
   }
 
   #show(state: HybridHealth["overall_status"] | "unknown", note: string, parts: Part[]): void {
-    this.#view.hidden = false;
     setText(this.#state, state);
     setAttribute(this.#state, "data-tone", state === "healthy" ? "good" : "bad");
     setText(this.#note, note);

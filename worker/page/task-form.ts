@@ -47,7 +47,7 @@ export class TaskForm {
       const { task } = await client.createTask(this.#request());
       this.#unanswered = null;
       this.#text.value = "";
-      this.#say(`Started${task.swarmId === null ? "" : ` in ${task.swarmId}`}, by ${task.method}.`, "good");
+      this.#say(`Started by ${task.method}${task.swarmId === null ? "" : ` in ${task.swarmId}`}.`, "good");
       this.#started(task);
     } catch (thrown) {
       if (!mayHaveTakenEffect(thrown)) this.#unanswered = null;

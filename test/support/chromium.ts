@@ -1,0 +1,90 @@
+/** A real, headless Chromium, driven over its DevTools protocol. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { DevTools } from "./dev-tools.ts";
+import { Page } from "./page.ts";
+
+const START_WITHIN_MS = 20_000;
+const PLACES = [
+  process.env.CHROMIUM_PATH,
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+];
+
+/** Null when this machine has none; CHROMIUM_PATH names one that is somewhere else. */
+export const chromiumPath: string | null =
+  PLACES.find((path) => path !== undefined && existsSync(path)) ?? null;
+
+export type PageOptions = { width?: number; height?: number; dark?: boolean };
+
+export type Chromium = {
+  /** A page with storage of its own. */
+  open(url: string, options?: PageOptions): Promise<Page>;
+  stop(): Promise<void>;
+};
+
+export async function startChromium(): Promise<Chromium> {
+  if (chromiumPath === null) throw new Error("there is no Chromium here: set CHROMIUM_PATH");
+  const dir = await mkdtemp(join(tmpdir(), "hivegate-chromium-"));
+  const child = spawn(chromiumPath, flags(dir), { stdio: ["ignore", "ignore", "pipe"] });
+  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  const devTools = await DevTools.connect(await listening(child));
+  return {
+    open: (url, options = {}) => openPage(devTools, url, options),
+    async stop() {
+      devTools.close();
+      child.kill();
+      await exited;
+      await rm(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    },
+  };
+}
+
+const flags = (dir: string): string[] => [
+  "--headless",
+  "--remote-debugging-port=0",
+  `--user-data-dir=${dir}`,
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  // Its sandbox refuses to work for root, who runs the tests in containers.
+  ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+];
+
+/** The DevTools address that it prints when it is ready. */
+function listening({ stderr }: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const limit = setTimeout(() => reject(new Error("Chromium did not start in time")), START_WITHIN_MS);
+    if (stderr === null) return;
+    createInterface({ input: stderr })
+      .on("line", (line) => {
+        const address = /^DevTools listening on (ws:\S+)/.exec(line)?.[1];
+        if (address === undefined) return;
+        clearTimeout(limit);
+        resolve(address);
+      })
+      .on("close", () => {
+        clearTimeout(limit);
+        reject(new Error("Chromium ended before it listened"));
+      });
+  });
+}
+
+async function openPage(devTools: DevTools, url: string, options: PageOptions): Promise<Page> {
+  const { browserContextId } = await devTools.call("Target.createBrowserContext");
+  const { targetId } = await devTools.call("Target.createTarget", { url: "about:blank", browserContextId });
+  const { sessionId } = await devTools.call("Target.attachToTarget", { targetId, flatten: true });
+  const page = new Page(devTools, String(sessionId));
+  await page.prepare({ width: 1280, height: 800, dark: false, ...options });
+  await page.go(url);
+  return page;
+}
