@@ -7,6 +7,8 @@ import { Demultiplexer, MalformedStream } from "./demux.ts";
 import { isNotFound } from "./docker-error.ts";
 
 const SLOWEST_POLL_MS = 500;
+/** How long Docker may take to tell an exec's state; then it is asked anew, or counts as not answering. */
+const ASK_LIMIT_MS = 10_000;
 /**
  * Docker takes a start before it says that the exec runs, a few milliseconds as a rule. One that has not
  * started after this never will.
@@ -17,16 +19,17 @@ const START_POLL_MS = 50;
 export type ExecState = { status: "unstarted" } | { status: "running" } | { status: "ended"; exit: Exit };
 
 /** What is known of an exec that this process did not start. @throws what dockerode throws */
-export async function foundState(exec: Dockerode.Exec, abortSignal: AbortSignal): Promise<ExecState> {
+export async function foundState(exec: Dockerode.Exec, closed: AbortSignal): Promise<ExecState> {
   for (let waitedMs = 0; ; waitedMs += START_POLL_MS) {
-    const state = await stateOf(exec, abortSignal);
+    const state = await stateOf(exec, closed);
     if (state.status !== "unstarted" || waitedMs >= START_LIMIT_MS) return state;
     await sleep(START_POLL_MS);
   }
 }
 
 /** What Docker says about the exec now; one that it has forgotten ended without anybody seeing how. */
-async function stateOf(exec: Dockerode.Exec, abortSignal: AbortSignal): Promise<ExecState> {
+async function stateOf(exec: Dockerode.Exec, closed: AbortSignal): Promise<ExecState> {
+  const abortSignal = AbortSignal.any([closed, AbortSignal.timeout(ASK_LIMIT_MS)]);
   try {
     const { Running, ExitCode } = await exec.inspect({ abortSignal });
     if (Running) return { status: "running" };

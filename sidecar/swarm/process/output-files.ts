@@ -117,7 +117,7 @@ export class OutputFiles {
 }
 
 /** How many of these bytes come before a UTF-8 character that is cut off at the end. */
-export function wholeCharacters(bytes: Uint8Array): number {
+function wholeCharacters(bytes: Uint8Array): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
     const byte = bytes[bytes.length - back] ?? 0;
     if (byte < 0x80) break;
