@@ -7,6 +7,7 @@
  */
 import {
   closeSync,
+  constants,
   fstatSync,
   mkdirSync,
   openSync,
@@ -43,9 +44,7 @@ export class OutputFiles {
       stdout: openSync(this.path("stdout"), "a+"),
       stderr: openSync(this.path("stderr"), "a+"),
     };
-    const offsets = join(dir, "offsets");
-    closeSync(openSync(offsets, "a"));
-    this.#offsetsFile = openSync(offsets, "r+");
+    this.#offsetsFile = openOffsets(join(dir, "offsets"));
     this.#offsets = { stdout: this.#readOffset("stdout"), stderr: this.#readOffset("stderr") };
   }
 
@@ -60,10 +59,14 @@ export class OutputFiles {
 
   /** Notes the task's first process, for a sidecar that comes later. */
   noteLeader(pid: number): void {
-    writeFileSync(join(this.#dir, "leader"), String(pid));
+    try {
+      writeFileSync(join(this.#dir, "leader"), String(pid));
+    } catch {
+      // The process runs already, and is found by its marker all the same.
+    }
   }
 
-  /** The task's first process; null when the sidecar was killed before it could note it. */
+  /** The task's first process; null when it could not be noted. */
   leader(): number | null {
     try {
       return Number.parseInt(readFileSync(join(this.#dir, "leader"), "latin1"), 10) || null;
@@ -103,7 +106,7 @@ export class OutputFiles {
   #readOffset(stream: Stream): number {
     const digits = Buffer.alloc(OFFSET_DIGITS);
     readSync(this.#offsetsFile, digits, 0, OFFSET_DIGITS, this.#positionOf(stream));
-    return Number.parseInt(digits.toString("latin1"), 10) || 0;
+    return Number(digits.toString("latin1")) || 0;
   }
 
   #writeOffset(stream: Stream): void {
@@ -114,6 +117,13 @@ export class OutputFiles {
   #positionOf(stream: Stream): number {
     return STREAMS.indexOf(stream) * OFFSET_DIGITS;
   }
+}
+
+/** The file has its full size from the start, so that noting an offset needs no space on a full disk. */
+function openOffsets(path: string): number {
+  const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  if (fstatSync(descriptor).size === 0) writeSync(descriptor, "0".repeat(STREAMS.length * OFFSET_DIGITS), 0);
+  return descriptor;
 }
 
 /** How many of these bytes come before a UTF-8 character that is cut off at the end. */
