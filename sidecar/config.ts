@@ -5,6 +5,7 @@
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { HiveId } from "../shared/protocol/ids.ts";
+import { containerName, flag, integer, json, keys, listOf, oneOf, passedOn } from "./config-variables.ts";
 import { McpServerConfigs } from "./mcp/servers.ts";
 
 export type Config = {
@@ -116,58 +117,6 @@ export function readConfig(env: Record<string, string | undefined>): Config {
 
 const MINUTE_MS = 60_000;
 
-const integer = (from: number, to: number) =>
-  z
-    .string()
-    .regex(/^\d{1,15}$/, `expected an integer from ${from} to ${to}`)
-    .transform(Number)
-    .refine((n) => n >= from && n <= to, `expected an integer from ${from} to ${to}`);
-
-const flag = z
-  .enum(["true", "false", "1", "0"], "expected true, false, 1 or 0")
-  .transform((word) => word === "true" || word === "1");
-
-const oneOf = <const T extends [string, ...string[]]>(...words: T) =>
-  z.enum(words, `expected one of ${words.join(", ")}`);
-
-const json = z.string().transform((text, context): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    context.addIssue("expected JSON");
-    return z.NEVER;
-  }
-});
-
-const BASE64_OF_32_BYTES = /^[A-Za-z0-9+/]{43,}={0,2}$/;
-
-const keys = json
-  .pipe(
-    z
-      .record(
-        z.string().regex(/^[\w.-]{1,64}$/),
-        z.string().regex(BASE64_OF_32_BYTES),
-        "expected JSON {kid: base64}",
-      )
-      .refine((record) => Object.keys(record).length > 0),
-  )
-  .transform((record) => new Map(Object.entries(record).map(([kid, text]) => [kid, fromBase64(text)])));
-
-const fromBase64 = (text: string): Uint8Array => Buffer.from(text, "base64");
-
-const listOf = <T extends z.ZodType<unknown, string>>(item: T) =>
-  z
-    .string()
-    .transform((list) => list.split(",").map((name) => name.trim()))
-    .pipe(z.array(item));
-
-/** The sidecar's own keys are for nobody else. */
-const passedOn = z
-  .string()
-  .regex(/^(?!SIDECAR_KEYS$)[A-Za-z_]\w*$/, "expected names of variables, not SIDECAR_KEYS");
-
-const containerName = z.string().regex(/^[a-zA-Z0-9][\w.-]{0,127}$/, "expected a container's name");
-
 const Variables = z.object({
   HIVE_ID: HiveId.default("default"),
   SIDECAR_HOST: z.string().default("127.0.0.1"),
@@ -217,10 +166,8 @@ const pick = (env: Record<string, string>, names: string[]): Record<string, stri
 function describe(error: z.ZodError): string {
   const [issue] = error.issues;
   const [variable, ...inside] = issue?.path ?? [];
+  // What a key is called could be the key itself, by mistake.
+  if (variable === "SIDECAR_KEYS") return "SIDECAR_KEYS: expected JSON {kid: base64 of 32 bytes or more}";
   const where = inside.length > 0 ? ` (at ${inside.join(".")})` : "";
-  return `${String(variable)}${where}: ${SAID_BETTER[String(variable)] ?? issue?.message}`;
+  return `${String(variable)}${where}: ${issue?.message}`;
 }
-
-const SAID_BETTER: Record<string, string> = {
-  SIDECAR_KEYS: "expected JSON {kid: base64 of 32 bytes or more}",
-};

@@ -1,6 +1,6 @@
 /** One task's process, from its start (or its recovery) to its end: everything that happens goes to the ledger. */
-import { asHivegateError, ERRORS, HivegateError } from "../../shared/errors.ts";
-import { hasEnded, type Task } from "../../shared/swarm/task.ts";
+import { asHivegateError, HivegateError } from "../../shared/errors.ts";
+import type { Task } from "../../shared/swarm/task.ts";
 import type { Logger } from "../log.ts";
 import type { Executor, Exit, OutputSink } from "./executor.ts";
 import type { Ledger, TaskPatch } from "./ledger.ts";
@@ -8,6 +8,7 @@ import type { Profile, SpawnRequest } from "./profiles/profile.ts";
 import type { TaskOutput } from "./task-output.ts";
 import type { SwarmCli } from "./tasks-cli.ts";
 import { withinMs } from "./tasks-deadline.ts";
+import { type Asked, endBySwarm, endSeen, type TaskEnd } from "./tasks-end.ts";
 
 /** How much of its output's beginning is searched for the swarm's id, and of its end for the outcome. */
 const READ_CHARS = 64 * 1024;
@@ -30,8 +31,6 @@ export type RunContext = {
   /** How long until a task that could not be found again, because its runtime is away, is looked for anew. */
   recoveryRetryMs: number;
 };
-
-type Asked = "stop" | "time_is_up";
 
 export class TaskRun {
   readonly #context: RunContext;
@@ -85,9 +84,8 @@ export class TaskRun {
       if (this.#over) return;
       if (found.status === "never_started") return this.#fail("swarm_failed", NOTHING_RAN);
       if (found.lostOutput) this.#gap("Output was lost while the sidecar was down.");
-      if (found.status === "ended") return this.#finish(found.exit);
-      this.#runs(unfinished.task.startedAt);
-      this.#watch(found.exit);
+      if (found.status === "running") this.#runs(unfinished.task.startedAt);
+      this.#watch(Promise.resolve(found.exit));
     } catch (thrown) {
       log.warn({ err: thrown, taskId: this.#taskId }, "task not found again yet");
       if (!this.#over) this.#timer = setTimeout(() => void this.recover(unfinished), recoveryRetryMs).unref();
@@ -214,21 +212,23 @@ export class TaskRun {
     output.changed(this.#taskId);
   }
 
-  #finish(exit: Exit): void {
+  async #finish(exit: Exit): Promise<void> {
     if (this.#over) return;
-    this.#end({ ...this.#outcome(exit), exitCode: exit.exitCode });
+    const { ledger, profile } = this.#context;
+    const seen = endSeen(profile, this.#asked, exit, ledger.output(this.#taskId, "end", READ_CHARS));
+    // What was seen is recorded at once, so that there is no moment at which it could be lost.
+    const end = seen.state === "unknown" ? ((await this.#endBySwarm()) ?? seen) : seen;
+    if (!this.#over) this.#end({ ...end, exitCode: exit.exitCode });
   }
 
-  #outcome(exit: Exit): Pick<Task, "state" | "error"> {
-    if (this.#asked === "stop") return { state: "stopped", error: null };
-    if (this.#asked === "time_is_up")
-      return { state: "failed", error: { code: "timeout", message: "It ran too long and was stopped." } };
-    const { ledger, profile } = this.#context;
-    const output = ledger.output(this.#taskId, "end", READ_CHARS);
-    const { state, reason } = profile.outcome(exit.exitCode, output);
-    if (state === "failed")
-      return { state, error: { code: "swarm_failed", message: reason ?? ERRORS.swarm_failed.advice } };
-    return { state: hasEnded(state) ? state : "unknown", error: null };
+  async #endBySwarm(): Promise<TaskEnd | null> {
+    const { cli, ledger, log } = this.#context;
+    const swarmId = ledger.get(this.#taskId)?.swarmId;
+    if (!swarmId) return null;
+    return endBySwarm(cli, swarmId).catch((err: unknown) => {
+      log.warn({ err, taskId: this.#taskId }, "the swarm does not tell how a task ended");
+      return null;
+    });
   }
 
   #fail(code: HivegateError["code"], message: string): void {

@@ -365,7 +365,25 @@ describe("after a restart", () => {
       return { status: "ended", lostOutput: false, exit: { exitCode: null } };
     };
     await tasks.recover();
-    expect(tasks.get(TASK_ID)).toMatchObject({ state, exitCode: null });
+    expect(await ended(tasks)).toMatchObject({ state, exitCode: null });
+  });
+
+  it.each([
+    ["completed", { code: undefined }],
+    ["failed", { code: "swarm_failed" }],
+    ["active", { code: undefined }],
+  ])("H9 asks the swarm for the end that nobody saw: %s", async (status, { code }) => {
+    const list = fakeProfile().list;
+    if (!list) throw new Error("the fake has a list");
+    const read = (result: CommandResult) => list.read(result).map((swarm) => ({ ...swarm, status }));
+    const profile = fakeProfile({ list: { ...list, read } });
+    const { tasks, executor } = start({ directory: await interrupted(), profile });
+    executor.answer = async () => succeeded("s-0\ns-1\n");
+    executor.found = async () => ({ status: "ended", lostOutput: true, exit: { exitCode: null } });
+    await tasks.recover();
+    const task = await ended(tasks);
+    expect(task.state).toBe(status === "active" ? "unknown" : status);
+    expect(task.error?.code).toBe(code);
   });
 
   it("H9 remembers that a task had been asked to stop", async () => {
@@ -381,7 +399,7 @@ describe("after a restart", () => {
     const { tasks, executor } = start({ directory });
     executor.found = async () => ({ status: "ended", lostOutput: false, exit: { exitCode: null } });
     await tasks.recover();
-    expect(tasks.get(TASK_ID)).toMatchObject({ state: "stopped" });
+    expect(await ended(tasks)).toMatchObject({ state: "stopped" });
   });
 
   it("H9 fails a task that never ran, and says that it may be created anew", async () => {

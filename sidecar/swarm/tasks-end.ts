@@ -1,0 +1,39 @@
+/** How a task ended, by all that is known of it: whether it was asked to, its process, its output, its swarm. */
+import { ERRORS } from "../../shared/errors.ts";
+import { hasEnded, type Task, TaskState } from "../../shared/swarm/task.ts";
+import type { Exit } from "./executor.ts";
+import type { Profile } from "./profiles/profile.ts";
+import type { SwarmCli } from "./tasks-cli.ts";
+
+export type TaskEnd = Pick<Task, "state" | "error">;
+
+/** Why a task was ended from here, if it was. */
+export type Asked = "stop" | "time_is_up";
+
+/** `output` is the end of standard output. The state is `unknown` when all that does not tell. */
+export function endSeen(profile: Profile, asked: Asked | null, exit: Exit, output: string): TaskEnd {
+  if (asked === "stop") return endAs("stopped");
+  if (asked === "time_is_up") {
+    return { state: "failed", error: { code: "timeout", message: "It ran too long and was stopped." } };
+  }
+  const { state, reason } = profile.outcome(exit.exitCode, output);
+  return hasEnded(state) ? endAs(state, reason) : endAs("unknown");
+}
+
+/**
+ * When nobody saw the process end its swarm may still know how it did; null when that does not tell.
+ * @throws HivegateError as `SwarmCli.swarm`
+ */
+export async function endBySwarm(cli: SwarmCli, swarmId: string): Promise<TaskEnd | null> {
+  const swarm = (await cli.swarm(swarmId)).find((each) => each.swarmId === swarmId);
+  const state = SwarmEnd.safeParse(swarm?.status);
+  return state.success ? endAs(state.data) : null;
+}
+
+/** The words of a swarm's own for its end that mean what ours do. */
+const SwarmEnd = TaskState.extract(["completed", "failed", "stopped"]);
+
+function endAs(state: TaskState, reason: string | null = null): TaskEnd {
+  if (state !== "failed") return { state, error: null };
+  return { state, error: { code: "swarm_failed", message: reason ?? ERRORS.swarm_failed.advice } };
+}
