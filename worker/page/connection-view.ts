@@ -1,7 +1,8 @@
 import type { ConnectionState } from "../../shared/client/connection.ts";
 import type { LivePicture } from "../../shared/client/live-picture.ts";
+import { clockTime } from "../../shared/client/time-text.ts";
 import { byId, setAttribute, setText } from "./dom.ts";
-import { clockTime, type Tone } from "./format.ts";
+import type { Tone } from "./format.ts";
 
 const element = byId("connection", HTMLElement);
 

@@ -1,9 +1,9 @@
+import { taskDuration } from "../../shared/client/time-text.ts";
 import type { Task, TaskEvent } from "../../shared/swarm/task.ts";
 import { byId, el, setAttribute, setText } from "./dom.ts";
 import { toneOf } from "./format.ts";
 import { KeyedList, type Row } from "./keyed-list.ts";
 import { type OutputLine, OutputLines } from "./output-lines.ts";
-import { taskDuration } from "./task-row.ts";
 
 /** How near to the end counts as being there: then the view stays at the end as lines come. */
 const AT_END_PX = 24;

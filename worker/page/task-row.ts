@@ -1,15 +1,12 @@
 import { isFinalState } from "../../shared/client/decode.ts";
+import { clockTime, taskDuration } from "../../shared/client/time-text.ts";
 import type { Task } from "../../shared/swarm/task.ts";
 import { button, el, setAttribute, setText } from "./dom.ts";
-import { clockTime, duration, toneOf } from "./format.ts";
+import { toneOf } from "./format.ts";
 import type { Row } from "./keyed-list.ts";
 
 export type ShownTask = { task: Task; selected: boolean; mayStop: boolean; nowMs: number };
 export type TaskActions = { select(task: Task): void; stop(task: Task): Promise<void> };
-
-/** How long a task has taken so far, or took; "" before it began. */
-export const taskDuration = (task: Task, nowMs: number): string =>
-  task.startedAt === null ? "" : duration((task.endedAt ?? nowMs) - task.startedAt);
 
 /** One task in the list: a button that opens its output, and one that stops it while it runs. */
 export function taskRow({ task: first }: ShownTask, actions: TaskActions): Row<ShownTask> {
