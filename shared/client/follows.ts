@@ -22,7 +22,7 @@ export type FollowsPorts = {
   stop(taskId: string): void;
 };
 
-type Follow = { listener: FollowListener; seen: number; attempt: number; cancelRetry(): void };
+type Follow = { listener: FollowListener; seen: number; attempt: number; cancelRetry: (() => void) | null };
 
 const RETRY: Backoff = { firstMs: 500, mostMs: 15_000 };
 
@@ -43,7 +43,7 @@ export class Follows {
       throw new HivegateError("overloaded", `Follow at most ${LIMITS.followsPerSession} tasks at a time.`);
     }
     this.#end(taskId);
-    const follow: Follow = { listener, seen: 0, attempt: 0, cancelRetry: () => {} };
+    const follow: Follow = { listener, seen: 0, attempt: 0, cancelRetry: null };
     this.#follows.set(taskId, follow);
     void this.#ask(taskId, follow);
     return () => {
@@ -61,8 +61,15 @@ export class Follows {
   event(event: TaskEvent): void {
     const follow = this.#follows.get(event.taskId);
     if (!follow || event.seq <= follow.seen) return;
+    // Numbers have no holes but those that a gap accounts for: this event was still on its way to somebody
+    // who followed the task before.
+    if (event.seq !== follow.seen + 1 && event.kind !== "gap") {
+      if (!follow.cancelRetry) this.#retry(event.taskId, follow);
+      return;
+    }
     follow.seen = event.seq;
     follow.attempt = 0;
+    this.#cancelRetry(follow);
     if (isFinalEvent(event)) this.#end(event.taskId);
     follow.listener.event(event);
   }
@@ -73,8 +80,13 @@ export class Follows {
     if (follow) this.#retry(taskId, follow);
   }
 
+  /** Nobody listens any more. */
+  clear(): void {
+    for (const taskId of [...this.#follows.keys()]) this.#end(taskId);
+  }
+
   async #ask(taskId: string, follow: Follow): Promise<void> {
-    follow.cancelRetry();
+    this.#cancelRetry(follow);
     try {
       await this.#ports.ask(taskId, follow.seen);
     } catch (thrown) {
@@ -90,18 +102,19 @@ export class Follows {
   }
 
   #retry(taskId: string, follow: Follow): void {
-    follow.cancelRetry();
+    this.#cancelRetry(follow);
     const delayMs = backoffMs(RETRY, follow.attempt++, this.#ports.random());
     follow.cancelRetry = this.#ports.clock.after(delayMs, () => void this.#ask(taskId, follow));
   }
 
-  #end(taskId: string): void {
-    this.#follows.get(taskId)?.cancelRetry();
-    this.#follows.delete(taskId);
+  #cancelRetry(follow: Follow): void {
+    follow.cancelRetry?.();
+    follow.cancelRetry = null;
   }
 
-  /** Nobody listens any more. */
-  clear(): void {
-    for (const taskId of [...this.#follows.keys()]) this.#end(taskId);
+  #end(taskId: string): void {
+    const follow = this.#follows.get(taskId);
+    if (follow) this.#cancelRetry(follow);
+    this.#follows.delete(taskId);
   }
 }

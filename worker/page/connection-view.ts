@@ -20,9 +20,9 @@ export function renderConnection(
 
 function words(state: ConnectionState | null, picture: LivePicture | null, nowMs: number): [string, Tone] {
   if (!state || !picture || state.name === "closed") return ["Signed out", "quiet"];
-  const since = picture.staleSinceMs === null ? "" : `, last seen ${clockTime(picture.staleSinceMs, nowMs)}`;
-  if (state.name === "connecting") return [`Connecting…${since}`, "quiet"];
-  if (state.name === "waiting") return [`Reconnecting…${since}`, "bad"];
+  const since = picture.staleSinceMs === null ? "" : ` · last seen ${clockTime(picture.staleSinceMs, nowMs)}`;
+  if (state.name !== "open")
+    return picture.epoch === null ? ["Connecting…", "quiet"] : [`Reconnecting…${since}`, "bad"];
   if (picture.live) return ["Live", "good"];
   return picture.epoch === null ? ["Waiting for the sidecar", "quiet"] : [`No sidecar${since}`, "bad"];
 }

@@ -107,13 +107,12 @@ function draw(): void {
     const nowMs = Date.now();
     renderConnection(hive?.stream.state ?? null, hive?.stream.picture ?? null, nowMs);
     if (!hive) return;
-    agents.render(hive.stream.picture);
-    tasks.render(hive.stream.picture, {
-      selectedId: output.taskId,
-      mayStop: hive.session.mayStart,
-      nowMs,
-    });
-    output.render(nowMs);
+    const { picture } = hive.stream;
+    // Whether a task still runs is not known once the picture is not live: its clock stands still as well.
+    const asOfMs = picture.live ? nowMs : (picture.staleSinceMs ?? nowMs);
+    agents.render(picture);
+    tasks.render(picture, { selectedId: output.taskId, mayStop: hive.session.mayStart, nowMs: asOfMs });
+    output.render(asOfMs);
   });
 }
 

@@ -309,6 +309,33 @@ describe("HivegateStream: followed tasks", () => {
     expect(gateway.ofType("follow_task").length).toBe(2);
   });
 
+  it("U2 is not misled by events that were on their way to an earlier follower of the same task", () => {
+    const { clock, gateway, stream } = open();
+    collect(stream).stop();
+    const { seen } = collect(stream);
+    gateway.send(output(50));
+    gateway.send(output(1));
+    gateway.send(output(2));
+    expect(seen).toEqual([1, 2]);
+    clock.advance(20_000);
+    expect(gateway.ofType("follow_task").length).toBe(2);
+  });
+
+  it("U2 asks again from the last event seen when one is missing, and takes a gap for what it stands for", () => {
+    const { clock, gateway, stream } = open();
+    const { seen } = collect(stream);
+    gateway.send(output(1));
+    gateway.send(output(3));
+    clock.advance(500);
+    expect(gateway.ofType("follow_task").map(({ after }) => after)).toEqual([0, 1]);
+    gateway.send({
+      type: "task_event",
+      event: { taskId: TASK_ID, seq: 9, timestamp: 1, kind: "gap", reason: "too much output" },
+    });
+    gateway.send(output(10));
+    expect(seen).toEqual([1, 9, 10]);
+  });
+
   it("U2 tells the gateway when nobody follows any more", () => {
     const { gateway, stream } = open();
     const { seen, stop } = collect(stream);
