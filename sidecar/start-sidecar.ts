@@ -32,6 +32,9 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** How long open answers may take to end when the sidecar stops. */
 const DRAIN_MS = 1_000;
 
+/** The sidecar cannot start: one line for the one who started it. */
+export class StartError extends Error {}
+
 export type Sidecar = {
   port: number;
   /** How many requests were not let in, by reason. */
@@ -39,9 +42,6 @@ export type Sidecar = {
   /** Ends streams and connections; running tasks go on. Takes two seconds at most. */
   close(): Promise<void>;
 };
-
-/** The sidecar cannot start: one line for the one who started it. */
-export class StartError extends Error {}
 
 /**
  * Starts a sidecar; it listens when this resolves, and knows again what became of its tasks.
@@ -93,12 +93,14 @@ export async function startSidecar(
 
   const close = async (): Promise<void> => {
     const closed = new Promise<void>((done) => server.close(() => done()));
+    // The executor first: output that it delivered to tasks let go of would be lost.
+    const executorClosed = executor.close();
     tasks.close();
     hub.close();
     await withinMs(closed, DRAIN_MS, undefined);
     server.closeAllConnections();
     servers.close();
-    await executor.close();
+    await executorClosed;
     ledger.close();
   };
   try {
@@ -114,8 +116,8 @@ export async function startSidecar(
 
 function openState(config: Config, given: Executor | undefined): { ledger: Ledger; executor: Executor } {
   try {
-    const ledger = new Ledger(config.stateDir);
-    return { ledger, executor: given ?? executorFor(config) };
+    const executor = given ?? executorFor(config);
+    return { executor, ledger: new Ledger(config.stateDir) };
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new StartError(`SIDECAR_STATE_DIR: ${why}`, { cause });
@@ -171,8 +173,8 @@ function createHttpServer(fetch: Parameters<typeof createAdaptorServer>[0]["fetc
 function listen(server: Server, { host, port }: Config): Promise<number> {
   return new Promise((listening, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => {
-      const why =
-        cause.code === "EADDRINUSE" ? "is in use: free it, or set SIDECAR_PORT" : `: ${cause.message}`;
+      const isBusy = cause.code === "EADDRINUSE";
+      const why = isBusy ? "is in use: free it, or set SIDECAR_PORT" : `cannot be used: ${cause.code}`;
       reject(new StartError(`port ${port} on ${host} ${why}`, { cause }));
     });
     server.listen(port, host, () => {

@@ -2,7 +2,7 @@
 import { asHivegateError, HivegateError } from "../../shared/errors.ts";
 import type { Task } from "../../shared/swarm/task.ts";
 import type { Logger } from "../log.ts";
-import type { Executor, Exit, OutputSink } from "./executor.ts";
+import type { Executor, Exit, OutputSink, Recovery } from "./executor.ts";
 import type { Ledger, TaskPatch } from "./ledger.ts";
 import type { Profile, SpawnRequest } from "./profiles/profile.ts";
 import type { TaskOutput } from "./task-output.ts";
@@ -78,18 +78,19 @@ export class TaskRun {
     const known = unfinished.task.swarmId !== null;
     this.#beginning = known ? null : ledger.output(this.#taskId, "beginning", READ_CHARS);
     if (known) this.#identified.resolve();
+    let found: Recovery;
     try {
-      const spec = { taskId: this.#taskId, handle: unfinished.handle };
-      const found = await executor.recover(spec, this.#write);
-      if (this.#over) return;
-      if (found.status === "never_started") return this.#fail("swarm_failed", NOTHING_RAN);
-      if (found.lostOutput) this.#gap("Output was lost while the sidecar was down.");
-      if (found.status === "running") this.#runs(unfinished.task.startedAt);
-      this.#watch(Promise.resolve(found.exit));
-    } catch (thrown) {
-      log.warn({ err: thrown, taskId: this.#taskId }, "task not found again yet");
+      found = await executor.recover({ taskId: this.#taskId, handle: unfinished.handle }, this.#write);
+    } catch (err) {
+      log.warn({ err, taskId: this.#taskId }, "task not found again yet");
       if (!this.#over) this.#timer = setTimeout(() => void this.recover(unfinished), recoveryRetryMs).unref();
+      return;
     }
+    if (this.#over) return;
+    if (found.status === "never_started") return this.#fail("swarm_failed", NOTHING_RAN);
+    this.#watch(Promise.resolve(found.exit));
+    if (found.lostOutput) this.#gap("Output was lost while the sidecar was down.");
+    if (found.status === "running") this.#runs(unfinished.task.startedAt);
   }
 
   /**
@@ -110,21 +111,26 @@ export class TaskRun {
   }
 
   async #start(request: SpawnRequest): Promise<void> {
-    const { cli, executor, ledger } = this.#context;
+    const { exit } = await this.#startProcess(request);
+    this.#watch(exit);
+    this.#runs(null);
+  }
+
+  /** What fails in here leaves nothing running behind. */
+  async #startProcess(request: SpawnRequest): Promise<{ exit: Promise<Exit> }> {
+    const { cli, executor, ledger, log } = this.#context;
     try {
       await cli.prepare();
-      const { exit } = await executor.start(
+      return await executor.start(
         { taskId: this.#taskId, argv: cli.spawnArgv(request) },
         { output: this.#write, remember: (handle) => ledger.remember(this.#taskId, handle) },
       );
-      this.#runs(null);
-      this.#watch(exit);
-    } catch (thrown) {
-      const error = asHivegateError(thrown);
-      const message = `${error.message} ${NOTHING_RAN}`;
-      this.#context.log.warn({ err: thrown, taskId: this.#taskId }, "task not started");
-      this.#fail(error.code, message);
-      throw new HivegateError(error.code, message, { cause: thrown });
+    } catch (cause) {
+      log.warn({ err: cause, taskId: this.#taskId }, "task not started");
+      const { code, message } = asHivegateError(cause);
+      const told = `${message} ${NOTHING_RAN}`;
+      this.#fail(code, told);
+      throw new HivegateError(code, told, { cause });
     }
   }
 

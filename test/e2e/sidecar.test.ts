@@ -101,6 +101,17 @@ const linesOf = (events: TaskEvent[]) =>
 
 const inARow = (events: TaskEvent[]) => events.every((event, at) => event.seq === at + 1);
 
+/** Every line that the swarm's command prints, once: numbers without a hole, and progress that only goes up. */
+function expectWholeOutput(events: TaskEvent[]): void {
+  expect(inARow(events)).toBe(true);
+  expect(events.filter((event) => event.kind === "gap")).toEqual([]);
+  const lines = linesOf(events);
+  const between = Array(lines.length - 2).fill("progress");
+  expect(lines.map((line) => line.event)).toEqual(["spawned", ...between, "completed"]);
+  const done = lines.flatMap((line) => line.unitsDone ?? []);
+  expect(done).toEqual([...new Set(done)].sort((a, b) => a - b));
+}
+
 const swarmsOf = async (url: string, taskId: string) => {
   const { swarms } = SwarmList.parse(await (await signedFetch(`${url}/v1/swarms`)).json());
   return swarms.filter((swarm) => swarm.taskId === taskId);
@@ -173,7 +184,6 @@ describe("the sidecar with the demo swarm", () => {
   ])("H1 hands a text with %s to the swarm as it is", async (_, text) => {
     const { url } = await sidecar();
     const { task } = await create(url, request(text));
-
     expect(task.task).toBe(text);
     const [swarm] = await swarmsOf(url, task.taskId);
     expect(swarm?.detail).toMatchObject({ task: text });
@@ -273,17 +283,7 @@ describe("a sidecar that goes away", () => {
     expect(rest[0]?.seq).toBe(seen + 1);
     expect(rest.at(-1)).toMatchObject({ kind: "state", task: { state: "completed" } });
 
-    const all = await collect(follow(second.url, body.taskId));
-    expect(inARow(all)).toBe(true);
-    expect(all.filter((event) => event.kind === "gap")).toEqual([]);
-    const lines = linesOf(all);
-    expect(lines.map((line) => line.event)).toEqual([
-      "spawned",
-      ...Array(lines.length - 2).fill("progress"),
-      "completed",
-    ]);
-    const done = lines.flatMap((line) => line.unitsDone ?? []);
-    expect(done).toEqual([...new Set(done)].sort((a, b) => a - b));
+    expectWholeOutput(await collect(follow(second.url, body.taskId)));
     expect(await swarmsOf(second.url, body.taskId)).toHaveLength(1);
   });
 
@@ -319,9 +319,8 @@ describe("a sidecar that goes away", () => {
     expect(JSON.parse((await reading).split("\n")[0] ?? "")).toMatchObject({ type: "snapshot" });
 
     const second = await sidecar(env);
-    expect((await collect(follow(second.url, taskId))).at(-1)).toMatchObject({
-      kind: "state",
-      task: { state: "completed" },
-    });
+    const events = await collect(follow(second.url, taskId));
+    expectWholeOutput(events);
+    expect(events.at(-1)).toMatchObject({ kind: "state", task: { state: "completed" } });
   });
 });

@@ -150,6 +150,28 @@ describe("creating a task", () => {
     expect(tasks.get(TASK_ID)).toMatchObject({ state: "failed", startedAt: null, error: refusal });
   });
 
+  it("H9 does not claim that nothing was run when only the note of it failed", async () => {
+    const { tasks, executor, ledger } = start();
+    vi.spyOn(ledger, "change").mockImplementationOnce(() => {
+      throw new Error("disk full");
+    });
+    await expect(tasks.create(aTask())).rejects.toThrow("disk full");
+    expect(tasks.get(TASK_ID)).toMatchObject({ state: "starting", error: null });
+    executor.process.write("stdout", "done\n");
+    executor.process.exit(0);
+    expect(await ended(tasks)).toMatchObject({ state: "completed" });
+  });
+
+  it("S6 says where output is missing that could not be stored", async () => {
+    const { tasks, executor, ledger } = start();
+    await tasks.create(aTask());
+    vi.spyOn(ledger, "addOutput").mockImplementationOnce(() => {
+      throw new Error("disk full");
+    });
+    for (const text of ["lost", "kept"]) executor.process.write("stdout", text);
+    expect(ledger.events(TASK_ID, 2, 10)).toMatchObject([{ kind: "gap" }, { kind: "output", text: "kept" }]);
+  });
+
   it("S6 refuses a task over the limit without a trace, so that it may be asked for again", async () => {
     const { tasks, executor } = start({ telemetryTimeoutMs: 1 });
     for (let n = 0; n < LIMITS.runningTasks; n++) await tasks.create(aTask({ taskId: taskId(n) }));
