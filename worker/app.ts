@@ -82,7 +82,9 @@ export function createApp(ports: AppPorts): Hono {
       { ...request.data, idempotencyKey },
       { hive, identity, sidecar: gateway.sidecar(hive), uuid: ports.uuid },
     );
-    return c.json({ success: true, ...result }, result.created ? 201 : 200);
+    const { taskId, swarmId, method } = result.task;
+    const answer = { success: true, taskId, swarmId, method, timestamp: ports.now(), ...result };
+    return c.json(answer, result.created ? 201 : 200);
   });
 
   app.get("/v1/hives/:hive/tasks", async (c) => {

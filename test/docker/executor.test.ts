@@ -170,6 +170,22 @@ describe.skipIf(!(await dockerAvailable()))("the docker executor", () => {
     expect(await recovery.exit).toEqual({ exitCode: 9 });
   });
 
+  it("H9 waits for a task that writes on after the restart, though Docker calls its exec broken off", async () => {
+    const before = executorFor(container);
+    const task = await startTask(
+      before,
+      "setInterval(() => console.log('still here'), 20); setTimeout(() => process.exit(9), 2_500)",
+    );
+    await before.close();
+    await vi.waitFor(async () => expect((await docker.getExec(task.handle).inspect()).ExitCode).toBe(126), {
+      timeout: 5_000,
+    });
+    const recovery = await executorFor(container).recover(task, task.output.sink);
+    if (recovery.status !== "running") throw new Error("the task was not found running");
+    expect(await recovery.exit).toEqual({ exitCode: null });
+    expect(await strays()).toEqual([]);
+  });
+
   it("H9 can stop a task that it found again", async () => {
     const before = executorFor(container);
     const task = await startTask(before, SLEEPER);

@@ -11,6 +11,7 @@ import { ALL_PERMISSIONS, type Identity } from "../../shared/auth/permission.ts"
 import { mintToken } from "../../shared/auth/token.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
+const STOP_WITHIN_MS = 2_000;
 const COMPATIBILITY_DATE = "2026-11-01";
 
 export type GatewayOptions = {
@@ -60,7 +61,10 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
 
   const kill = async (signal: NodeJS.Signals) => {
     child.kill(signal);
+    // Asked politely, workerd waits for its clients to hang up.
+    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_WITHIN_MS);
     await exited;
+    clearTimeout(timer);
     await rm(dir, { recursive: true, force: true });
   };
   return {

@@ -6,6 +6,7 @@ import { mintToken } from "../../shared/auth/token.ts";
 import { GatewayFrame } from "../../shared/protocol/gateway.ts";
 import { CreateTask, type TelemetryChange, type TelemetryLine } from "../../shared/protocol/sidecar.ts";
 import type { Agent } from "../../shared/swarm/agent.ts";
+import type { TaskEvent } from "../../shared/swarm/task.ts";
 import { formatEvent } from "../../shared/wire/sse.ts";
 import { anAgent, aTask } from "../support/agents.ts";
 import { sidecar } from "./fake-sidecar.ts";
@@ -127,18 +128,35 @@ describe("a session", () => {
     expect(await client.next("hive_status")).toMatchObject({ live: false });
     await untilWatched(true);
     await sidecar.emit(snapshot([anAgent({ status: "back" })]));
-    expect(await client.next("hive_status")).toMatchObject({ live: true });
+    // The new picture first: the old one is never called live.
     expect((await client.next("snapshot")).payload.agents[0]?.status).toBe("back");
+    expect(await client.next("hive_status")).toMatchObject({ live: true });
   });
 
   it("H1 creates a task over the relay and sends its events on the same socket", async () => {
     const task = aTask();
     const { taskId } = task;
-    const event = { kind: "output", taskId, seq: 1, timestamp: 5, stream: "stdout", text: "hello" };
+    const event: TaskEvent = {
+      kind: "output",
+      taskId,
+      seq: 1,
+      timestamp: 5,
+      stream: "stdout",
+      text: "hello",
+    };
+    const end: TaskEvent = {
+      kind: "state",
+      taskId,
+      seq: 2,
+      timestamp: 6,
+      task: aTask({ state: "completed" }),
+    };
     await sidecar.answers("POST /v1/tasks", { task, created: true, telemetry: NO_TELEMETRY });
     await sidecar.answers(
       `GET /v1/tasks/${taskId}/events`,
-      formatEvent({ id: 1, event: "output", data: JSON.stringify(event) }),
+      [event, end]
+        .map((each) => formatEvent({ id: each.seq, event: each.kind, data: JSON.stringify(each) }))
+        .join(""),
     );
     const client = await connect("relay");
     client.send({ type: "create_task", task: "count", priority: "critical", follow: true });

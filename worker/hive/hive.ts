@@ -81,8 +81,9 @@ export class Hive {
   #take(line: TelemetryLine, text: string): boolean {
     const outcome = this.#picture.apply(line);
     if (outcome === "gap") return false;
-    this.#setLive(true);
     if (outcome === "applied") this.#broadcast(text);
+    // After the line, so that an old picture is never called live.
+    this.#setLive(true);
     return true;
   }
 

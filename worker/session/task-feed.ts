@@ -5,7 +5,7 @@
 import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
-import type { TaskEvent } from "../../shared/swarm/task.ts";
+import { hasEnded, type TaskEvent } from "../../shared/swarm/task.ts";
 import type { Session } from "./session.ts";
 
 export type OpenEvents = (taskId: string, after: number, signal: AbortSignal) => AsyncIterable<TaskEvent>;
@@ -71,14 +71,16 @@ export class TaskFeeds {
   }
 
   async #read(taskId: string, feed: Feed): Promise<void> {
-    let reason: Unfollowed = "ended";
+    let reason: Unfollowed = "lost";
     try {
       for await (const event of this.#open(taskId, feed.position, feed.stream.signal)) {
         if (feed.stream.signal.aborted) return;
         this.#fanOut(feed, event);
+        // A stream that merely stops, as when the sidecar is shut down, does not mean that the task is over.
+        if (event.kind === "state" && hasEnded(event.task.state)) reason = "ended";
       }
     } catch {
-      reason = "lost";
+      // The connection was lost; after the last event that makes no difference.
     }
     if (this.#feeds.get(taskId) !== feed) return;
     this.#feeds.delete(taskId);

@@ -18,6 +18,9 @@ const START_POLL_MS = 50;
 
 export type ExecState = { status: "unstarted" } | { status: "running" } | { status: "ended"; exit: Exit };
 
+/** `broken`: the connection broke, or what came made no sense, before Docker had sent all. */
+export type OutputEnd = "whole" | "broken";
+
 /** What is known of an exec that this process did not start. @throws what dockerode throws */
 export async function foundState(exec: Dockerode.Exec, closed: AbortSignal): Promise<ExecState> {
   for (let waitedMs = 0; ; waitedMs += START_POLL_MS) {
@@ -69,9 +72,9 @@ export async function startExec(
   exec: Dockerode.Exec,
   sink: OutputSink,
   signals: { start: AbortSignal; closed: AbortSignal },
-): Promise<{ output: Promise<void> }> {
+): Promise<{ output: Promise<OutputEnd> }> {
   const stream = await exec.start({ hijack: true, stdin: false, abortSignal: signals.start });
-  const { promise: output, resolve } = Promise.withResolvers<void>();
+  const { promise: output, resolve } = Promise.withResolvers<OutputEnd>();
   const demultiplexer = new Demultiplexer(sink);
   const letGo = () => stream.destroy();
   signals.closed.addEventListener("abort", letGo, { once: true });
@@ -89,7 +92,7 @@ export async function startExec(
   stream.on("close", () => {
     signals.closed.removeEventListener("abort", letGo);
     if (!signals.closed.aborted) demultiplexer.end();
-    resolve();
+    resolve(stream.readableEnded ? "whole" : "broken");
   });
   return { output };
 }

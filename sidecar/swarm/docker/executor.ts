@@ -8,10 +8,10 @@ import { HivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { CommandResult, Executor, ExecutorHealth, Exit, OutputSink, Recovery } from "../executor.ts";
 import { CommandOutput } from "../process/command-output.ts";
-import { commandMarker, END_MARKED, taskMarker } from "../process/marked.ts";
+import { AWAIT_MARKED, commandMarker, END_MARKED, taskMarker } from "../process/marked.ts";
 import { ContainerCommands, type DockerExecutorOptions } from "./container-commands.ts";
 import { dockerUnavailable, mayHaveArrived } from "./docker-error.ts";
-import { exitOf, foundState, startExec } from "./exec.ts";
+import { exitOf, foundState, type OutputEnd, startExec } from "./exec.ts";
 
 const HEALTH_TIMEOUT_MS = 2_000;
 /** What END_MARKED takes at most beyond its grace, with the start of a Node process on a busy machine. */
@@ -19,6 +19,12 @@ const END_MARKED_MS = 15_000;
 /** How often processes are ended anew while their exec still runs: a starting one has no marker yet. */
 const END_ROUNDS = 5;
 const END_ROUND_MS = 500;
+
+/**
+ * What Docker says of an exec whose connection broke while it wrote: the process may run on, and how it really
+ * ends will not be known. A program that cannot be executed gets the same code.
+ */
+const BROKEN_OFF = 126;
 
 export const createDockerExecutor = (options: DockerExecutorOptions): Executor => new DockerExecutor(options);
 
@@ -63,7 +69,7 @@ class DockerExecutor implements Executor {
       if (!mayHaveArrived(thrown)) throw dockerUnavailable(thrown);
       // It may be running: to say that it failed would invite somebody to start it a second time.
       callbacks.output("stderr", "[hivegate] Docker broke off the task's start. Its output is lost.\n");
-      return { exit: this.#watch(spec.taskId, exec, Promise.resolve()) };
+      return { exit: this.#watch(spec.taskId, exec, Promise.resolve("broken")) };
     }
   }
 
@@ -79,12 +85,14 @@ class DockerExecutor implements Executor {
       case "unstarted":
         return { status: "never_started" };
       case "ended":
-        return { status: "ended", lostOutput: true, exit: state.exit };
-      case "running": {
-        const exit = this.#watch(spec.taskId, exec, Promise.resolve());
-        return { status: "running", lostOutput: true, exit };
-      }
+        if (state.exit.exitCode !== BROKEN_OFF)
+          return { status: "ended", lostOutput: true, exit: state.exit };
+        break;
+      case "running":
+        break;
     }
+    const exit = this.#watch(spec.taskId, exec, Promise.resolve("broken"));
+    return { status: "running", lostOutput: true, exit };
   }
 
   async stop(taskId: string, { graceMs }: { graceMs: number }): Promise<void> {
@@ -112,12 +120,26 @@ class DockerExecutor implements Executor {
     this.#tasks.clear();
   }
 
-  async #watch(taskId: string, exec: Dockerode.Exec, output: Promise<void>): Promise<Exit> {
+  async #watch(taskId: string, exec: Dockerode.Exec, output: Promise<OutputEnd>): Promise<Exit> {
     this.#tasks.set(taskId, exec);
-    await output;
-    const exit = await exitOf(exec, this.#closed.signal);
+    const wasWhole = (await output) === "whole";
+    const exit = (await exitOf(exec, this.#closed.signal)) ?? { exitCode: null };
+    const isKnown = wasWhole || exit.exitCode !== BROKEN_OFF;
+    if (!isKnown) await this.#untilGone(taskMarker(taskId));
     this.#tasks.delete(taskId);
-    return exit ?? { exitCode: null };
+    return isKnown ? exit : { exitCode: null };
+  }
+
+  /** Waits inside the container until no process with the marker is left. */
+  async #untilGone(marker: string): Promise<void> {
+    const argv = ["node", "-e", AWAIT_MARKED, marker];
+    const output = new CommandOutput(LIMITS.commandOutputBytes);
+    try {
+      await this.#commands.run(argv, { env: [], output, timeoutMs: LIMITS.taskRunMs });
+    } catch (thrown) {
+      // Nothing lives on in a container that has stopped; one that cannot be looked into keeps its secret.
+      if (await this.#commands.isContainerRunning()) throw thrown;
+    }
   }
 
   /** Ends all processes with the marker, and sees to it that `exec`, which they belong to, is over. */

@@ -23,12 +23,10 @@ export const markedProcesses = (marker: string): number[] =>
     .filter((pid) => pid > 0 && isMarked(pid, marker));
 
 /**
- * A Node program, `node -e END_MARKED <marker> <graceMs>`, that ends all processes with the marker: TERM, then
- * KILL for those that live on after `graceMs` (0: KILL at once). It says by exit code 0 that none is left.
- * Plain JavaScript in one text, because it is also run inside containers, where there may be an older Node
- * and nothing of ours. It looks again after every round: a process may fork while the list is read.
+ * What the programs below begin with. They are plain JavaScript in one text, because they are also run inside
+ * containers, where there may be an older Node and nothing of ours.
  */
-export const END_MARKED = `
+const MARKED = `
 const { readdirSync, readFileSync } = require("node:fs");
 const [marker, graceMs] = process.argv.slice(1);
 const isMarked = (pid) => {
@@ -36,6 +34,20 @@ const isMarked = (pid) => {
   catch { return false; }
 };
 const marked = () => readdirSync("/proc").filter((name) => /^[1-9]/.test(name) && isMarked(name)).map(Number);
+`;
+
+/** A Node program, `node -e AWAIT_MARKED <marker>`, that ends when no process with the marker is left. */
+export const AWAIT_MARKED = `${MARKED}
+const look = () => marked().length === 0 || setTimeout(look, 250);
+look();
+`;
+
+/**
+ * A Node program, `node -e END_MARKED <marker> <graceMs>`, that ends all processes with the marker: TERM, then
+ * KILL for those that live on after `graceMs` (0: KILL at once). It says by exit code 0 that none is left.
+ * It looks again after every round: a process may fork while the list is read.
+ */
+export const END_MARKED = `${MARKED}
 const send = (pid, signal) => { try { process.kill(pid, signal); } catch {} };
 const killAtMs = Date.now() + Number(graceMs);
 const giveUpAtMs = killAtMs + 5000;

@@ -10,7 +10,7 @@ export interface Profile {
 
   /**
    * Commands that make the swarm ready for its first task, if it needs any: `check` says whether `argv` has
-   * to be run. Run once per start of the sidecar, before the first task.
+   * to be run; both are arguments of the CLI. Run once per start of the sidecar, before the first task.
    */
   readonly prepare: {
     check: readonly string[];

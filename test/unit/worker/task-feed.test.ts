@@ -3,6 +3,7 @@ import { fullBucket } from "../../../shared/pressure/token-bucket.ts";
 import type { TaskEvent } from "../../../shared/swarm/task.ts";
 import { SessionState } from "../../../worker/session/session.ts";
 import { TaskFeeds } from "../../../worker/session/task-feed.ts";
+import { aTask } from "../../support/agents.ts";
 
 const TASK = "6f2ef6a1-3f7e-4d4c-9a53-0b8d8c9f2a10";
 const event = (seq: number): TaskEvent => ({
@@ -98,6 +99,17 @@ describe("followed tasks", () => {
     await vi.waitFor(() => expect(over).toEqual([[a.state.clientId, "lost"]]));
     feeds.follow(a, TASK, 0);
     streams[1]?.end();
+    await vi.waitFor(() => expect(over).toHaveLength(2));
+    expect(over.at(-1)).toEqual([a.state.clientId, "lost"]);
+    feeds.follow(a, TASK, 0);
+    streams[2]?.push({
+      kind: "state",
+      taskId: TASK,
+      seq: 1,
+      timestamp: 0,
+      task: aTask({ state: "completed" }),
+    });
+    streams[2]?.end();
     await vi.waitFor(() => expect(over.at(-1)).toEqual([a.state.clientId, "ended"]));
   });
 

@@ -1,0 +1,116 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { HivegateClient } from "../../shared/client/rest.ts";
+import type { TaskEvent } from "../../shared/swarm/task.ts";
+import { CLAUDE_FLOW_CLI, startClaudeFlow } from "../support/claude-flow.ts";
+import { dockerAvailable, processesOf, TestContainers } from "../support/docker.ts";
+import { newSecret, type RunningGateway, startGateway } from "../support/gateway.ts";
+import { type Sidecar, startSidecar } from "../support/sidecar.ts";
+import { connectSocket } from "../support/socket-client.ts";
+
+/**
+ * Docker, claude-flow, sidecar, workerd: all real. Only Claude Code, which needs a key and a network, is stood
+ * in for by a program that takes its arguments and its time.
+ */
+describe.skipIf(!(await dockerAvailable()))("the main job with claude-flow in a container", () => {
+  const containers = new TestContainers();
+  let container: Awaited<ReturnType<typeof startClaudeFlow>>;
+  let dir: string;
+  let sidecar: Sidecar;
+  let gateway: RunningGateway;
+  let sidecarEnv: Record<string, string>;
+  let client: HivegateClient;
+
+  beforeAll(async () => {
+    container = await startClaudeFlow(containers, { claude: { runsForMs: 4_000 } });
+    dir = await mkdtemp(join(tmpdir(), "hivegate-docker-"));
+    const keys = { test: newSecret() };
+    sidecarEnv = {
+      SIDECAR_KEYS: JSON.stringify(keys),
+      SIDECAR_STATE_DIR: dir,
+      SWARM_PROFILE: "claude-flow@3",
+      SWARM_EXECUTOR: "docker",
+      MULTI_AGENT_CONTAINER_NAME: container.name,
+      CLAUDE_FLOW_PATH: CLAUDE_FLOW_CLI,
+      MCP_SERVERS: JSON.stringify([
+        { name: "claude-flow", profile: "claude-flow@3", host: "127.0.0.1", port: container.mcpPort },
+      ]),
+    };
+    sidecar = await startSidecar({ env: sidecarEnv });
+    gateway = await startGateway({ sidecarUrl: sidecar.url, keys });
+    client = new HivegateClient({ baseUrl: gateway.url, hive: "default", token: await gateway.token() });
+  });
+
+  afterAll(async () => {
+    await gateway?.stop();
+    await sidecar?.stop();
+    await containers.removeAll();
+    if (dir) await rm(dir, { recursive: true, force: true });
+  });
+
+  it("H1 H2 S2 a WebSocket client starts a swarm by docker exec, and sees its agents over MCP and its output", async () => {
+    const token = await gateway.token();
+    const stream = await connectSocket(gateway.url, "/v1/hives/default/stream", token);
+    const relay = await connectSocket(gateway.url, "/v1/hives/default/relay", token, { as: "subprotocol" });
+    const { payload } = await stream.next("snapshot");
+    expect(payload.agents).toEqual([]);
+    await stream.next("agent_update", ({ payload }) => payload.servers?.[0]?.status === "available");
+
+    relay.send({
+      type: "create_task",
+      task: 'Build a "REST" API; $(reboot)',
+      priority: "high",
+      follow: true,
+    });
+    const created = await relay.next("task_created", undefined, 30_000);
+    expect(created).toMatchObject({ success: true, method: "docker-exec", created: true });
+
+    const update = await stream.next("agent_update", ({ payload }) => payload.agents.length > 0, 20_000);
+    expect(update.payload.agents[0]).toMatchObject({
+      server: "claude-flow",
+      server_source: "claude_flow",
+      status: "idle",
+      progress: null,
+    });
+    const end = await relay.next(
+      "task_event",
+      ({ event }) => event.kind === "state" && event.task.endedAt !== null,
+      30_000,
+    );
+    expect(end.event).toMatchObject({
+      task: { state: "completed", exitCode: 0, swarmId: expect.stringMatching(/^hive-/) },
+    });
+    stream.close();
+    relay.close();
+  });
+
+  it("H4 lists the swarm and its status as the CLI tells them, and refuses what the CLI has not", async () => {
+    const { swarms, method } = await client.swarms();
+    expect(method).toBe("docker-exec");
+    expect(swarms).toMatchObject([{ status: "active", topology: expect.any(String) }]);
+    const { task } = await client.createTask({ task: "something to pause" });
+    await expect(client.pause(task.taskId)).rejects.toMatchObject({ code: "not_supported" });
+    const stopped = await client.stop(task.taskId);
+    expect(stopped.state).toBe("stopped");
+    expect((await processesOf(container.name)).filter((line) => line.includes("something to pause"))).toEqual(
+      [],
+    );
+  });
+
+  it("H9 Q3 waits for a task after the sidecar was killed: one run, and what nobody saw is not made up", async () => {
+    const { task } = await client.createTask({ task: "survive" });
+    const port = new URL(sidecar.url).port;
+    await sidecar.kill("SIGKILL");
+    sidecar = await startSidecar({ env: { ...sidecarEnv, SIDECAR_PORT: port } });
+    const events: TaskEvent[] = [];
+    for await (const event of client.events(task.taskId, { after: 0 })) events.push(event);
+    expect(events.some(({ kind }) => kind === "gap")).toBe(true);
+    // claude-flow keeps no record of how a spawn ended, and Docker none of an exec whose reader died.
+    expect(events.at(-1)).toMatchObject({ kind: "state", task: { state: "unknown", exitCode: null } });
+    expect((await processesOf(container.name)).filter((line) => line.includes("survive"))).toEqual([]);
+    const { tasks } = await client.status();
+    expect(tasks.filter((each) => each.task === "survive")).toHaveLength(1);
+  });
+});
