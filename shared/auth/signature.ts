@@ -30,6 +30,7 @@ export type SignatureRefusal =
   | "unknown_key"
   | "expired"
   | "not_yet_valid"
+  | "before_start"
   | "lives_too_long"
   | "body_changed"
   | "wrong_signature";
@@ -68,7 +69,13 @@ export async function signRequest(
 export async function verifyRequest(
   parts: SignedParts,
   headers: (name: string) => string | null | undefined,
-  options: { keys: ReadonlyMap<string, MacKey>; sha256: Sha256; nowMs: number },
+  options: {
+    keys: ReadonlyMap<string, MacKey>;
+    sha256: Sha256;
+    nowMs: number;
+    /** Since when nonces are remembered: what was signed before that may be a replay. */
+    sinceMs: number;
+  },
 ): Promise<Verified | Refused> {
   const input = headers("signature-input");
   const signature = headers("signature");
@@ -83,6 +90,8 @@ export async function verifyRequest(
   if (expiresMs - createdMs > LIMITS.signatureLifeMs) return refuse("lives_too_long");
   if (options.nowMs > expiresMs) return refuse("expired");
   if (options.nowMs < createdMs - LIMITS.clockSkewMs) return refuse("not_yet_valid");
+  // `created` has no fractions of a second.
+  if (createdMs + 1000 <= options.sinceMs) return refuse("before_start");
 
   const key = options.keys.get(kid);
   if (!key) return refuse("unknown_key");

@@ -31,6 +31,7 @@ export function authenticate(options: AuthenticateOptions): {
   refusals: Readonly<RefusalCounts>;
 } {
   const refusals = noRefusals();
+  const sinceMs = options.now();
   // A signature made on a clock that runs ahead is good for that much longer.
   const nonces = new NonceMemory({
     lifeMs: LIMITS.signatureLifeMs + LIMITS.clockSkewMs,
@@ -54,7 +55,7 @@ export function authenticate(options: AuthenticateOptions): {
     const verified = await verifyRequest(
       { method: c.req.method, url: c.req.url, hive, body },
       (name) => c.req.header(name),
-      { keys: options.keys, sha256, nowMs: options.now() },
+      { keys: options.keys, sha256, nowMs: options.now(), sinceMs },
     );
     if (!verified.ok) return verified.reason;
     if (hive !== options.hive) return "unknown_hive";
@@ -86,6 +87,7 @@ const noRefusals = (): RefusalCounts => ({
   unknown_key: 0,
   expired: 0,
   not_yet_valid: 0,
+  before_start: 0,
   lives_too_long: 0,
   body_changed: 0,
   wrong_signature: 0,

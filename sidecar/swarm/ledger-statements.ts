@@ -9,6 +9,10 @@ export const prepareStatements = (db: DatabaseSync) => ({
     `INSERT INTO tasks (task_id, task, priority, verbose, method, state, created_at)
      VALUES (?, ?, ?, ?, ?, 'starting', ?)`,
   ),
+  beginAgain: db.prepare(
+    `UPDATE tasks SET state = 'starting', method = ?, ended_at = NULL, error_code = NULL, error_message = NULL,
+     handle = NULL, stop_asked = 0 WHERE task_id = ?`,
+  ),
   update: db.prepare(
     `UPDATE tasks SET state = ?, swarm_id = ?, started_at = ?, ended_at = ?, exit_code = ?,
      error_code = ?, error_message = ? WHERE task_id = ?`,

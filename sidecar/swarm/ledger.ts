@@ -42,17 +42,20 @@ export class Ledger {
 
   /**
    * Writes a task down before anything is run for it, durably even against a loss of power. A task that is
-   * there already is given back as it is: at most `endedTasks` ended ones are remembered.
+   * there already is given back as it is, unless it never ran: then it begins anew. At most `endedTasks`
+   * ended ones are remembered.
    * @throws HivegateError `idempotency_conflict` when the id was used for something else
    */
   begin(create: CreateTask, method: Executor["method"], nowMs: number): { task: Task; created: boolean } {
-    const known = this.#statements.get.get(create.taskId);
-    if (known) return { task: sameOrThrow(known, create), created: false };
+    const row = this.#statements.get.get(create.taskId);
+    const known = row && sameOrThrow(row, create);
+    if (known && !neverRan(known)) return { task: known, created: false };
     const { taskId, task: text, priority } = create;
     this.#db.exec("PRAGMA synchronous = FULL");
     try {
       const task = this.#transaction(() => {
-        this.#statements.insert.run(taskId, text, priority, create.verbose ? 1 : 0, method, nowMs);
+        if (known) this.#statements.beginAgain.run(method, taskId);
+        else this.#statements.insert.run(taskId, text, priority, create.verbose ? 1 : 0, method, nowMs);
         const begun = this.#require(taskId);
         this.#append(taskId, { timestamp: nowMs, kind: "state", stream: null, text: storeState(begun) });
         return begun;
@@ -200,6 +203,9 @@ export class Ledger {
     }
   }
 }
+
+/** Whether it is certain that nothing was run for this task: it could not be started. */
+export const neverRan = (task: Task): boolean => task.state === "failed" && task.startedAt === null;
 
 function sameOrThrow(row: Record<string, unknown>, create: CreateTask): Task {
   const task = readTask(row);

@@ -13,7 +13,7 @@ import { type Asked, endBySwarm, endSeen, type TaskEnd } from "./tasks-end.ts";
 /** How much of its output's beginning is searched for the swarm's id, and of its end for the outcome. */
 const READ_CHARS = 64 * 1024;
 
-const NOTHING_RAN = "Nothing was run: create it again under a new key.";
+const NOTHING_RAN = "Nothing was run: the same request may be sent again.";
 
 export type RunContext = {
   ledger: Ledger;

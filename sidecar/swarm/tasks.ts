@@ -11,7 +11,7 @@ import type {
 import { hasEnded, type Task } from "../../shared/swarm/task.ts";
 import type { Logger } from "../log.ts";
 import type { Executor } from "./executor.ts";
-import type { Ledger } from "./ledger.ts";
+import { type Ledger, neverRan } from "./ledger.ts";
 import type { Profile } from "./profiles/profile.ts";
 import { TaskOutput } from "./task-output.ts";
 import { type Control, SwarmCli } from "./tasks-cli.ts";
@@ -70,7 +70,9 @@ export class Tasks {
     if (this.#closed) throw new HivegateError("shutting_down");
     const { ledger, executor, now, telemetry, telemetryTimeoutMs } = this.#options;
     const { taskId } = create;
-    if (this.#runs.size >= LIMITS.runningTasks && !ledger.get(taskId)) throw new HivegateError("overloaded");
+    const known = ledger.get(taskId);
+    const isNew = !known || neverRan(known);
+    if (isNew && this.#runs.size >= LIMITS.runningTasks) throw new HivegateError("overloaded");
     // Nothing is awaited between the ledger and the start, so a second request finds the first one's run.
     const { task, created } = ledger.begin(create, executor.method, now());
     if (created) this.#options.onChange(task);
@@ -160,7 +162,9 @@ export class Tasks {
   #run(taskId: string): TaskRun {
     const run = new TaskRun(taskId, this.#context);
     this.#runs.set(taskId, run);
-    void run.ended.then(() => this.#runs.delete(taskId));
+    void run.ended.then(() => {
+      if (this.#runs.get(taskId) === run) this.#runs.delete(taskId);
+    });
     return run;
   }
 
@@ -179,7 +183,7 @@ export class Tasks {
   }
 }
 
-/** A repeated request hears what the first one heard. */
+/** Requests that waited for the same start hear the same. */
 function throwIfNeverRan(task: Task): void {
-  if (task.error && task.startedAt === null) throw new HivegateError(task.error.code, task.error.message);
+  if (task.error && neverRan(task)) throw new HivegateError(task.error.code, task.error.message);
 }

@@ -35,11 +35,12 @@ const sign = (parts = REQUEST, change: Partial<Parameters<typeof signRequest>[1]
     ...change,
   });
 
-const verify = (parts: SignedParts, headers: Record<string, string>, nowMs = NOW_MS) =>
+const verify = (parts: SignedParts, headers: Record<string, string>, nowMs = NOW_MS, sinceMs = 0) =>
   verifyRequest(parts, (name) => headers[name], {
     keys: new Map([["k1", nodeKey("k1")]]),
     sha256,
     nowMs,
+    sinceMs,
   });
 
 describe("signed requests", () => {
@@ -102,6 +103,15 @@ describe("signed requests", () => {
   ])("S8 refuses a request %s", async (_, change, laterMs, reason) => {
     const headers = await sign(REQUEST, change);
     expect(await verify(REQUEST, headers, NOW_MS + laterMs)).toEqual({ ok: false, reason });
+  });
+
+  it("S8 refuses what was signed before nonces were remembered: it may be a replay", async () => {
+    const headers = await sign();
+    expect(await verify(REQUEST, headers, NOW_MS + 2_000, NOW_MS + 999)).toMatchObject({ ok: true });
+    expect(await verify(REQUEST, headers, NOW_MS + 2_000, NOW_MS + 1_000)).toEqual({
+      ok: false,
+      reason: "before_start",
+    });
   });
 
   it("S8 refuses a signature that covers less than it has to, or is missing", async () => {

@@ -136,18 +136,28 @@ describe("creating a task", () => {
     expect(executor.started).toHaveLength(1);
   });
 
-  it("H1 fails a task that could not be started, and says that nothing was run, now and later", async () => {
+  it("H1 fails a task that could not be started, says that nothing was run, and starts it when asked again", async () => {
     const { tasks, executor } = start();
     executor.beforeStart = async () => {
       throw new HivegateError("swarm_unavailable", "The container is not running. Start it.");
     };
     const refusal = {
       code: "swarm_unavailable",
-      message: "The container is not running. Start it. Nothing was run: create it again under a new key.",
+      message: "The container is not running. Start it. Nothing was run: the same request may be sent again.",
     };
-    await expect(tasks.create(aTask())).rejects.toMatchObject(refusal);
-    await expect(tasks.create(aTask())).rejects.toMatchObject(refusal);
+    const together = await Promise.allSettled([tasks.create(aTask()), tasks.create(aTask())]);
+    for (const { status, reason } of together.map((each) => ({ reason: null, ...each }))) {
+      expect(status).toBe("rejected");
+      expect(reason).toMatchObject(refusal);
+    }
     expect(tasks.get(TASK_ID)).toMatchObject({ state: "failed", startedAt: null, error: refusal });
+    executor.beforeStart = async () => {};
+    expect(await tasks.create(aTask())).toMatchObject({
+      created: true,
+      task: { state: "running", error: null },
+    });
+    expect(executor.started).toHaveLength(1);
+    expect((await tasks.create(aTask())).created).toBe(false);
   });
 
   it("H9 does not claim that nothing was run when only the note of it failed", async () => {
@@ -424,7 +434,7 @@ describe("after a restart", () => {
     expect(await ended(tasks)).toMatchObject({ state: "stopped" });
   });
 
-  it("H9 fails a task that never ran, and says that it may be created anew", async () => {
+  it("H9 fails a task that never ran, and runs it when it is asked for again", async () => {
     const directory = scratchDirectory();
     const ledger = new Ledger(directory);
     ledger.begin(aTask(), "process", 1_000);
@@ -433,10 +443,11 @@ describe("after a restart", () => {
     await tasks.recover();
     expect(tasks.get(TASK_ID)).toMatchObject({
       state: "failed",
-      error: { code: "swarm_failed", message: expect.stringContaining("new key") },
+      error: { code: "swarm_failed", message: expect.stringContaining("Nothing was run") },
     });
-    await expect(tasks.create(aTask())).rejects.toMatchObject({ code: "swarm_failed" });
     expect(executor.started).toEqual([]);
+    expect(await tasks.create(aTask())).toMatchObject({ created: true, task: { state: "running" } });
+    expect(executor.started).toHaveLength(1);
   });
 
   it("H9 looks again for a task whose runtime is away, until it is back", async () => {
