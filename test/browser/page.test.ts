@@ -1,16 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Chromium, chromiumPath, startChromium } from "../support/chromium.ts";
+import { type Chromium, chromiumAvailable, startChromium } from "../support/chromium.ts";
 import type { Page } from "../support/page.ts";
 import { type System, startSystem } from "../support/system.ts";
 
 const BUILD = fileURLToPath(new URL("../../worker/page/build.ts", import.meta.url));
 
-if (chromiumPath === null)
-  console.warn("There is no Chromium here, so the page is not tested. Set CHROMIUM_PATH.");
-
-describe.skipIf(chromiumPath === null)("the page in a real browser", () => {
+describe.skipIf(!chromiumAvailable())("the page in a real browser", () => {
   let system: System;
   let chromium: Chromium;
 

@@ -17,9 +17,21 @@ const PLACES = [
   "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 ];
 
-/** Null when this machine has none; CHROMIUM_PATH names one that is somewhere else. */
-export const chromiumPath: string | null =
-  PLACES.find((path) => path !== undefined && existsSync(path)) ?? null;
+/** CHROMIUM_PATH names one that is somewhere else. */
+const chromiumPath: string | null = PLACES.find((path) => path !== undefined && existsSync(path)) ?? null;
+
+/**
+ * Whether there is one. Where there has to be (HIVEGATE_REQUIRE_CHROMIUM=1) its absence is an error: a skipped
+ * test proves nothing. Elsewhere the skip is said aloud.
+ */
+export function chromiumAvailable(): boolean {
+  if (chromiumPath !== null) return true;
+  if (process.env.HIVEGATE_REQUIRE_CHROMIUM === "1") {
+    throw new Error("there is no Chromium, and here the page's tests may not be skipped");
+  }
+  console.warn("SKIPPED: there is no Chromium, so the page is not tested. Set CHROMIUM_PATH.");
+  return false;
+}
 
 export type PageOptions = { width?: number; height?: number; dark?: boolean };
 

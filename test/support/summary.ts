@@ -6,7 +6,8 @@ type Count = { passed: number; failed: number; skipped: number; tookMs: number }
 
 export class Summary implements Reporter {
   readonly #counts = new Map<string, Count>();
-  readonly #skipped = new Map<string, number>();
+  /** Why tests were skipped: whoever skips them says so in a line that begins with `SKIPPED: `. */
+  readonly #reasons = new Set<string>();
   #errors = 0;
 
   onTestModuleEnd(module: TestModule): void {
@@ -25,6 +26,10 @@ export class Summary implements Reporter {
     for (const error of result.errors) this.#fail(`${test.project.name}  ${test.fullName}`, error);
   }
 
+  onUserConsoleLog({ content }: { content: string }): void {
+    for (const line of content.split("\n")) if (line.startsWith("SKIPPED: ")) this.#reasons.add(line);
+  }
+
   onTestRunEnd(_modules: unknown, errors: ReadonlyArray<{ message: string; stack?: string }>): void {
     this.#errors = errors.length;
     for (const error of errors) this.#fail("outside of any test", error);
@@ -41,8 +46,7 @@ export class Summary implements Reporter {
       total.failed += failed;
       total.skipped += skipped;
     }
-    for (const [reason, times] of this.#skipped)
-      console.log(styleText("yellow", `skipped ${times}: ${reason}`));
+    for (const reason of this.#reasons) console.log(styleText("yellow", reason));
     console.log(`tests: ${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
     return total;
   }
@@ -57,11 +61,7 @@ export class Summary implements Reporter {
     const result = test.result();
     if (result.state === "passed") count.passed++;
     else if (result.state === "failed") count.failed++;
-    else {
-      count.skipped++;
-      const reason = (result.state === "skipped" && result.note) || `${test.project.name} ${test.fullName}`;
-      this.#skipped.set(reason, (this.#skipped.get(reason) ?? 0) + 1);
-    }
+    else count.skipped++;
   }
 
   #fail(
