@@ -14,6 +14,7 @@ const ARROWS: [folder: string, may: RegExp][] = [
   ["worker/index.ts", /^(shared\/|worker\/)/],
   ["worker/", /^(shared\/|worker\/(?!host\/|page\/)|npm:(zod|hono)(\/|$))/],
   ["sidecar/demo/", /^(shared\/|sidecar\/demo\/|node:|npm:(zod|ws)$)/],
+  ["sidecar/cli/", /^(shared\/|sidecar\/|package\.json$|node:|npm:)/],
   ["sidecar/", /^(shared\/|sidecar\/|node:|npm:)/],
 ];
 
@@ -39,6 +40,7 @@ describe("the layout's arrows", () => {
     expect(ruleFor("shared/errors.ts").test("node:fs")).toBe(false);
     expect(ruleFor("worker/app.ts").test("worker/host/cloudflare/env.ts")).toBe(false);
     expect(ruleFor("worker/app.ts").test("sidecar/main.ts")).toBe(false);
+    expect(ruleFor("sidecar/main.ts").test("package.json")).toBe(false);
   });
 });
 
