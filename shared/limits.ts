@@ -22,6 +22,8 @@ export const LIMITS = {
   mcpLineBytes: 8 * 1024 * 1024,
   /** Requests waiting for one MCP server; above it a call fails with `overloaded`. */
   mcpPendingCalls: 1_024,
+  /** Bytes for one MCP server that it has not taken yet; above it a call fails with `overloaded`. */
+  mcpUnsentBytes: 8 * 1024 * 1024,
   mcpConnectTimeoutMs: 5_000,
 
   /** Output of a short command (status, list) above this is cut and the command is ended. */
@@ -61,6 +63,8 @@ export const LIMITS = {
   agents: 20_000,
   /** Telemetry readers at the sidecar (one per hive is normal); above it `overloaded`. */
   telemetryReaders: 16,
+  /** A telemetry reader that leaves more than this unread, on top of its snapshot, gets `slow_consumer`. */
+  telemetryReaderBacklogBytes: 4 * 1024 * 1024,
 
   /** How long the worker waits for the sidecar to answer anything but a stream. */
   sidecarTimeoutMs: 35_000,

@@ -85,7 +85,7 @@ export class McpLink {
     const socket = this.#socket;
     if (!socket?.isOpen) throw new HivegateError("mcp_unavailable");
     // A server that does not read must not make us hold what it leaves.
-    if (socket.unsentBytes > LIMITS.mcpLineBytes) throw new HivegateError("overloaded");
+    if (socket.unsentBytes > LIMITS.mcpUnsentBytes) throw new HivegateError("overloaded");
 
     const round = this.#silentRounds;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();

@@ -18,9 +18,6 @@ export type TelemetryHubOptions = {
 
 type Reader = ReadableStreamDefaultController<Uint8Array>;
 
-/** A reader that leaves more than this unread, on top of its snapshot, is cut off. */
-const READER_BACKLOG_BYTES = 4 * 1024 * 1024;
-
 /**
  * Brings the telemetry of all servers, and the changes of tasks, to any number of readers. Every line is
  * encoded once for all of them, and the servers are asked only while somebody reads.
@@ -65,7 +62,7 @@ export class TelemetryHub {
         },
         cancel: () => remove(),
       },
-      new ByteLengthQueuingStrategy({ highWaterMark: snapshot.length + READER_BACKLOG_BYTES }),
+      new ByteLengthQueuingStrategy({ highWaterMark: snapshot.length + LIMITS.telemetryReaderBacklogBytes }),
     );
   }
 
