@@ -2,11 +2,11 @@
  * One WebSocket to the gateway, kept up: dialled again with growing, jittered pauses unless the gateway
  * says that it makes no sense, and given up for dead when nothing is heard. Never two at once.
  */
+import type { Clock } from "../clock.ts";
 import type { HivegateError } from "../errors.ts";
 import { type Backoff, backoffMs } from "../pressure/backoff.ts";
 import type { GatewayFrame } from "../protocol/gateway.ts";
 import { errorFromAnswer, errorFromClose, isFinalClose } from "./client-errors.ts";
-import type { ClientClock } from "./clock.ts";
 import { readFrame } from "./decode.ts";
 import type { OpenSocket, Socket } from "./web-socket.ts";
 
@@ -24,7 +24,7 @@ export type ConnectionOptions = {
   url: string;
   protocols: string[];
   openSocket: OpenSocket;
-  clock: ClientClock;
+  clock: Clock;
   random(): number;
   frame(frame: GatewayFrame): void;
   state(state: ConnectionState): void;

@@ -1,10 +1,10 @@
 /** Followed tasks: each from the last event seen, asked for again whenever the way there was lost. */
+import type { Clock } from "../clock.ts";
 import { HivegateError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { type Backoff, backoffMs } from "../pressure/backoff.ts";
 import type { TaskEvent } from "../swarm/task.ts";
 import { GatewayUnreachable, mayRetry } from "./client-errors.ts";
-import type { ClientClock } from "./clock.ts";
 import { isFinalEvent } from "./decode.ts";
 
 export type FollowListener = {
@@ -14,7 +14,7 @@ export type FollowListener = {
 };
 
 export type FollowsPorts = {
-  clock: ClientClock;
+  clock: Clock;
   random(): number;
   /** Asks the gateway for a task's events after `after`. */
   ask(taskId: string, after: number): Promise<unknown>;

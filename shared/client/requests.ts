@@ -1,9 +1,9 @@
 /** Requests that wait for their answers: the frames that carry their `requestId`. */
+import type { Clock } from "../clock.ts";
 import { HivegateError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { GatewayFrame } from "../protocol/gateway.ts";
 import { errorFromAnswer } from "./client-errors.ts";
-import type { ClientClock } from "./clock.ts";
 
 type Waiting = {
   resolve(frame: GatewayFrame): void;
@@ -12,11 +12,11 @@ type Waiting = {
 };
 
 export class Requests {
-  readonly #clock: ClientClock;
+  readonly #clock: Clock;
   readonly #waiting = new Map<string, Waiting>();
   #count = 0;
 
-  constructor(clock: ClientClock) {
+  constructor(clock: Clock) {
     this.#clock = clock;
   }
 

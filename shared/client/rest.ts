@@ -1,12 +1,12 @@
 /** The gateway's HTTP interface, typed. Works wherever `fetch` does. */
 import type { z } from "zod";
+import { type Clock, pause, platformClock } from "../clock.ts";
 import { HivegateError } from "../errors.ts";
 import { type Backoff, backoffMs } from "../pressure/backoff.ts";
 import type { CreateTaskRequest } from "../protocol/client.ts";
 import type { CreateTaskResult, HybridHealth, SwarmList, SwarmStatus } from "../protocol/sidecar.ts";
 import type { Task, TaskEvent } from "../swarm/task.ts";
 import { errorFromAnswer, GatewayUnreachable, mayRetry } from "./client-errors.ts";
-import { type ClientClock, pause, platformClock } from "./clock.ts";
 import { taskEvents } from "./task-events.ts";
 
 export type ClientOptions = {
@@ -15,7 +15,7 @@ export type ClientOptions = {
   hive: string;
   token: string;
   fetch?: (url: string, init: RequestInit) => Promise<Response>;
-  clock?: ClientClock;
+  clock?: Clock;
   /** In [0, 1). */
   random?: () => number;
 };
@@ -32,7 +32,7 @@ export class HivegateClient {
   readonly #hive: string;
   readonly #token: string;
   readonly #fetch: (url: string, init: RequestInit) => Promise<Response>;
-  readonly #clock: ClientClock;
+  readonly #clock: Clock;
   readonly #random: () => number;
 
   constructor(options: ClientOptions) {

@@ -2,12 +2,12 @@
  * The live stream of a hive: an always current picture, requests and followed tasks over one WebSocket that
  * is kept up by itself.
  */
+import { type Clock, platformClock } from "../clock.ts";
 import { HivegateError } from "../errors.ts";
 import type { Filters, Mode } from "../protocol/client.ts";
 import type { GatewayFrame, SUBPROTOCOL } from "../protocol/gateway.ts";
 import { type Answer, answers, type Request, type RequestType } from "./answers.ts";
 import { errorFromAnswer, GatewayUnreachable } from "./client-errors.ts";
-import { type ClientClock, platformClock } from "./clock.ts";
 import { Connection, type ConnectionState } from "./connection.ts";
 import { Emitter } from "./emitter.ts";
 import { type FollowListener, Follows } from "./follows.ts";
@@ -23,7 +23,7 @@ export type StreamOptions = {
   filters?: Filters;
   mode?: Mode;
   openSocket?: OpenSocket;
-  clock?: ClientClock;
+  clock?: Clock;
   /** In [0, 1). */
   random?: () => number;
 };
@@ -45,7 +45,7 @@ const RESYNC_EVERY_MS = 5_000;
 export class HivegateStream {
   readonly picture = new LivePicture();
   readonly #connection: Connection;
-  readonly #clock: ClientClock;
+  readonly #clock: Clock;
   readonly #events = new Emitter<StreamEvents>();
   readonly #requests: Requests;
   readonly #follows: Follows;

@@ -1,4 +1,5 @@
 /** A task's events over Server-Sent Events, read on across broken connections until the task has ended. */
+import { type Clock, pause } from "../clock.ts";
 import { HivegateError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { type Backoff, backoffMs } from "../pressure/backoff.ts";
@@ -6,7 +7,6 @@ import type { Task, TaskEvent } from "../swarm/task.ts";
 import { LineSplitter, LineTooLong, readLines } from "../wire/lines.ts";
 import { EventParser } from "../wire/sse.ts";
 import { GatewayUnreachable, mayRetry } from "./client-errors.ts";
-import { type ClientClock, pause } from "./clock.ts";
 import { isFinalEvent, isFinalState, readTaskEvent } from "./decode.ts";
 
 export type TaskEventsPorts = {
@@ -15,7 +15,7 @@ export type TaskEventsPorts = {
   task(): Promise<Task>;
   /** Told each time that a connection failed or broke and is going to be tried again. */
   retrying(error: unknown): void;
-  clock: ClientClock;
+  clock: Clock;
   random(): number;
 };
 

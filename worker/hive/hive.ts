@@ -2,10 +2,10 @@
  * One hive: holds the only telemetry stream from its sidecar, and only while some shard watches. Keeps the
  * picture, so that a shard that comes later starts whole, and passes every line on as it came.
  */
+import { type Clock, pause } from "../../shared/clock.ts";
 import { type Backoff, backoffMs } from "../../shared/pressure/backoff.ts";
 import type { TelemetryLine } from "../../shared/protocol/sidecar.ts";
 import { Picture } from "../../shared/swarm/picture.ts";
-import type { Clock } from "../clock.ts";
 import { type FeedMessage, RESYNC } from "./feed.ts";
 
 /** The Hive's end of a feed to a shard. */
@@ -73,7 +73,7 @@ export class Hive {
       }
       if (stream.signal.aborted) return;
       this.#setLive(false);
-      await this.#pause(backoffMs(RETRY, attempt, this.#ports.random()), stream.signal);
+      await pause(this.#ports.clock, backoffMs(RETRY, attempt, this.#ports.random()), stream.signal);
     }
   }
 
@@ -104,15 +104,5 @@ export class Hive {
 
   #send(socket: ShardSocket, message: FeedMessage): void {
     socket.send(JSON.stringify(message));
-  }
-
-  #pause(delayMs: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.#ports.clock.after(delayMs, resolve);
-      signal.addEventListener("abort", () => {
-        cancel();
-        resolve();
-      });
-    });
   }
 }

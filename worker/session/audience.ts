@@ -3,11 +3,11 @@
  * one frame per tick, by deadline; when nothing has changed there is no timer.
  */
 import { may } from "../../shared/auth/permission.ts";
+import type { Clock } from "../../shared/clock.ts";
 import { MODE_INTERVAL_MS } from "../../shared/protocol/client.ts";
 import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
 import type { TelemetryLine } from "../../shared/protocol/sidecar.ts";
 import { Picture } from "../../shared/swarm/picture.ts";
-import type { Clock } from "../clock.ts";
 import { Group, type View, viewKey } from "./group.ts";
 import type { Session, SessionState } from "./session.ts";
 

@@ -3,12 +3,12 @@
  * in the sockets), takes the hive's telemetry from the Hive, and answers each session's frames.
  */
 import type { Identity } from "../../shared/auth/permission.ts";
+import type { Clock } from "../../shared/clock.ts";
 import { ERRORS, type ErrorCode, HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { fullBucket, take } from "../../shared/pressure/token-bucket.ts";
 import type { Filters, Mode } from "../../shared/protocol/client.ts";
 import { type GatewayFrame, SUBPROTOCOL } from "../../shared/protocol/gateway.ts";
-import type { Clock } from "../clock.ts";
 import { FeedMessage, RESYNC } from "../hive/feed.ts";
 import type { SidecarClient } from "../sidecar-client.ts";
 import { Audience } from "./audience.ts";

@@ -1,10 +1,10 @@
 /** A clock that is moved by hand and a gateway's end of a WebSocket, for tests of the client library. */
-import type { ClientClock } from "../../../shared/client/clock.ts";
 import type { OpenSocket, SocketEvents } from "../../../shared/client/web-socket.ts";
+import type { Clock } from "../../../shared/clock.ts";
 import type { GatewayFrame, SeenAgent } from "../../../shared/protocol/gateway.ts";
 import type { Task } from "../../../shared/swarm/task.ts";
 
-export class ManualClock implements ClientClock {
+export class ManualClock implements Clock {
   #nowMs = 1_700_000_000_000;
   #timers: { atMs: number; then: () => void }[] = [];
 

@@ -1,6 +1,6 @@
 /** The Durable Object that a Hive lives in. It dials its shards, so that they stay servers and hibernate. */
 import { DurableObject } from "cloudflare:workers";
-import { systemClock } from "../../clock.ts";
+import { platformClock } from "../../../shared/clock.ts";
 import { Hive, type ShardSocket } from "../../hive/hive.ts";
 import { type Env, gatewayOf, log } from "./env.ts";
 
@@ -36,7 +36,7 @@ export class HiveObject extends DurableObject<Env> {
 
   #hiveOf(hive: string): Hive {
     this.#hive ??= new Hive({
-      clock: systemClock,
+      clock: platformClock,
       random: Math.random,
       telemetry: (signal) => gatewayOf(this.env).sidecar(hive).telemetry(signal),
       log,

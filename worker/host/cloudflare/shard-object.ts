@@ -2,9 +2,9 @@
 import { DurableObject } from "cloudflare:workers";
 import { z } from "zod";
 import { Identity } from "../../../shared/auth/permission.ts";
+import { platformClock } from "../../../shared/clock.ts";
 import { ERRORS, HivegateError } from "../../../shared/errors.ts";
 import { HiveId } from "../../../shared/protocol/ids.ts";
-import { systemClock } from "../../clock.ts";
 import { type ClientSocket, SessionState } from "../../session/session.ts";
 import { type FeedSocket, Shard } from "../../session/shard.ts";
 import { type Env, gatewayOf, log } from "./env.ts";
@@ -85,7 +85,7 @@ export class ShardObject extends DurableObject<Env> {
     this.#shard ??= new Shard({
       hive,
       sidecar: gatewayOf(this.env).sidecar(hive),
-      clock: systemClock,
+      clock: platformClock,
       uuid: () => crypto.randomUUID(),
       requestFeed: () => {
         const object = this.env.HIVE.get(this.env.HIVE.idFromName(hive));
