@@ -3,9 +3,9 @@ import { table } from "./table.ts";
 
 const EXIT_CODES = `Exit codes:
   0  done
-  1  the task failed, or the gateway answered with an error
+  1  the task failed or did not stop, or the gateway answered with an error
   2  wrong usage
-  3  the task was stopped
+  3  the task that was followed was stopped
   4  the gateway cannot be reached
   130  Ctrl-C; a task goes on`;
 

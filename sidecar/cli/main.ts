@@ -6,6 +6,7 @@ import { EXIT, type Io } from "./command.ts";
 import { follow } from "./commands/follow.ts";
 import { sidecar } from "./commands/sidecar.ts";
 import { status } from "./commands/status.ts";
+import { stop } from "./commands/stop.ts";
 import { swarms } from "./commands/swarms.ts";
 import { task } from "./commands/task.ts";
 import { tasks } from "./commands/tasks.ts";
@@ -14,7 +15,7 @@ import { type Program, runProgram } from "./program.ts";
 
 const program: Program = {
   version: manifest.version,
-  commands: { task, follow, tasks, status, swarms, token, sidecar },
+  commands: { task, follow, stop, tasks, status, swarms, token, sidecar },
 };
 
 const io: Io = {

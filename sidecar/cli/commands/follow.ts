@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { TaskId } from "../../../shared/protocol/ids.ts";
 import { type Command, UsageError } from "../command.ts";
 import { CONNECTION_OPTIONS, connect } from "../connection.ts";
 import { followTask } from "../follow-task.ts";
+import { taskIdOf } from "../task-id.ts";
 
 const After = z.coerce.number().int().nonnegative().default(0);
 
@@ -16,12 +16,11 @@ export const follow: Command = {
   },
   words: [1, 1],
   async run(args, io) {
-    const taskId = TaskId.safeParse(args.words[0]);
-    if (!taskId.success) throw new UsageError('TASK is a task\'s id; "hivegate tasks" lists them.');
+    const taskId = taskIdOf(args);
     const after = After.safeParse(args.text("after"));
     if (!after.success) throw new UsageError("--after is the number of an event: 0 or more.");
     const client = connect(args, io);
-    const task = await client.task(taskId.data);
+    const task = await client.task(taskId);
     return followTask(client, task, { after: after.data, json: args.flag("json") }, io);
   },
 };
