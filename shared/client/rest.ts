@@ -1,12 +1,12 @@
 /** The gateway's HTTP interface, typed. Works wherever `fetch` does. */
 import type { z } from "zod";
 import { type Clock, pause, platformClock } from "../clock.ts";
-import { HivegateError } from "../errors.ts";
 import { type Backoff, backoffMs } from "../pressure/backoff.ts";
 import type { CreateTaskRequest } from "../protocol/client.ts";
 import type { CreateTaskResult, HybridHealth, SwarmList, SwarmStatus } from "../protocol/sidecar.ts";
 import type { Task, TaskEvent } from "../swarm/task.ts";
-import { errorFromAnswer, GatewayUnreachable, mayRetry } from "./client-errors.ts";
+import { mayRetry } from "./client-errors.ts";
+import { type Fetch, GatewayHttp } from "./http.ts";
 import { taskEvents } from "./task-events.ts";
 
 export type ClientOptions = {
@@ -14,7 +14,7 @@ export type ClientOptions = {
   baseUrl: string;
   hive: string;
   token: string;
-  fetch?: (url: string, init: RequestInit) => Promise<Response>;
+  fetch?: Fetch;
   clock?: Clock;
   /** In [0, 1). */
   random?: () => number;
@@ -22,24 +22,19 @@ export type ClientOptions = {
 
 export type NewTask = z.input<typeof CreateTaskRequest>;
 
-/** Longer than the gateway waits for its sidecar, so that its own answer comes first. */
-const TIMEOUT_MS = 40_000;
 const RETRY: Backoff = { firstMs: 500, mostMs: 500 };
 
 /** Every method throws HivegateError with what the gateway answered, or GatewayUnreachable. */
 export class HivegateClient {
-  readonly #base: string;
+  readonly #http: GatewayHttp;
   readonly #hive: string;
-  readonly #token: string;
-  readonly #fetch: (url: string, init: RequestInit) => Promise<Response>;
   readonly #clock: Clock;
   readonly #random: () => number;
 
   constructor(options: ClientOptions) {
-    this.#base = options.baseUrl;
+    const send: Fetch = options.fetch ?? ((url, init) => fetch(url, init));
+    this.#http = new GatewayHttp(options.baseUrl, options.token, send);
     this.#hive = encodeURIComponent(options.hive);
-    this.#token = options.token;
-    this.#fetch = options.fetch ?? ((url, init) => fetch(url, init));
     this.#clock = options.clock ?? platformClock;
     this.#random = options.random ?? Math.random;
   }
@@ -50,7 +45,7 @@ export class HivegateClient {
    */
   async createTask(request: NewTask): Promise<CreateTaskResult> {
     const body = { ...request, idempotencyKey: request.idempotencyKey ?? newIdempotencyKey() };
-    const create = () => this.#json<CreateTaskResult>("POST", this.#path("tasks"), body);
+    const create = () => this.#http.json<CreateTaskResult>("POST", this.#path("tasks"), { body });
     try {
       return await create();
     } catch (thrown) {
@@ -62,11 +57,11 @@ export class HivegateClient {
 
   /** Newest first. */
   async tasks(): Promise<Task[]> {
-    return (await this.#json<{ tasks: Task[] }>("GET", this.#path("tasks"))).tasks;
+    return (await this.#http.json<{ tasks: Task[] }>("GET", this.#path("tasks"))).tasks;
   }
 
   async task(taskId: string): Promise<Task> {
-    return (await this.#json<{ task: Task }>("GET", this.#taskPath(taskId))).task;
+    return (await this.#http.json<{ task: Task }>("GET", this.#taskPath(taskId))).task;
   }
 
   stop(taskId: string): Promise<Task> {
@@ -82,21 +77,18 @@ export class HivegateClient {
   }
 
   swarms(): Promise<SwarmList> {
-    return this.#json("GET", this.#path("swarms"));
+    return this.#http.json("GET", this.#path("swarms"));
   }
 
   /** Of one swarm, or of all. */
   status(swarmId?: string): Promise<SwarmStatus> {
     const query = swarmId === undefined ? "" : `?swarmId=${encodeURIComponent(swarmId)}`;
-    return this.#json("GET", this.#path("status") + query);
+    return this.#http.json("GET", this.#path("status") + query);
   }
 
   /** Answers for an unhealthy hive too: an error only when the gateway itself has none. */
-  async health(): Promise<HybridHealth> {
-    const response = await this.#send("GET", `/health/hybrid?hive=${this.#hive}`, deadline());
-    const body = await bodyOf(response);
-    if (response.ok || isHealth(body)) return trusted<HybridHealth>(body);
-    throw errorFromAnswer(response.status, body);
+  health(): Promise<HybridHealth> {
+    return this.#http.json("GET", `/health/hybrid?hive=${this.#hive}`, { isAnswer: isHealth });
   }
 
   /**
@@ -118,41 +110,12 @@ export class HivegateClient {
   }
 
   async #control(taskId: string, action: "stop" | "pause" | "resume"): Promise<Task> {
-    return (await this.#json<{ task: Task }>("POST", `${this.#taskPath(taskId)}/${action}`)).task;
+    return (await this.#http.json<{ task: Task }>("POST", `${this.#taskPath(taskId)}/${action}`)).task;
   }
 
-  async #openEvents(taskId: string, after: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-    const response = await this.#send("GET", `${this.#taskPath(taskId)}/events`, signal, {
-      headers: { accept: "text/event-stream", "last-event-id": String(after) },
-    });
-    if (!response.ok) throw errorFromAnswer(response.status, await bodyOf(response));
-    if (!response.body) throw new GatewayUnreachable();
-    return response.body;
-  }
-
-  async #json<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const init = body === undefined ? {} : { body: JSON.stringify(body) };
-    const response = await this.#send(method, path, deadline(), {
-      ...init,
-      headers: { "content-type": "application/json" },
-    });
-    const answer = await bodyOf(response);
-    if (!response.ok) throw errorFromAnswer(response.status, answer);
-    return trusted<T>(answer);
-  }
-
-  async #send(
-    method: string,
-    path: string,
-    signal: AbortSignal,
-    extra: { body?: string; headers?: Record<string, string> } = {},
-  ): Promise<Response> {
-    const headers = { ...extra.headers, authorization: `Bearer ${this.#token}` };
-    try {
-      return await this.#fetch(new URL(path, this.#base).href, { ...extra, method, signal, headers });
-    } catch (cause) {
-      throw unanswered(cause);
-    }
+  #openEvents(taskId: string, after: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    const headers = { accept: "text/event-stream", "last-event-id": String(after) };
+    return this.#http.stream(`${this.#taskPath(taskId)}/events`, headers, signal);
   }
 
   #path(rest: string): string {
@@ -162,37 +125,6 @@ export class HivegateClient {
   #taskPath(taskId: string): string {
     return this.#path(`tasks/${encodeURIComponent(taskId)}`);
   }
-}
-
-const deadline = (): AbortSignal => AbortSignal.timeout(TIMEOUT_MS);
-
-const unanswered = (cause: unknown): Error =>
-  cause instanceof DOMException && cause.name === "TimeoutError"
-    ? new HivegateError("timeout", undefined, { cause })
-    : new GatewayUnreachable(undefined, cause);
-
-/** The body as JSON; null when it is none. */
-async function bodyOf(response: Response): Promise<unknown> {
-  let text: string;
-  try {
-    text = await response.text();
-  } catch (cause) {
-    throw unanswered(cause);
-  }
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
-/**
- * The gateway's answer as what its interface promises: it was checked there, by the schemas that these types
- * come from. Something else that answers in its place is told by not being an object.
- */
-function trusted<T>(answer: unknown): T {
-  if (typeof answer === "object" && answer !== null) return answer as T;
-  throw new GatewayUnreachable("Something else than the gateway answered. Check the address.");
 }
 
 const isHealth = (body: unknown): boolean =>

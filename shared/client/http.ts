@@ -1,0 +1,89 @@
+/** Requests to the gateway over HTTP: each with the token, each answered by what was asked for or an error. */
+import { HivegateError } from "../errors.ts";
+import { errorFromAnswer, GatewayUnreachable } from "./client-errors.ts";
+
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+/** Longer than the gateway waits for its sidecar, so that its own answer comes first. */
+const TIMEOUT_MS = 40_000;
+
+/** Every method throws HivegateError with what the gateway answered, or GatewayUnreachable. */
+export class GatewayHttp {
+  readonly #baseUrl: string;
+  readonly #token: string;
+  readonly #fetch: Fetch;
+
+  constructor(baseUrl: string, token: string, fetch: Fetch) {
+    this.#baseUrl = baseUrl;
+    this.#token = token;
+    this.#fetch = fetch;
+  }
+
+  /** `isAnswer` tells by its body what is an answer even with the status of an error. */
+  async json<T>(
+    method: "GET" | "POST",
+    path: string,
+    options: { body?: unknown; isAnswer?: (answer: unknown) => boolean } = {},
+  ): Promise<T> {
+    const { body, isAnswer = () => false } = options;
+    const response = await this.#send(path, {
+      method,
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      headers: { "content-type": "application/json" },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const answer = await bodyOf(response);
+    if (!response.ok && !isAnswer(answer)) throw errorFromAnswer(response.status, answer);
+    return trusted<T>(answer);
+  }
+
+  /** An answer as it comes, without a deadline: until `signal` is aborted. */
+  async stream(
+    path: string,
+    headers: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<ReadableStream<Uint8Array>> {
+    const response = await this.#send(path, { method: "GET", headers, signal });
+    if (!response.ok) throw errorFromAnswer(response.status, await bodyOf(response));
+    if (!response.body) throw new GatewayUnreachable();
+    return response.body;
+  }
+
+  async #send(path: string, init: RequestInit & { headers: Record<string, string> }): Promise<Response> {
+    const headers = { ...init.headers, authorization: `Bearer ${this.#token}` };
+    try {
+      return await this.#fetch(new URL(path, this.#baseUrl).href, { ...init, headers });
+    } catch (cause) {
+      throw unanswered(cause);
+    }
+  }
+}
+
+const unanswered = (cause: unknown): Error =>
+  cause instanceof DOMException && cause.name === "TimeoutError"
+    ? new HivegateError("timeout", undefined, { cause })
+    : new GatewayUnreachable(undefined, cause);
+
+/** The body as JSON; null when it is none. */
+async function bodyOf(response: Response): Promise<unknown> {
+  let text: string;
+  try {
+    text = await response.text();
+  } catch (cause) {
+    throw unanswered(cause);
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * The gateway's answer as what its interface promises: it was checked there, by the schemas that these types
+ * come from. Something else that answers in its place is told by not being an object.
+ */
+function trusted<T>(answer: unknown): T {
+  if (typeof answer === "object" && answer !== null) return answer as T;
+  throw new GatewayUnreachable("Something else than the gateway answered. Check the address.");
+}
