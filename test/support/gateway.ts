@@ -12,6 +12,7 @@ import { mintToken } from "../../shared/auth/token.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const STOP_WITHIN_MS = 2_000;
+const COMPLAINTS_CHARS = 10_000;
 const COMPATIBILITY_DATE = "2026-11-01";
 
 export type GatewayOptions = {
@@ -31,6 +32,8 @@ export type RunningGateway = {
   pid: number;
   jwtSecret: string;
   token(identity?: Partial<Identity>): Promise<string>;
+  /** The end of what it logged. */
+  log(): string;
   kill(signal: NodeJS.Signals): Promise<void>;
   stop(): Promise<void>;
 };
@@ -48,15 +51,19 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const child = spawn(
     join(ROOT, "node_modules/.bin/workerd"),
     ["serve", "--experimental", "--control-fd=1", join(dir, "config.capnp")],
-    { stdio: ["ignore", "pipe", "inherit"] },
+    { stdio: ["ignore", "pipe", "pipe"] },
   );
+  let complaints = "";
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    complaints = (complaints + text).slice(-COMPLAINTS_CHARS);
+  });
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const port = await new Promise<number>((resolve, reject) => {
     createInterface({ input: child.stdout }).on("line", (line) => {
       const event = ListenEvent.safeParse(JSON.parse(line));
       if (event.success) resolve(event.data.port);
     });
-    void exited.then(() => reject(new Error("workerd ended before it listened")));
+    void exited.then(() => reject(new Error(`workerd ended before it listened: ${complaints}`)));
   });
 
   const kill = async (signal: NodeJS.Signals) => {
@@ -84,6 +91,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
         Buffer.from(jwtSecret, "base64"),
         Date.now(),
       ),
+    log: () => complaints,
     kill,
     stop: () => kill("SIGTERM"),
   };
