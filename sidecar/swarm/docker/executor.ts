@@ -3,6 +3,7 @@
  * process carries a marker in its environment and is signalled by a second exec inside the container.
  */
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type Dockerode from "dockerode";
 import { HivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
@@ -19,12 +20,20 @@ const END_MARKED_MS = 15_000;
 /** How often processes are ended anew while their exec still runs: a starting one has no marker yet. */
 const END_ROUNDS = 5;
 const END_ROUND_MS = 500;
+/** How soon processes are looked for anew when Docker could not be asked. */
+const LOOK_AGAIN_MS = 500;
 
 /**
  * What Docker says of an exec whose connection broke while it wrote: the process may run on, and how it really
  * ends will not be known. A program that cannot be executed gets the same code.
  */
 const BROKEN_OFF = 126;
+
+/**
+ * Whether Docker's word on an exec says nothing of its process. A daemon that restarts under live containers
+ * forgets their execs, while the processes run on.
+ */
+const tellsNothing = ({ exitCode }: Exit): boolean => exitCode === null || exitCode === BROKEN_OFF;
 
 export const createDockerExecutor = (options: DockerExecutorOptions): Executor => new DockerExecutor(options);
 
@@ -85,8 +94,7 @@ class DockerExecutor implements Executor {
       case "unstarted":
         return { status: "never_started" };
       case "ended":
-        if (state.exit.exitCode !== BROKEN_OFF)
-          return { status: "ended", lostOutput: true, exit: state.exit };
+        if (!tellsNothing(state.exit)) return { status: "ended", lostOutput: true, exit: state.exit };
         break;
       case "running":
         break;
@@ -124,21 +132,38 @@ class DockerExecutor implements Executor {
     this.#tasks.set(taskId, exec);
     const wasWhole = (await output) === "whole";
     const exit = (await exitOf(exec, this.#closed.signal)) ?? { exitCode: null };
-    const isKnown = wasWhole || exit.exitCode !== BROKEN_OFF;
+    const isKnown = exit.exitCode !== null && (wasWhole || !tellsNothing(exit));
     if (!isKnown) await this.#untilGone(taskMarker(taskId));
     this.#tasks.delete(taskId);
     return isKnown ? exit : { exitCode: null };
   }
 
-  /** Waits inside the container until no process with the marker is left. */
+  /**
+   * Waits inside the container until no process with the marker is left, for as long as a task may run.
+   * While Docker does not answer they may run on: it is asked again. Never settles once closed.
+   */
   async #untilGone(marker: string): Promise<void> {
+    const giveUpAtMs = performance.now() + LIMITS.taskRunMs;
+    while (performance.now() < giveUpAtMs) {
+      if (await this.#isGone(marker, giveUpAtMs - performance.now())) return;
+      await sleep(LOOK_AGAIN_MS, undefined, { signal: this.#closed.signal }).catch(() => {});
+      if (this.#closed.signal.aborted) return new Promise(() => {});
+    }
+  }
+
+  /** True too where nobody can look: a container without node keeps its secret. */
+  async #isGone(marker: string, timeoutMs: number): Promise<boolean> {
     const argv = ["node", "-e", AWAIT_MARKED, marker];
     const output = new CommandOutput(LIMITS.commandOutputBytes);
     try {
-      await this.#commands.run(argv, { env: [], output, timeoutMs: LIMITS.taskRunMs });
-    } catch (thrown) {
-      // Nothing lives on in a container that has stopped; one that cannot be looked into keeps its secret.
-      if (await this.#commands.isContainerRunning()) throw thrown;
+      const { first } = await this.#commands.run(argv, { env: [], output, timeoutMs });
+      return typeof first === "object" && first !== null && first.exitCode !== null;
+    } catch {
+      // Nothing lives on in a container that has stopped.
+      return this.#commands.isContainerRunning().then(
+        (isRunning) => !isRunning,
+        () => false,
+      );
     }
   }
 

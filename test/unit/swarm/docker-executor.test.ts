@@ -5,31 +5,42 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import Dockerode from "dockerode";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { createDockerExecutor } from "../../../sidecar/swarm/docker/executor.ts";
 
 const HIJACKED = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
 const frame = (type: number, text: string) =>
   Buffer.concat([Buffer.from([type, 0, 0, 0, 0, 0, 0, text.length]), Buffer.from(text)]);
 
-/** A Docker that misbehaves as a test wants; `states` are the answers to each question after an exec. */
-type Misbehaviour = { start(socket: Duplex): void; states: (object | "broken")[] };
+/** What the fake answers when it is asked about an exec. */
+type State = object | "broken" | "forgotten";
+
+/**
+ * A Docker that misbehaves as a test wants; `states` are the answers to each question after the task's exec.
+ * Without `start` the task's exec, e1, is from an earlier life of the sidecar. `look` is what happens to every
+ * later exec, by which the container is looked into; it ends well unless given.
+ */
+type Misbehaviour = { start?(socket: Duplex): void; states: State[]; look?(socket: Duplex): State };
 
 const undo: (() => unknown)[] = [];
 
-async function executorOn({ start, states }: Misbehaviour) {
+async function executorOn({ start, states, look = endsWell }: Misbehaviour) {
   const socketPath = join(tmpdir(), `hivegate-test-${randomUUID()}.sock`);
   const left = [...states];
+  let execs = start ? 0 : 1;
+  let lastLook: State = {};
   const server = createServer((request, response) => {
-    const state = request.url?.startsWith("/exec/")
-      ? left.length > 1
-        ? left.shift()
-        : left[0]
-      : { Id: "e1" };
+    const [, exec] = /^\/exec\/(e\d+)\//.exec(request.url ?? "") ?? [];
+    const ofTask = left.length > 1 ? () => left.shift() : () => left[0];
+    const state = exec === undefined ? { Id: `e${++execs}` } : exec === "e1" ? ofTask() : lastLook;
     if (state === "broken") return request.socket.destroy();
-    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(state));
+    const status = state === "forgotten" ? 404 : 200;
+    response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(state));
   });
-  server.on("upgrade", (_, socket) => start(socket));
+  server.on("upgrade", (request, socket) => {
+    if (request.url?.startsWith("/exec/e1/")) start?.(socket);
+    else lastLook = look(socket);
+  });
   await new Promise<void>((resolve) => server.listen(socketPath, resolve));
   const executor = createDockerExecutor({
     docker: new Dockerode({ socketPath }),
@@ -44,6 +55,11 @@ async function executorOn({ start, states }: Misbehaviour) {
     () => rmSync(socketPath, { force: true }),
   );
   return executor;
+}
+
+function endsWell(socket: Duplex): State {
+  socket.end(HIJACKED);
+  return { Running: false, ExitCode: 0 };
 }
 
 async function startTask(misbehaviour: Misbehaviour) {
@@ -96,6 +112,66 @@ describe("the docker executor, with a Docker that fails", () => {
     const { exit, text } = await startTask({ start, states: ["broken", "broken", RUNNING, "broken", ENDED] });
     expect(exit).toEqual({ exitCode: 4 });
     expect(text.stdout).toBe("all");
+  });
+
+  describe("that forgot the execs of a container that runs on", () => {
+    const FORGOTTEN = {
+      start: (socket: Duplex) => socket.destroy(),
+      states: [RUNNING, "forgotten" as const],
+    };
+
+    /** A look into the container that finds the task's process, until it is told to end. */
+    function processThatRuns() {
+      const sockets: Duplex[] = [];
+      const state: { Running: boolean; ExitCode: number | null } = { ...RUNNING };
+      return {
+        looks: sockets,
+        look: (socket: Duplex): State => {
+          sockets.push(socket);
+          socket.write(HIJACKED);
+          return state;
+        },
+        end: () => {
+          Object.assign(state, { Running: false, ExitCode: 0 });
+          for (const socket of sockets) socket.end();
+        },
+      };
+    }
+    const stillRuns = Symbol("still runs");
+
+    it("H9 waits until the task's process is gone", async () => {
+      const task = processThatRuns();
+      const executor = await executorOn({ ...FORGOTTEN, look: task.look });
+      const spec = { taskId: randomUUID(), argv: ["work"] };
+      const { exit } = await executor.start(spec, { output: () => {}, remember: () => {} });
+      await vi.waitFor(() => expect(task.looks).toHaveLength(1));
+      expect(await Promise.race([exit, Promise.resolve(stillRuns)])).toBe(stillRuns);
+      task.end();
+      expect(await exit).toEqual({ exitCode: null });
+    });
+
+    it("H9 finds the task running after a restart of the sidecar, too", async () => {
+      const task = processThatRuns();
+      const executor = await executorOn({ states: ["forgotten"], look: task.look });
+      const recovery = await executor.recover({ taskId: randomUUID(), handle: "e1" }, () => {});
+      if (recovery.status !== "running") throw new Error(`it is ${recovery.status}`);
+      await vi.waitFor(() => expect(task.looks).toHaveLength(1));
+      task.end();
+      expect(await recovery.exit).toEqual({ exitCode: null });
+    });
+
+    it("H9 looks again when its look is forgotten or broken off in its turn", async () => {
+      let looked = 0;
+      const look = (socket: Duplex): State => {
+        looked++;
+        if (looked === 1) socket.destroy();
+        const state = endsWell(socket);
+        return looked === 2 ? "forgotten" : state;
+      };
+      const { exit } = await startTask({ ...FORGOTTEN, look });
+      expect(exit).toEqual({ exitCode: null });
+      expect(looked).toBe(3);
+    });
   });
 
   it("H7 does not wait long for a Docker that hangs", async () => {
