@@ -25,7 +25,13 @@ export const ERRORS = {
   slow_consumer: row(503, -32029, 4003, true, "The client reads too slowly. Reconnect."),
   shutting_down: row(503, -32010, 4004, true, "The service is restarting. Reconnect."),
   sidecar_unreachable: row(502, -32010, 4005, true, "The sidecar does not answer. Check that it runs."),
-  sidecar_refused: row(502, -32010, 4005, false, "The sidecar refused the gateway. Check the shared key."),
+  sidecar_refused: row(
+    502,
+    -32010,
+    4005,
+    false,
+    "The sidecar refused the gateway. Check their key and clocks.",
+  ),
   timeout: row(504, -32010, 4006, true, "No answer in time. The request may still take effect: look it up."),
   swarm_unavailable: row(503, -32010, 4005, true, "The swarm cannot be reached. Check its container."),
   container_not_allowed: row(403, -32003, 4504, false, "This container is not on the allow list."),
@@ -65,6 +71,9 @@ export class HivegateError extends Error {
     return { code: this.code, message: this.message, retryable: ERRORS[this.code].retryable };
   }
 }
+
+/** Whether the one who runs the gateway should read of it in the log, with its cause. */
+export const isOurFault = (error: HivegateError): boolean => error.httpStatus >= 500;
 
 /** Whatever was thrown, as an error fit for a client: what is not ours becomes `internal`. */
 export function asHivegateError(thrown: unknown): HivegateError {

@@ -41,6 +41,13 @@ export const LIMITS = {
   /** Tasks in one answer. */
   listedTasks: 200,
 
+  /** A session's filters, as JSON; above it `invalid_request`. They have to fit a socket's attachment. */
+  filterChars: 4_000,
+  /** Requests over HTTP that a subject may make at once, and each second after that; above it `rate_limited`. */
+  requestBurst: 100,
+  requestsPerSecond: 50,
+  /** Subjects whose rate is remembered; the one longest silent is forgotten first. */
+  ratedSubjects: 10_000,
   /** Requests of one session that wait for the sidecar; above it `overloaded`. */
   commandsPerSession: 32,
   /** Task streams one session may follow; above it `overloaded`. */
@@ -52,7 +59,7 @@ export const LIMITS = {
   clientFramesPerSecond: 30,
   /** A session whose frames were refused this often in a row is closed with `rate_limited`. */
   refusedFramesInARow: 200,
-  /** A task stream followed by a session: bytes held while the socket is slow. */
+  /** Bytes that a slow socket has not taken, where the runtime tells; above it `slow_consumer`. */
   sessionBacklogBytes: 1024 * 1024,
 
   /** One line of the sidecar's telemetry stream; above it the Hive opens the stream anew. */
@@ -68,4 +75,10 @@ export const LIMITS = {
 
   /** How long the worker waits for the sidecar to answer anything but a stream. */
   sidecarTimeoutMs: 35_000,
+  /** A stream from the sidecar that is silent for this long is opened anew: it should say something each 15 s. */
+  streamSilenceMs: 35_000,
+  /** How long the worker waits for the sidecar's health, which itself takes half a second at most. */
+  healthTimeoutMs: 1_500,
+  /** How long an answer about health is given again. */
+  healthKeptMs: 1_000,
 } as const;

@@ -2,8 +2,8 @@
 import { type Context, Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { z } from "zod";
-import type { Identity, Permission } from "../shared/auth/permission.ts";
-import { asHivegateError, HivegateError } from "../shared/errors.ts";
+import type { Permission } from "../shared/auth/permission.ts";
+import { asHivegateError, HivegateError, isOurFault } from "../shared/errors.ts";
 import { LIMITS } from "../shared/limits.ts";
 import { CreateTaskRequest, IdempotencyKey } from "../shared/protocol/client.ts";
 import { TaskId } from "../shared/protocol/ids.ts";
@@ -11,13 +11,12 @@ import { SSE_HEADERS } from "../shared/wire/sse.ts";
 import { acceptedProtocol, authenticate } from "./authenticate.ts";
 import { createTask } from "./create-task.ts";
 import type { Gateway } from "./gateway.ts";
-import { hybridHealth } from "./health.ts";
 import { pageResponse } from "./page-response.ts";
 import type { SessionState } from "./session/session.ts";
 import type { TaskAction } from "./sidecar-client.ts";
 
 /** A client that may open a session. `protocol` is the subprotocol to answer with. */
-export type Hello = { hive: string; kind: SessionState["kind"]; identity: Identity; protocol: string | null };
+export type Hello = Pick<SessionState, "hive" | "kind" | "identity"> & { protocol: string | null };
 
 export type AppPorts = {
   gateway: Gateway;
@@ -35,12 +34,19 @@ export function createApp(ports: AppPorts): Hono {
   const { gateway } = ports;
   const app = new Hono();
 
-  const identify = (c: Context, permission: Permission | null) =>
+  const authenticated = (c: Context, permission: Permission) =>
     authenticate(c.req.raw, { hive: hiveOf(c), permission }, gateway.tokens, ports.now());
+
+  /** Who makes this request, which counts against their rate. */
+  const identify = async (c: Context, permission: Permission) => {
+    const identity = await authenticated(c, permission);
+    gateway.requests.take(identity.subject, ports.now());
+    return identity;
+  };
 
   app.onError((thrown, c) => {
     const error = asHivegateError(thrown);
-    if (error.code === "internal") ports.log(`${c.req.method} ${c.req.path}`, error.cause);
+    if (isOurFault(error)) ports.log(`${c.req.method} ${c.req.path}`, error);
     const status: ContentfulStatusCode = error.httpStatus;
     return c.json(error.toBody(), status);
   });
@@ -49,8 +55,7 @@ export function createApp(ports: AppPorts): Hono {
   app.get("/", () => pageResponse(ports.page));
   app.get("/healthz", (c) => c.json({ ok: true }));
   app.get("/health/hybrid", async (c) => {
-    const sidecar = gateway.sidecar(c.req.query("hive") ?? gateway.firstHive);
-    const health = await hybridHealth(sidecar, ports.now());
+    const health = await gateway.health(c.req.query("hive") ?? gateway.firstHive, ports.now());
     return c.json(health, health.components.docker_hive_mind.status === "critical" ? 503 : 200);
   });
 
@@ -60,11 +65,13 @@ export function createApp(ports: AppPorts): Hono {
       throw new HivegateError("upgrade_required");
     const protocol = acceptedProtocol(request.headers);
     try {
-      const identity = await identify(c, permission);
+      const { hives: _, ...identity } = await authenticated(c, permission);
       gateway.sidecar(hiveOf(c));
       return await ports.openSession(request, { hive: hiveOf(c), kind, identity, protocol });
     } catch (thrown) {
-      return ports.refuseSession(request, asHivegateError(thrown), protocol);
+      const error = asHivegateError(thrown);
+      if (isOurFault(error)) ports.log(c.req.path, error);
+      return ports.refuseSession(request, error, protocol);
     }
   };
   app.get("/v1/hives/:hive/stream", session("stream", "telemetry:read"));
@@ -105,11 +112,16 @@ export function createApp(ports: AppPorts): Hono {
   }
 
   app.get("/v1/hives/:hive/tasks/:id/events", async (c) => {
-    await identify(c, "tasks:read");
+    const { expiresMs } = await identify(c, "tasks:read");
     const after = LastEventId.safeParse(c.req.header("last-event-id") ?? c.req.query("after"));
     if (!after.success) throw new HivegateError("invalid_request", "Last-Event-ID: the number of an event.");
-    const events = await gateway.sidecar(hiveOf(c)).eventStream(taskIdOf(c), after.data, c.req.raw.signal);
-    return new Response(events, { headers: SSE_HEADERS });
+    // A stream may be long: it ends with the token, and the client comes back with a fresh one.
+    const leftMs = Math.min(expiresMs - ports.now(), LONGEST_TIMEOUT_MS);
+    const signal = AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(leftMs)]);
+    const events = await gateway.sidecar(hiveOf(c)).eventStream(taskIdOf(c), after.data, signal);
+    // A body that is handed on as it is would not heed the signal any more.
+    const ending = events.pipeThrough(new TransformStream<Uint8Array, Uint8Array>(), { signal });
+    return new Response(ending, { headers: SSE_HEADERS });
   });
 
   app.get("/v1/hives/:hive/swarms", async (c) => {
@@ -124,6 +136,9 @@ export function createApp(ports: AppPorts): Hono {
 
   return app;
 }
+
+/** What a timer can hold. */
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 const CreateTaskBody = CreateTaskRequest.strict();
 const LastEventId = z.coerce.number().int().nonnegative().default(0);

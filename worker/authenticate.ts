@@ -8,7 +8,7 @@ import { SUBPROTOCOL } from "../shared/protocol/gateway.ts";
 /** @throws HivegateError `unauthorized`, `token_expired`, `unknown_hive`, `forbidden` */
 export async function authenticate(
   request: Request,
-  needed: { hive: string; permission: Permission | null },
+  needed: { hive: string; permission: Permission },
   tokens: TokenVerifier,
   nowMs: number,
 ): Promise<Identity> {
@@ -16,7 +16,7 @@ export async function authenticate(
   if (!token) throw new HivegateError("unauthorized");
   const identity = await tokens.verify(token, nowMs);
   if (!mayUseHive(identity, needed.hive)) throw new HivegateError("unknown_hive");
-  if (needed.permission && !may(identity, needed.permission)) {
+  if (!may(identity, needed.permission)) {
     throw new HivegateError("forbidden", `The token does not allow this: it lacks ${needed.permission}.`);
   }
   return identity;

@@ -24,7 +24,15 @@ const Environment = z.object({
     z
       .record(
         HiveId,
-        z.object({ url: z.url({ protocol: /^https?$/ }), kid: z.string().regex(/^[\w.-]{1,64}$/) }),
+        z.object({
+          url: z
+            .url({ protocol: /^https?$/ })
+            .refine(
+              (url) => new URL(url).pathname === "/",
+              "has a path: name only the sidecar's host and port",
+            ),
+          kid: z.string().regex(/^[\w.-]{1,64}$/),
+        }),
       )
       .refine((hives) => Object.keys(hives).length > 0, "names no hive"),
   ),

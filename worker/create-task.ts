@@ -8,7 +8,7 @@ import { taskIdFor } from "./task-id.ts";
 /** Starts a task (H1). With an idempotency key a repeated request finds the task it started before. */
 export async function createTask(
   request: CreateTaskRequest,
-  by: { hive: string; identity: Identity; sidecar: SidecarClient; uuid(): string },
+  by: { hive: string; identity: Pick<Identity, "subject">; sidecar: SidecarClient; uuid(): string },
 ): Promise<CreateTaskResult> {
   const { task, priority, verbose, idempotencyKey } = request;
   const taskId =

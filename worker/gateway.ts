@@ -1,14 +1,24 @@
 /** What all parts of the gateway share, made once per configuration. */
 import { TokenVerifier } from "../shared/auth/token.ts";
+import { platformClock } from "../shared/clock.ts";
 import { HivegateError } from "../shared/errors.ts";
 import { LIMITS } from "../shared/limits.ts";
+import { RateLimiter } from "../shared/pressure/rate-limiter.ts";
+import type { HybridHealth } from "../shared/protocol/sidecar.ts";
 import type { GatewayConfig } from "./config.ts";
+import { hybridHealth } from "./health.ts";
 import { SidecarClient } from "./sidecar-client.ts";
 import { webMacKey, webSha256 } from "./web-crypto.ts";
 
 export class Gateway {
   readonly tokens: TokenVerifier;
+  /** Requests over HTTP, by subject. Each isolate counts for itself. */
+  readonly requests = new RateLimiter(
+    { burst: LIMITS.requestBurst, perSecond: LIMITS.requestsPerSecond },
+    LIMITS.ratedSubjects,
+  );
   readonly #sidecars = new Map<string, SidecarClient>();
+  readonly #health = new Map<string, HybridHealth>();
 
   constructor(config: GatewayConfig) {
     this.tokens = new TokenVerifier(config.jwtSecret, LIMITS.verifiedTokens);
@@ -21,11 +31,23 @@ export class Gateway {
           key: webMacKey(kid, key),
           fetch: (target, init) => fetch(target, init),
           sha256: webSha256,
-          now: () => Date.now(),
+          clock: platformClock,
           nonce: () => crypto.randomUUID(),
         }),
       );
     }
+  }
+
+  /**
+   * A hive's health, at most a second old. Anybody may ask, so an answer is kept; only answers are shared
+   * between requests, because Workers may not wait for another request's work.
+   */
+  async health(hive: string, nowMs: number): Promise<HybridHealth> {
+    const kept = this.#health.get(hive);
+    if (kept && nowMs - kept.timestamp < LIMITS.healthKeptMs) return kept;
+    const health = { ...(await hybridHealth(this.sidecar(hive), nowMs)), timestamp: nowMs };
+    this.#health.set(hive, health);
+    return health;
   }
 
   get firstHive(): string {

@@ -2,7 +2,7 @@
 import { createApp } from "./app.ts";
 import { type Env, gatewayOf, log } from "./host/cloudflare/env.ts";
 import { refuseSession } from "./host/cloudflare/refuse-session.ts";
-import { HELLO_HEADER, type ShardHello } from "./host/cloudflare/shard-object.ts";
+import { encodeHello, HELLO_HEADER } from "./host/cloudflare/shard-object.ts";
 import page from "./page/dist/index.html";
 
 export { HiveObject } from "./host/cloudflare/hive-object.ts";
@@ -26,7 +26,7 @@ function appOf(env: Env) {
     uuid: () => crypto.randomUUID(),
     openSession(request, hello) {
       const headers = new Headers(request.headers);
-      headers.set(HELLO_HEADER, JSON.stringify(hello satisfies ShardHello));
+      headers.set(HELLO_HEADER, encodeHello(hello));
       const shard = env.SHARD.get(env.SHARD.idFromName(`${hello.hive}/0`));
       return shard.fetch("http://shard/session", { headers });
     },

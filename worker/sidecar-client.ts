@@ -1,6 +1,7 @@
 /** The sidecar, as the worker calls it: signed requests, checked answers, errors of the one vocabulary. */
 import { z } from "zod";
 import { type MacKey, type Sha256, signRequest } from "../shared/auth/signature.ts";
+import type { Clock } from "../shared/clock.ts";
 import { ERROR_CODES, HivegateError } from "../shared/errors.ts";
 import { LIMITS } from "../shared/limits.ts";
 import {
@@ -16,6 +17,7 @@ import {
 import { type Task, TaskEvent } from "../shared/swarm/task.ts";
 import { LineSplitter, readLines } from "../shared/wire/lines.ts";
 import { EventParser } from "../shared/wire/sse.ts";
+import { Watchdog } from "./watchdog.ts";
 
 export type TaskAction = "stop" | "pause" | "resume";
 
@@ -25,7 +27,7 @@ export type SidecarPorts = {
   key: MacKey;
   fetch: (url: string, init: RequestInit) => Promise<Response>;
   sha256: Sha256;
-  now: () => number;
+  clock: Clock;
   nonce: () => string;
 };
 
@@ -40,7 +42,7 @@ export class SidecarClient {
   }
 
   createTask(task: CreateTask): Promise<CreateTaskResult> {
-    return this.#json("POST", "/v1/tasks", CreateTaskResult, task);
+    return this.#json("POST", "/v1/tasks", CreateTaskResult, { body: task });
   }
 
   async tasks(): Promise<Task[]> {
@@ -65,7 +67,7 @@ export class SidecarClient {
   }
 
   health(): Promise<HybridHealth> {
-    return this.#json("GET", "/v1/health", HybridHealth);
+    return this.#json("GET", "/v1/health", HybridHealth, { timeoutMs: LIMITS.healthTimeoutMs });
   }
 
   /** The task's events after `after`, as the sidecar's own event stream, to be passed on as it is. */
@@ -75,12 +77,9 @@ export class SidecarClient {
 
   /** The same, event by event. Ends with the task. */
   async *events(taskId: string, after: number, signal: AbortSignal): AsyncGenerator<TaskEvent, void, void> {
-    const stream = await this.eventStream(taskId, after, signal);
     const parser = new EventParser();
-    for await (const line of readLines(
-      stream,
-      new LineSplitter(LIMITS.telemetryLineBytes, { keepEmpty: true }),
-    )) {
+    const open = (watched: AbortSignal) => this.eventStream(taskId, after, watched);
+    for await (const line of this.#lines(open, { keepEmpty: true }, signal)) {
       const event = parser.push(line);
       if (event) yield TaskEvent.parse(JSON.parse(event.data));
     }
@@ -88,14 +87,37 @@ export class SidecarClient {
 
   /** The telemetry stream, line by line, each beside its own text so that it need not be encoded again. */
   async *telemetry(signal: AbortSignal): AsyncGenerator<{ line: TelemetryLine; text: string }, void, void> {
-    const stream = await this.#stream("/v1/telemetry", signal);
-    for await (const text of readLines(stream, new LineSplitter(LIMITS.telemetryLineBytes))) {
+    const open = (watched: AbortSignal) => this.#stream("/v1/telemetry", watched);
+    for await (const text of this.#lines(open, { keepEmpty: false }, signal)) {
       yield { line: TelemetryLine.parse(JSON.parse(text)), text };
     }
   }
 
-  async #json<T>(method: string, path: string, schema: z.ZodType<T>, body?: unknown): Promise<T> {
-    const signal = AbortSignal.timeout(LIMITS.sidecarTimeoutMs);
+  /** A stream's lines. It is given up when it has said nothing for `LIMITS.streamSilenceMs`. */
+  async *#lines(
+    open: (watched: AbortSignal) => Promise<ReadableStream<Uint8Array>>,
+    options: { keepEmpty: boolean },
+    signal: AbortSignal,
+  ): AsyncGenerator<string, void, void> {
+    const watchdog = new Watchdog(this.#ports.clock, LIMITS.streamSilenceMs, signal);
+    try {
+      const stream = await open(watchdog.signal);
+      for await (const line of readLines(stream, new LineSplitter(LIMITS.telemetryLineBytes, options))) {
+        watchdog.heard();
+        yield line;
+      }
+    } finally {
+      watchdog.stop();
+    }
+  }
+
+  async #json<T>(
+    method: string,
+    path: string,
+    schema: z.ZodType<T>,
+    { body, timeoutMs = LIMITS.sidecarTimeoutMs }: { body?: unknown; timeoutMs?: number } = {},
+  ): Promise<T> {
+    const signal = AbortSignal.timeout(timeoutMs);
     const response = await this.#request(method, path, signal, { body });
     const answer = await response.json().catch((cause: unknown) => {
       throw unreachable(signal, cause);
@@ -117,11 +139,11 @@ export class SidecarClient {
     signal: AbortSignal,
     extra: { body?: unknown; headers?: Record<string, string> | undefined },
   ): Promise<Response> {
-    const { hive, url, key, sha256, now, nonce } = this.#ports;
+    const { hive, url, key, sha256, clock, nonce } = this.#ports;
     const body = extra.body === undefined ? NO_BODY : new TextEncoder().encode(JSON.stringify(extra.body));
     const signed = await signRequest(
       { method, url: path, hive, body },
-      { key, sha256, nowMs: now(), lifeMs: LIMITS.signatureLifeMs / 2, nonce: nonce() },
+      { key, sha256, nowMs: clock.now(), lifeMs: LIMITS.signatureLifeMs / 2, nonce: nonce() },
     );
     const headers = {
       ...extra.headers,

@@ -4,6 +4,7 @@
  * clients that exist already do. `requestId`, if given, comes back in the answer.
  */
 import { z } from "zod";
+import { LIMITS } from "../limits.ts";
 import { TaskText } from "../swarm/task.ts";
 import { SwarmId, TaskId } from "./ids.ts";
 
@@ -11,14 +12,18 @@ const requestId = z.string().max(100).optional();
 const names = z.array(z.string().min(1).max(100)).max(50);
 
 /** Which agents a session wants to see. An absent list means all. */
-export const Filters = z.object({
-  server_types: names.optional(),
-  agent_types: names.optional(),
-  swarm_ids: names.optional(),
-  include_performance: z.boolean().default(false),
-  include_neural: z.boolean().default(false),
-  include_topology: z.boolean().default(false),
-});
+export const Filters = z
+  .object({
+    server_types: names.optional(),
+    agent_types: names.optional(),
+    swarm_ids: names.optional(),
+    include_performance: z.boolean().default(false),
+    include_neural: z.boolean().default(false),
+    include_topology: z.boolean().default(false),
+  })
+  .refine((filters) => JSON.stringify(filters).length <= LIMITS.filterChars, {
+    message: `filters are at most ${LIMITS.filterChars} characters in all`,
+  });
 export type Filters = z.infer<typeof Filters>;
 
 export const Mode = z.enum(["high_frequency", "normal", "low_frequency", "on_demand"]);

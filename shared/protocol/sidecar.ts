@@ -89,28 +89,33 @@ export const TelemetryChange = z.object({
 });
 export type TelemetryChange = z.infer<typeof TelemetryChange>;
 
+export const TelemetrySnapshot = z.object({
+  type: z.literal("snapshot"),
+  epoch: z.string(),
+  offset: z.number().int(),
+  timestamp: Timestamp,
+  agents: z.array(Agent),
+  servers: z.array(ServerState),
+  tasks: z.array(Task),
+});
+export type TelemetrySnapshot = z.infer<typeof TelemetrySnapshot>;
+
+export const TelemetryChangeLine = z.object({
+  type: z.literal("change"),
+  from: z.number().int(),
+  offset: z.number().int(),
+  timestamp: Timestamp,
+  change: TelemetryChange,
+});
+
 /**
  * One line of the telemetry stream. A stream begins with a `snapshot`; each `change` says which offset it
  * follows, so that a gap is seen; `alive` comes when nothing else does. `epoch` is new with each start of
  * the sidecar.
  */
 export const TelemetryLine = z.discriminatedUnion("type", [
-  z.object({
-    type: z.literal("snapshot"),
-    epoch: z.string(),
-    offset: z.number().int(),
-    timestamp: Timestamp,
-    agents: z.array(Agent),
-    servers: z.array(ServerState),
-    tasks: z.array(Task),
-  }),
-  z.object({
-    type: z.literal("change"),
-    from: z.number().int(),
-    offset: z.number().int(),
-    timestamp: Timestamp,
-    change: TelemetryChange,
-  }),
+  TelemetrySnapshot,
+  TelemetryChangeLine,
   z.object({ type: z.literal("alive"), timestamp: Timestamp }),
 ]);
 export type TelemetryLine = z.infer<typeof TelemetryLine>;

@@ -1,4 +1,4 @@
-import type { ServerState, TelemetryChange, TelemetryLine } from "../protocol/sidecar.ts";
+import type { ServerState, TelemetryChange, TelemetryLine, TelemetrySnapshot } from "../protocol/sidecar.ts";
 import type { Agent } from "./agent.ts";
 import type { Task } from "./task.ts";
 
@@ -34,7 +34,7 @@ export class Picture {
   }
 
   /** The picture as the line that would recreate it. `epoch` must be known. */
-  toSnapshot(epoch: string, nowMs: number): TelemetryLine & { type: "snapshot" } {
+  toSnapshot(epoch: string, nowMs: number): TelemetrySnapshot {
     return {
       type: "snapshot",
       epoch,

@@ -97,11 +97,11 @@ describe("killed in mid-task", () => {
       "/v1/hives/default/stream",
       await system.gateway.token(),
     );
-    await stream.next("hive_status", ({ live }) => live);
+    await stream.next("snapshot", ({ live }) => live);
     await system.sidecar.kill("SIGKILL");
     await stream.next("hive_status", ({ live }) => !live);
     await system.restartSidecar();
-    await stream.next("snapshot", undefined, 20_000);
+    await stream.next("snapshot", ({ live }) => live, 20_000);
     await stream.next("hive_status", ({ live }) => live);
     stream.close();
   });

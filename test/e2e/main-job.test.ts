@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { HybridHealth, TaskList } from "../../shared/protocol/sidecar.ts";
+import { HybridHealth, TaskAnswer, TaskList } from "../../shared/protocol/sidecar.ts";
 import { connectSocket, type SocketClient } from "../support/socket-client.ts";
 import { type System, startSystem } from "../support/system.ts";
 
+const Created = z.object({ taskId: z.uuid() });
 const ErrorAnswer = z.object({ code: z.string(), message: z.string().min(1) });
 
 let system: System;
@@ -141,6 +142,27 @@ describe("the main job, through real processes", () => {
     relay.send({ type: "stop_task", taskId });
     await relay.next("task");
     relay.close();
+  });
+
+  it("S8 ends an event stream with the token that opened it", async () => {
+    const { taskId } = Created.parse(
+      await (
+        await http("/v1/hives/default/tasks", {
+          method: "POST",
+          body: '{"task":"count primes below 90000000"}',
+        })
+      ).json(),
+    );
+    const brief = await system.gateway.token({ expiresMs: Date.now() + 2_000 });
+    const events = await http(`/v1/hives/default/tasks/${taskId}/events`, {
+      headers: { authorization: `Bearer ${brief}` },
+    });
+    expect(events.status).toBe(200);
+    await events.text().catch(() => {});
+    // The stream is over, the task is not.
+    const { task } = TaskAnswer.parse(await (await http(`/v1/hives/default/tasks/${taskId}`)).json());
+    expect(task.state).toBe("running");
+    await http(`/v1/hives/default/tasks/${taskId}/stop`, { method: "POST" });
   });
 
   it("S8 answers over HTTP with status, code and what to do", async () => {

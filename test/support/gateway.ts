@@ -60,8 +60,10 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const port = await new Promise<number>((resolve, reject) => {
     createInterface({ input: child.stdout }).on("line", (line) => {
-      const event = ListenEvent.safeParse(JSON.parse(line));
-      if (event.success) resolve(event.data.port);
+      if (line.startsWith("{")) {
+        const event = ListenEvent.safeParse(JSON.parse(line));
+        if (event.success) resolve(event.data.port);
+      }
     });
     void exited.then(() => reject(new Error(`workerd ended before it listened: ${complaints}`)));
   });

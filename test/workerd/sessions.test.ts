@@ -97,7 +97,7 @@ describe("a session", () => {
     );
     // The picture was lost with the memory: the shard asks for it and starts its clients from a snapshot.
     const fresh = await client.next("snapshot");
-    expect(fresh.offset).toBe(2);
+    expect(fresh).toMatchObject({ offset: 2, live: true });
     expect(fresh.payload.agents.map((agent) => [agent.agent_id, agent.status])).toEqual([["agent-2", "y"]]);
 
     await sidecar.emit(change(2, { removed: ["agent-2"] }));
@@ -123,14 +123,56 @@ describe("a session", () => {
     const client = await connect("stream");
     await untilWatched(true);
     await sidecar.emit(snapshot([anAgent()]));
-    expect(await client.next("hive_status")).toMatchObject({ live: true });
+    expect(await client.next("snapshot")).toMatchObject({ live: true });
     await sidecar.hangUp();
     expect(await client.next("hive_status")).toMatchObject({ live: false });
     await untilWatched(true);
     await sidecar.emit(snapshot([anAgent({ status: "back" })]));
     // The new picture first: the old one is never called live.
-    expect((await client.next("snapshot")).payload.agents[0]?.status).toBe("back");
+    const fresh = await client.next("snapshot");
+    expect(fresh).toMatchObject({ live: true, payload: { agents: [{ status: "back" }] } });
     expect(await client.next("hive_status")).toMatchObject({ live: true });
+  });
+
+  it("S4 does not show a newcomer the picture that nobody kept up", async () => {
+    const client = await connect("stream");
+    await untilWatched(true);
+    await sidecar.emit(snapshot([anAgent({ status: "old" })]));
+    await client.next("snapshot");
+    client.close();
+    await vi.waitFor(async () => expect(await openFeeds()).toBe(0), { timeout: 5_000 });
+    const newcomer = await connect("stream");
+    await vi.waitFor(async () => expect(await telemetryRequests()).toBe(2), { timeout: 5_000 });
+    await sidecar.emit(snapshot([anAgent({ status: "new" })]));
+    await newcomer.next("snapshot", ({ live }) => live);
+    expect(newcomer.seen.filter(({ type }) => type === "snapshot")).not.toContainEqual(
+      expect.objectContaining({
+        live: true,
+        payload: expect.objectContaining({ agents: [expect.objectContaining({ status: "old" })] }),
+      }),
+    );
+  });
+
+  it("S8 refuses filters that would not fit, and the session goes on as it was", async () => {
+    const client = await connect("stream");
+    await untilWatched(true);
+    await sidecar.emit(snapshot([anAgent()]));
+    await client.next("snapshot");
+    const names = Array.from({ length: 50 }, (_, i) => `${i}`.padStart(100, "漢"));
+    client.send({ type: "update_filters", filters: { agent_types: names } });
+    expect(await client.next("error")).toMatchObject({ code: "invalid_request" });
+    await sidecar.emit(change(1, { agents: [anAgent({ status: "still here" })] }));
+    await client.next("agent_update");
+    client.send({ type: "performance_mode", mode: "low_frequency" });
+    expect(await client.next("session")).toMatchObject({ mode: "low_frequency" });
+  });
+
+  it("S8 takes a token with many hives and a name in any script", async () => {
+    const hives = Array.from({ length: 400 }, (_, i) => `hive-${i}`);
+    const token = await tokenFor({ subject: "Zoë 日本", hives: [...hives, "default"] });
+    const client = await connect("relay", token);
+    client.send({ type: "ping" });
+    await client.next("pong");
   });
 
   it("H1 creates a task over the relay and sends its events on the same socket", async () => {
@@ -212,27 +254,34 @@ async function connect(kind: "stream" | "relay", given?: string | null) {
   const socket = response.webSocket;
   if (!socket) throw new Error(`no socket, but ${response.status}`);
   const frames: GatewayFrame[] = [];
+  const seen: GatewayFrame[] = [];
   const closed = new Promise<number>((resolve) =>
     socket.addEventListener("close", ({ code }) => resolve(code)),
   );
   socket.addEventListener("message", ({ data }) => {
-    frames.push(GatewayFrame.parse(JSON.parse(String(data))));
+    const frame = GatewayFrame.parse(JSON.parse(String(data)));
+    frames.push(frame);
+    seen.push(frame);
   });
   socket.accept();
   return {
     closed,
+    /** Every frame so far. */
+    seen,
     send: (frame: unknown) => socket.send(JSON.stringify(frame)),
     sendText: (text: string) => socket.send(text),
     close: () => socket.close(1000),
-    /** The next frame of this type; frames of other types before it are passed over. */
-    async next<Type extends GatewayFrame["type"]>(type: Type): Promise<FrameOf<Type>> {
+    /** The next frame of this type that fits; those before it are passed over. */
+    async next<Type extends GatewayFrame["type"]>(
+      type: Type,
+      fits: (frame: FrameOf<Type>) => boolean = () => true,
+    ): Promise<FrameOf<Type>> {
       return vi.waitFor(
         () => {
-          const at = frames.findIndex((frame) => frame.type === type);
-          const frame = frames[at];
-          if (!frame || !isType(frame, type)) throw new Error(`no ${type}, but ${frames.map((f) => f.type)}`);
-          frames.splice(0, at + 1);
-          return frame;
+          for (let frame = frames.shift(); frame; frame = frames.shift()) {
+            if (isType(frame, type) && fits(frame)) return frame;
+          }
+          throw new Error(`no ${type} came`);
         },
         { timeout: 5_000, interval: 10 },
       );

@@ -38,14 +38,13 @@ export class Hive {
   shardConnected(shard: string, socket: ShardSocket): void {
     this.#shards.get(shard)?.close();
     this.#shards.set(shard, socket);
-    this.#send(socket, { type: "live", live: this.#live });
-    this.#sendSnapshot(socket);
-    if (!this.#stream) void this.#watch();
+    this.#sync(socket);
+    if (!this.#stream && this.#shards.size > 0) void this.#watch();
   }
 
   shardReceived(shard: string, text: string): void {
     const socket = this.#shards.get(shard);
-    if (socket && text === RESYNC) this.#sendSnapshot(socket);
+    if (socket && text === RESYNC) this.#sync(socket);
   }
 
   /** The last shard to go ends the stream: nobody watches, nothing is polled. */
@@ -72,7 +71,7 @@ export class Hive {
         if (!stream.signal.aborted) this.#ports.log("telemetry stream", error);
       }
       if (stream.signal.aborted) return;
-      this.#setLive(false);
+      this.#lose();
       await pause(this.#ports.clock, backoffMs(RETRY, attempt, this.#ports.random()), stream.signal);
     }
   }
@@ -81,28 +80,29 @@ export class Hive {
   #take(line: TelemetryLine, text: string): boolean {
     const outcome = this.#picture.apply(line);
     if (outcome === "gap") return false;
-    if (outcome === "applied") this.#broadcast(text);
-    // After the line, so that an old picture is never called live.
-    this.#setLive(true);
+    if (line.type === "change") this.#broadcast(text);
+    if (line.type === "snapshot") {
+      this.#live = true;
+      this.#broadcast(encode({ type: "sync", live: true, snapshot: line }));
+    }
     return true;
   }
 
-  #setLive(live: boolean): void {
-    if (this.#live === live) return;
-    this.#live = live;
-    this.#broadcast(JSON.stringify({ type: "live", live } satisfies FeedMessage));
+  #lose(): void {
+    this.#live = false;
+    this.#broadcast(encode({ type: "lost" }));
   }
 
   #broadcast(text: string): void {
     for (const socket of this.#shards.values()) socket.send(text);
   }
 
-  #sendSnapshot(socket: ShardSocket): void {
+  #sync(socket: ShardSocket): void {
     const { epoch } = this.#picture;
-    if (epoch !== null) this.#send(socket, this.#picture.toSnapshot(epoch, this.#ports.clock.now()));
-  }
-
-  #send(socket: ShardSocket, message: FeedMessage): void {
-    socket.send(JSON.stringify(message));
+    if (epoch === null) return;
+    const snapshot = this.#picture.toSnapshot(epoch, this.#ports.clock.now());
+    socket.send(encode({ type: "sync", live: this.#live, snapshot }));
   }
 }
+
+const encode = (message: FeedMessage): string => JSON.stringify(message);

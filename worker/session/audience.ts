@@ -6,7 +6,7 @@ import { may } from "../../shared/auth/permission.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { MODE_INTERVAL_MS } from "../../shared/protocol/client.ts";
 import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
-import type { TelemetryLine } from "../../shared/protocol/sidecar.ts";
+import type { TelemetryLine, TelemetrySnapshot } from "../../shared/protocol/sidecar.ts";
 import { Picture } from "../../shared/swarm/picture.ts";
 import { Group, type View, viewKey } from "./group.ts";
 import type { Session, SessionState } from "./session.ts";
@@ -20,10 +20,11 @@ export type AudiencePorts = {
 };
 
 export class Audience {
-  readonly picture = new Picture();
+  picture = new Picture();
   readonly #ports: AudiencePorts;
   readonly #groups = new Map<string, Group>();
-  #live = false;
+  /** Whether the picture is fed; null before anybody was told. */
+  #live: boolean | null = null;
 
   constructor(ports: AudiencePorts) {
     this.#ports = ports;
@@ -57,29 +58,11 @@ export class Audience {
     this.#ports.synced(session);
   }
 
-  /** False: a line is missing between this one and the picture. */
-  take(line: TelemetryLine): boolean {
-    const outcome = this.picture.apply(line);
-    if (outcome === "gap") return false;
-    if (line.type === "snapshot") this.#restart();
-    if (line.type === "change") {
-      for (const group of this.#groups.values()) if (group.note(line.change)) this.#schedule(group);
-    }
-    return true;
-  }
-
-  setLive(live: boolean): void {
-    if (this.#live === live) return;
+  /** The picture as the Hive has it, in place of what was held: everybody gets a snapshot, encoded once per group. */
+  replace(snapshot: TelemetrySnapshot, live: boolean): void {
+    const isNews = this.#live !== null && this.#live !== live;
     this.#live = live;
-    const frame: GatewayFrame = { type: "hive_status", live, timestamp: this.#ports.clock.now() };
-    const text = JSON.stringify(frame);
-    for (const group of this.#groups.values()) {
-      for (const session of group.sessions) this.#ports.deliver(session, text);
-    }
-  }
-
-  /** The picture was replaced: everybody gets a snapshot, encoded once per group. */
-  #restart(): void {
+    this.picture.apply(snapshot);
     for (const group of this.#groups.values()) {
       group.restart(this.picture.offset);
       const text = this.#snapshotOf(group);
@@ -88,15 +71,46 @@ export class Audience {
         this.#ports.synced(session);
       }
     }
+    if (isNews) this.#announce(live);
+  }
+
+  /** False: a line is missing between this one and the picture. */
+  take(line: TelemetryLine & { type: "change" }): boolean {
+    if (this.picture.apply(line) === "gap") return false;
+    for (const group of this.#groups.values()) {
+      const intervalMs = MODE_INTERVAL_MS[group.view.mode];
+      if (intervalMs !== null && group.note(line.change)) this.#schedule(group, intervalMs);
+    }
+    return true;
+  }
+
+  /** The picture is fed no more; it stays, as the last one known. */
+  lose(): void {
+    if (this.#live === false) return;
+    this.#live = false;
+    this.#announce(false);
+  }
+
+  /** Nobody is left to see the picture, so it is not kept up: whoever comes next waits for a fresh one. */
+  forget(): void {
+    this.picture = new Picture();
+    this.#live = null;
+  }
+
+  #announce(live: boolean): void {
+    const frame: GatewayFrame = { type: "hive_status", live, timestamp: this.#ports.clock.now() };
+    const text = JSON.stringify(frame);
+    for (const group of this.#groups.values()) {
+      for (const session of group.sessions) this.#ports.deliver(session, text);
+    }
   }
 
   #snapshotOf(group: Group): string {
-    return JSON.stringify(group.snapshot(this.picture, this.#live, this.#ports.clock.now()));
+    return JSON.stringify(group.snapshot(this.picture, this.#live === true, this.#ports.clock.now()));
   }
 
-  #schedule(group: Group): void {
-    const intervalMs = MODE_INTERVAL_MS[group.view.mode];
-    if (group.cancelTick || intervalMs === null) return;
+  #schedule(group: Group, intervalMs: number): void {
+    if (group.cancelTick) return;
     const waitMs = Math.max(0, group.lastTickMs + intervalMs - this.#ports.clock.now());
     group.cancelTick = this.#ports.clock.after(waitMs, () => this.#tick(group));
   }

@@ -1,17 +1,18 @@
 /** What each frame of a client does. One table: permission, and the answer. */
 import { z } from "zod";
-import { type Identity, may, type Permission } from "../../shared/auth/permission.ts";
-import { asHivegateError, HivegateError } from "../../shared/errors.ts";
+import { may, type Permission } from "../../shared/auth/permission.ts";
+import { asHivegateError, HivegateError, isOurFault } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { CLIENT_FRAME_TYPES, ClientFrame, type Filters, type Mode } from "../../shared/protocol/client.ts";
 import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
 import { createTask } from "../create-task.ts";
 import type { SidecarClient } from "../sidecar-client.ts";
+import type { SessionState } from "./session.ts";
 
 /** What the frames of one session can act on. */
 export type SessionActions = {
   readonly hive: string;
-  readonly identity: Identity;
+  readonly identity: SessionState["identity"];
   readonly sidecar: SidecarClient;
   now(): number;
   uuid(): string;
@@ -126,7 +127,7 @@ const HANDLERS: { [Type in ClientFrame["type"]]: Handler<Type> } = {
 export async function dispatch(
   data: string | ArrayBuffer,
   actions: SessionActions,
-  log: (error: unknown) => void,
+  log: (error: HivegateError) => void,
 ): Promise<Answer | null> {
   let requestId: { requestId: string } | null = null;
   try {
@@ -136,7 +137,7 @@ export async function dispatch(
     return answer && { ...answer, ...requestId };
   } catch (thrown) {
     const error = asHivegateError(thrown);
-    if (error.code === "internal") log(error.cause);
+    if (isOurFault(error)) log(error);
     return { ...errorFrame(error, actions.now()), ...requestId };
   }
 }

@@ -14,7 +14,8 @@ export const SessionState = z.object({
   /** `stream`: telemetry is pushed. `relay`: only answers and followed tasks. */
   kind: z.enum(["stream", "relay"]),
   hive: HiveId,
-  identity: Identity,
+  /** Without its hives: that this one is among them has been decided. */
+  identity: Identity.omit({ hives: true }),
   filters: Filters,
   mode: Mode,
   /** Whether the client has a snapshot, so that updates mean something to it. */

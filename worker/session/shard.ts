@@ -2,7 +2,6 @@
  * One shard: the sessions of some of a hive's clients. It keeps them while it hibernates (their state lives
  * in the sockets), takes the hive's telemetry from the Hive, and answers each session's frames.
  */
-import type { Identity } from "../../shared/auth/permission.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { ERRORS, type ErrorCode, HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
@@ -44,6 +43,8 @@ export class Shard {
   readonly #audience: Audience;
   readonly #tasks: TaskFeeds;
   #feed: FeedSocket | null = null;
+  /** Whether the picture has been asked for and has not come yet. */
+  #resyncing = false;
 
   constructor(ports: ShardPorts) {
     this.#ports = ports;
@@ -52,7 +53,9 @@ export class Shard {
       clock: ports.clock,
       deliver,
       synced: (session) => {
-        if (!session.state.synced) this.#save(session, { synced: true });
+        if (session.state.synced) return;
+        session.state = { ...session.state, synced: true };
+        session.socket.save(session.state);
       },
     });
     this.#tasks = new TaskFeeds({
@@ -60,25 +63,30 @@ export class Shard {
       deliver,
       over: (session, taskId, reason) =>
         this.#send(session, { type: "task_unfollowed", taskId, reason, timestamp: ports.clock.now() }),
+      log: ports.log,
     });
   }
 
+  /** Whether there is room for another client. */
   get isFull(): boolean {
-    return this.#sessions.size >= LIMITS.sessionsPerShard;
+    if (this.#sessions.size < LIMITS.sessionsPerShard) return false;
+    // A session that sends and receives nothing is not noticed to have expired until room is needed.
+    return [...this.#sessions.values()].filter((session) => this.#hasExpired(session)).length === 0;
   }
 
-  /** A new client. */
-  connect(socket: ClientSocket, hello: { kind: SessionState["kind"]; identity: Identity }): void {
-    const session = this.#admit(socket, {
+  /** A new client. @throws when its state cannot be stored; it is not taken then */
+  connect(socket: ClientSocket, hello: Pick<SessionState, "kind" | "identity">): void {
+    const state: SessionState = {
       clientId: this.#ports.uuid(),
       ...hello,
       hive: this.#ports.hive,
       filters: { include_performance: false, include_neural: false, include_topology: false },
       mode: "normal",
       synced: false,
-    });
-    socket.save(session.state);
-    this.#send(session, this.#welcome(session.state));
+    };
+    socket.save(state);
+    const session = this.#admit(socket, state);
+    this.#send(session, this.#welcome(state));
     if (hello.kind === "stream") this.#audience.sync(session);
     this.#needFeed();
   }
@@ -94,7 +102,7 @@ export class Shard {
     session.waiting++;
     const answer = await dispatch(data, this.#actionsOf(session), (error) => this.#ports.log("frame", error));
     session.waiting--;
-    if (answer && this.#sessions.has(socket)) this.#send(session, answer);
+    if (answer && this.#isHere(session)) this.#send(session, answer);
   }
 
   disconnect(socket: ClientSocket): void {
@@ -106,36 +114,57 @@ export class Shard {
     if (!this.#audience.isEmpty) return;
     this.#feed?.close();
     this.#feed = null;
+    this.#audience.forget();
   }
 
   feedConnected(feed: FeedSocket): void {
     this.#feed?.close();
-    this.#feed = feed;
+    this.#feed = null;
+    // Everybody may have left while the Hive was dialling.
+    if (this.#audience.isEmpty) feed.close();
+    else this.#feed = feed;
+    this.#resyncing = false;
   }
 
   /** A feed that was dialled before this shard's memory was lost: the picture has to be asked for. */
   feedRestored(feed: FeedSocket): void {
     this.feedConnected(feed);
-    feed.send(RESYNC);
+    if (this.#feed === feed) this.#resync(feed);
   }
 
   feedReceived(feed: FeedSocket, text: string): void {
     if (this.#feed !== feed) return;
     const message = FeedMessage.parse(JSON.parse(text));
-    if (message.type === "live") this.#audience.setLive(message.live);
-    else if (!this.#audience.take(message)) feed.send(RESYNC);
+    switch (message.type) {
+      case "sync":
+        this.#resyncing = false;
+        this.#audience.replace(message.snapshot, message.live);
+        break;
+      case "change":
+        if (!this.#resyncing && !this.#audience.take(message)) this.#resync(feed);
+        break;
+      case "lost":
+        this.#audience.lose();
+        break;
+    }
   }
 
   feedClosed(feed: FeedSocket): void {
     if (this.#feed !== feed) return;
     this.#feed = null;
-    this.#audience.setLive(false);
+    this.#audience.lose();
     this.#needFeed();
   }
 
   /** Called after `wakeAfter`: asks for the feed again if it is still missing. */
   wake(): void {
     this.#needFeed();
+  }
+
+  /** Asks for the picture once, however many changes come that do not fit. */
+  #resync(feed: FeedSocket): void {
+    this.#resyncing = true;
+    feed.send(RESYNC);
   }
 
   #needFeed(): void {
@@ -178,17 +207,23 @@ export class Shard {
       sidecar,
       uuid,
       identity: session.state.identity,
-      now: clock.now,
-      follow: (taskId, after) => this.#tasks.follow(session, taskId, after),
+      now: () => clock.now(),
+      follow: (taskId, after) => {
+        // The client may have left while its request was under way.
+        if (this.#isHere(session)) this.#tasks.follow(session, taskId, after);
+      },
       unfollow: (taskId) => this.#tasks.unfollow(session, taskId),
       watch: (change) => this.#watch(session, change),
     };
   }
 
   #watch(session: Session, change: { filters?: Filters; mode?: Mode }): { filters: Filters; mode: Mode } {
-    const isStream = session.state.kind === "stream";
+    const state = { ...session.state, ...change };
+    // First what can fail, then what has to go together.
+    session.socket.save(state);
+    const isStream = state.kind === "stream" && this.#isHere(session);
     if (isStream) this.#audience.leave(session);
-    this.#save(session, change);
+    session.state = state;
     if (isStream) {
       this.#audience.join(session);
       this.#audience.sync(session);
@@ -196,9 +231,8 @@ export class Shard {
     return { filters: session.state.filters, mode: session.state.mode };
   }
 
-  #save(session: Session, change: Partial<SessionState>): void {
-    session.state = { ...session.state, ...change };
-    session.socket.save(session.state);
+  #isHere(session: Session): boolean {
+    return this.#sessions.get(session.socket) === session;
   }
 
   #hasExpired(session: Session): boolean {

@@ -1,6 +1,7 @@
 /**
- * Followed tasks of one shard: one event stream from the sidecar per task, whatever the number of
- * sessions that follow it.
+ * Followed tasks of one shard: the sessions that follow a task share one event stream from the sidecar. A
+ * session that needs older events reads a stream of its own until it has caught up with another, and then
+ * shares that one: nobody waits for somebody else's past.
  */
 import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
@@ -11,80 +12,85 @@ import type { Session } from "./session.ts";
 export type OpenEvents = (taskId: string, after: number, signal: AbortSignal) => AsyncIterable<TaskEvent>;
 export type Unfollowed = (GatewayFrame & { type: "task_unfollowed" })["reason"];
 
+export type TaskFeedPorts = {
+  open: OpenEvents;
+  deliver(session: Session, text: string): void;
+  /** A session no longer follows, for another reason than having asked for it. */
+  over(session: Session, taskId: string, reason: Unfollowed): void;
+  log(message: string, error: unknown): void;
+};
+
 type Feed = {
+  readonly taskId: string;
+  readonly stream: AbortController;
   /** Number of the last event seen by each session. */
-  followers: Map<Session, number>;
+  readonly followers: Map<Session, number>;
   /** Number of the last event read from the stream. */
   position: number;
-  stream: AbortController;
 };
 
 export class TaskFeeds {
-  readonly #open: OpenEvents;
-  readonly #deliver: (session: Session, text: string) => void;
-  readonly #over: (session: Session, taskId: string, reason: Unfollowed) => void;
-  readonly #feeds = new Map<string, Feed>();
+  readonly #ports: TaskFeedPorts;
+  readonly #feeds = new Set<Feed>();
 
-  constructor(ports: {
-    open: OpenEvents;
-    deliver: (session: Session, text: string) => void;
-    /** A session no longer follows, for another reason than having asked for it. */
-    over: (session: Session, taskId: string, reason: Unfollowed) => void;
-  }) {
-    this.#open = ports.open;
-    this.#deliver = ports.deliver;
-    this.#over = ports.over;
+  constructor(ports: TaskFeedPorts) {
+    this.#ports = ports;
   }
 
   /** @throws HivegateError `overloaded` */
   follow(session: Session, taskId: string, after: number): void {
-    const feed = this.#feeds.get(taskId);
-    if (!feed?.followers.has(session) && this.#followedBy(session) >= LIMITS.followsPerSession) {
+    this.unfollow(session, taskId);
+    const followed = [...this.#feeds].filter(({ followers }) => followers.has(session)).length;
+    if (followed >= LIMITS.followsPerSession) {
       throw new HivegateError("overloaded", `Follow at most ${LIMITS.followsPerSession} tasks at a time.`);
     }
-    if (feed && feed.position <= after) {
-      feed.followers.set(session, after);
-      return;
-    }
-    // The stream is past what this session needs: it is read again from there. The others skip what they have.
-    feed?.stream.abort();
-    const followers = feed?.followers ?? new Map<Session, number>();
-    followers.set(session, after);
-    const reopened: Feed = { followers, position: after, stream: new AbortController() };
-    this.#feeds.set(taskId, reopened);
-    void this.#read(taskId, reopened);
+    const shared = this.#feedsOf(taskId).find(({ position }) => position <= after);
+    if (shared) shared.followers.set(session, after);
+    else
+      void this.#read({
+        taskId,
+        stream: new AbortController(),
+        followers: new Map([[session, after]]),
+        position: after,
+      });
   }
 
   unfollow(session: Session, taskId: string): void {
-    const feed = this.#feeds.get(taskId);
-    if (!feed?.followers.delete(session) || feed.followers.size > 0) return;
-    this.#feeds.delete(taskId);
-    feed.stream.abort();
+    for (const feed of this.#feedsOf(taskId)) this.#leave(session, feed);
   }
 
   unfollowAll(session: Session): void {
-    for (const taskId of [...this.#feeds.keys()]) this.unfollow(session, taskId);
+    for (const feed of [...this.#feeds]) this.#leave(session, feed);
   }
 
-  #followedBy(session: Session): number {
-    return [...this.#feeds.values()].filter((feed) => feed.followers.has(session)).length;
+  #feedsOf(taskId: string): Feed[] {
+    return [...this.#feeds].filter((feed) => feed.taskId === taskId);
   }
 
-  async #read(taskId: string, feed: Feed): Promise<void> {
+  #leave(session: Session, feed: Feed): void {
+    if (feed.followers.delete(session) && feed.followers.size === 0) this.#close(feed);
+  }
+
+  #close(feed: Feed): void {
+    this.#feeds.delete(feed);
+    feed.stream.abort();
+  }
+
+  async #read(feed: Feed): Promise<void> {
+    this.#feeds.add(feed);
     let reason: Unfollowed = "lost";
     try {
-      for await (const event of this.#open(taskId, feed.position, feed.stream.signal)) {
-        if (feed.stream.signal.aborted) return;
+      for await (const event of this.#ports.open(feed.taskId, feed.position, feed.stream.signal)) {
+        if (!this.#feeds.has(feed)) return;
         this.#fanOut(feed, event);
         // A stream that merely stops, as when the sidecar is shut down, does not mean that the task is over.
         if (event.kind === "state" && hasEnded(event.task.state)) reason = "ended";
       }
-    } catch {
-      // The connection was lost; after the last event that makes no difference.
+    } catch (error) {
+      if (this.#feeds.has(feed)) this.#ports.log("task stream", error);
     }
-    if (this.#feeds.get(taskId) !== feed) return;
-    this.#feeds.delete(taskId);
-    for (const session of feed.followers.keys()) this.#over(session, taskId, reason);
+    if (!this.#feeds.delete(feed)) return;
+    for (const session of feed.followers.keys()) this.#ports.over(session, feed.taskId, reason);
   }
 
   #fanOut(feed: Feed, event: TaskEvent): void {
@@ -93,7 +99,18 @@ export class TaskFeeds {
     for (const [session, seen] of feed.followers) {
       if (event.seq <= seen) continue;
       feed.followers.set(session, event.seq);
-      this.#deliver(session, text);
+      this.#ports.deliver(session, text);
     }
+    const level = this.#feedsOf(feed.taskId).find(
+      (other) => other !== feed && other.position === feed.position,
+    );
+    if (level) this.#merge(feed, level);
+  }
+
+  /** Two streams at the same place are one too many. */
+  #merge(from: Feed, into: Feed): void {
+    for (const [session, seen] of from.followers) into.followers.set(session, seen);
+    from.followers.clear();
+    this.#close(from);
   }
 }

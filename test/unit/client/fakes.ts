@@ -1,44 +1,7 @@
-/** A clock that is moved by hand and a gateway's end of a WebSocket, for tests of the client library. */
+/** A gateway's end of a WebSocket, for tests of the client library. */
 import type { OpenSocket, SocketEvents } from "../../../shared/client/web-socket.ts";
-import type { Clock } from "../../../shared/clock.ts";
 import type { GatewayFrame, SeenAgent } from "../../../shared/protocol/gateway.ts";
 import type { Task } from "../../../shared/swarm/task.ts";
-
-export class ManualClock implements Clock {
-  #nowMs = 1_700_000_000_000;
-  #timers: { atMs: number; then: () => void }[] = [];
-
-  now(): number {
-    return this.#nowMs;
-  }
-
-  after(delayMs: number, then: () => void): () => void {
-    const timer = { atMs: this.#nowMs + delayMs, then };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
-    };
-  }
-
-  get waiting(): number {
-    return this.#timers.length;
-  }
-
-  /** Moves on, calling what falls due in its order. */
-  advance(byMs: number): void {
-    const untilMs = this.#nowMs + byMs;
-    for (let next = this.#due(untilMs); next; next = this.#due(untilMs)) {
-      this.#timers = this.#timers.filter((other) => other !== next);
-      this.#nowMs = next.atMs;
-      next.then();
-    }
-    this.#nowMs = untilMs;
-  }
-
-  #due(untilMs: number) {
-    return this.#timers.filter(({ atMs }) => atMs <= untilMs).sort((a, b) => a.atMs - b.atMs)[0];
-  }
-}
 
 export class FakeGateway {
   readonly dials: { url: string; protocols: string[] }[] = [];

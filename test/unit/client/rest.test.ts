@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { GatewayUnreachable } from "../../../shared/client/client-errors.ts";
 import { HivegateClient } from "../../../shared/client/rest.ts";
 import { formatEvent } from "../../../shared/wire/sse.ts";
-import { ManualClock, settled, TASK_ID, task } from "./fakes.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+import { settled, TASK_ID, task } from "./fakes.ts";
 
 type Answer = () => Response | Promise<Response>;
 type Sent = { method: string; path: string; headers: Headers; body: unknown };

@@ -3,7 +3,8 @@ import { GatewayUnreachable } from "../../../shared/client/client-errors.ts";
 import type { ConnectionState } from "../../../shared/client/connection.ts";
 import { HivegateStream } from "../../../shared/client/stream.ts";
 import type { HivegateError } from "../../../shared/errors.ts";
-import { agent, FakeGateway, ManualClock, output, snapshot, TASK_ID, task, update } from "./fakes.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+import { agent, FakeGateway, output, snapshot, TASK_ID, task, update } from "./fakes.ts";
 
 function start() {
   const clock = new ManualClock();

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { backoffMs } from "../../../shared/pressure/backoff.ts";
+import { RateLimiter } from "../../../shared/pressure/rate-limiter.ts";
 import { fullBucket, take } from "../../../shared/pressure/token-bucket.ts";
 
 describe("the rate limit", () => {
@@ -31,6 +32,23 @@ describe("the rate limit", () => {
         expect(count).toBeLessThanOrEqual(rate.burst + (nowMs / 1000) * rate.perSecond + 1e-6);
       }),
     );
+  });
+});
+
+describe("the rate limits of many", () => {
+  it("S8 count each name for itself, and say how long to wait", () => {
+    const limiter = new RateLimiter({ burst: 1, perSecond: 10 }, 10);
+    limiter.take("a", 0);
+    limiter.take("b", 0);
+    expect(() => limiter.take("a", 0)).toThrow("Wait 100 ms");
+    limiter.take("a", 100);
+  });
+
+  it("S6 forget the one longest silent beyond the limit", () => {
+    const limiter = new RateLimiter({ burst: 1, perSecond: 1 }, 2);
+    for (const name of ["a", "b", "c"]) limiter.take(name, 0);
+    limiter.take("a", 0);
+    expect(() => limiter.take("c", 0)).toThrow(/Too many/);
   });
 });
 

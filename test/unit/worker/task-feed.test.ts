@@ -48,6 +48,7 @@ function setUp(history: number) {
       }
     },
     deliver: (session, text) => delivered.push([session.state.clientId, JSON.parse(text).event.seq]),
+    log: () => {},
     over: (session, _, reason) => over.push([session.state.clientId, reason]),
   });
   const seenBy = (id: string) => delivered.filter(([client]) => client === id).map(([, seq]) => seq);
@@ -67,17 +68,24 @@ describe("followed tasks", () => {
     expect(streams).toHaveLength(1);
   });
 
-  it("H9 give a late follower the history, and nobody an event twice", async () => {
+  it("H9 give a late follower the history on a stream of its own, until it has caught up", async () => {
     const { feeds, streams, seenBy } = setUp(2);
     const [a, b] = [session("a"), session("b")];
     feeds.follow(a, TASK, 0);
     await vi.waitFor(() => expect(seenBy(a.state.clientId)).toEqual([1, 2]));
+    streams[0]?.push(event(3));
+    await vi.waitFor(() => expect(seenBy(a.state.clientId)).toEqual([1, 2, 3]));
     feeds.follow(b, TASK, 0);
     await vi.waitFor(() => expect(seenBy(b.state.clientId)).toEqual([1, 2]));
+    expect(streams.map(({ after, signal }) => [after, signal.aborted])).toEqual([
+      [0, false],
+      [0, false],
+    ]);
     streams[1]?.push(event(3));
-    await vi.waitFor(() => expect(seenBy(b.state.clientId)).toEqual([1, 2, 3]));
-    expect(seenBy(a.state.clientId)).toEqual([1, 2, 3]);
-    expect(streams[0]?.signal.aborted).toBe(true);
+    await vi.waitFor(() => expect(streams[1]?.signal.aborted).toBe(true));
+    streams[0]?.push(event(4));
+    await vi.waitFor(() => expect(seenBy(b.state.clientId)).toEqual([1, 2, 3, 4]));
+    expect(seenBy(a.state.clientId)).toEqual([1, 2, 3, 4]);
   });
 
   it("H9 end their stream with the last follower", async () => {

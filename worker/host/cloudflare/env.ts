@@ -1,3 +1,4 @@
+import { HivegateError } from "../../../shared/errors.ts";
 import { ConfigError, readConfig } from "../../config.ts";
 import { Gateway } from "../../gateway.ts";
 import type { HiveObject } from "./hive-object.ts";
@@ -28,6 +29,8 @@ export function gatewayOf(env: Env): Gateway {
 }
 
 export const log = (message: string, error: unknown): void => {
-  const cause = error instanceof Error && error.cause !== undefined ? String(error.cause) : undefined;
-  console.error(JSON.stringify({ message, error: String(error), cause }));
+  const cause = error instanceof Error ? error.cause : undefined;
+  const code = error instanceof HivegateError ? error.code : undefined;
+  const because = cause instanceof Error ? (code === "internal" ? cause.stack : String(cause)) : cause;
+  console.error(JSON.stringify({ message, code, error: String(error), cause: because }));
 };

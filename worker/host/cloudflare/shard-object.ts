@@ -1,7 +1,6 @@
 /** The Durable Object that a Shard lives in: hibernating sockets, an alarm, and the way to its Hive. */
 import { DurableObject } from "cloudflare:workers";
 import { z } from "zod";
-import { Identity } from "../../../shared/auth/permission.ts";
 import { platformClock } from "../../../shared/clock.ts";
 import { ERRORS, HivegateError } from "../../../shared/errors.ts";
 import { HiveId } from "../../../shared/protocol/ids.ts";
@@ -11,13 +10,14 @@ import { type Env, gatewayOf, log } from "./env.ts";
 import { refuseSession } from "./refuse-session.ts";
 
 export const HELLO_HEADER = "hivegate-hello";
-const ShardHello = z.object({
-  hive: HiveId,
-  kind: SessionState.shape.kind,
-  identity: Identity,
+const ShardHello = SessionState.pick({ hive: true, kind: true, identity: true }).extend({
   protocol: z.string().nullable(),
 });
-export type ShardHello = z.infer<typeof ShardHello>;
+
+/** A header holds ASCII alone, and a subject may be anything. */
+export const encodeHello = (hello: z.infer<typeof ShardHello>): string =>
+  encodeURIComponent(JSON.stringify(hello));
+const decodeHello = (header: string | null) => ShardHello.parse(JSON.parse(decodeURIComponent(header ?? "")));
 
 /** The tag of the socket that the Hive dialled; clients' sockets carry none. */
 const FEED = "feed";
@@ -36,7 +36,10 @@ export class ShardObject extends DurableObject<Env> {
       if (!state.success) socket.close(ERRORS.shutting_down.close, ERRORS.shutting_down.advice);
       else this.#shardOf(state.data.hive).restore(this.#clientOf(socket), state.data);
     }
-    for (const socket of ctx.getWebSockets(FEED)) this.#shard?.feedRestored(this.#feedOf(socket));
+    for (const socket of ctx.getWebSockets(FEED)) {
+      if (this.#shard) this.#shard.feedRestored(this.#feedOf(socket));
+      else this.#feedOf(socket).close();
+    }
   }
 
   override async fetch(request: Request): Promise<Response> {
@@ -48,7 +51,7 @@ export class ShardObject extends DurableObject<Env> {
       shard.feedConnected(this.#feedOf(server));
       return new Response(null, { status: 101, webSocket: client });
     }
-    const hello = ShardHello.parse(JSON.parse(request.headers.get(HELLO_HEADER) ?? "null"));
+    const hello = decodeHello(request.headers.get(HELLO_HEADER));
     const shard = this.#shardOf(hello.hive);
     if (shard.isFull) return refuseSession(request, new HivegateError("overloaded"), hello.protocol);
     this.ctx.acceptWebSocket(server);
