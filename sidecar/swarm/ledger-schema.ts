@@ -36,6 +36,7 @@ const MIGRATIONS = [
     PRIMARY KEY (task_id, seq)
   ) STRICT, WITHOUT ROWID;
   `,
+  "ALTER TABLE tasks ADD COLUMN never_ran INTEGER NOT NULL DEFAULT 0",
 ];
 
 /**

@@ -11,11 +11,11 @@ export const prepareStatements = (db: DatabaseSync) => ({
   ),
   beginAgain: db.prepare(
     `UPDATE tasks SET state = 'starting', method = ?, ended_at = NULL, error_code = NULL, error_message = NULL,
-     handle = NULL, stop_asked = 0 WHERE task_id = ?`,
+     handle = NULL, stop_asked = 0, never_ran = 0 WHERE task_id = ?`,
   ),
   update: db.prepare(
     `UPDATE tasks SET state = ?, swarm_id = ?, started_at = ?, ended_at = ?, exit_code = ?,
-     error_code = ?, error_message = ? WHERE task_id = ?`,
+     error_code = ?, error_message = ?, never_ran = ? WHERE task_id = ?`,
   ),
   remember: db.prepare("UPDATE tasks SET handle = ? WHERE task_id = ?"),
   askStop: db.prepare("UPDATE tasks SET stop_asked = ? WHERE task_id = ?"),

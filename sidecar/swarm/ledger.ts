@@ -14,9 +14,9 @@ import { prepareStatements, type Statements } from "./ledger-statements.ts";
 
 export type UnfinishedTask = { task: Task; handle: string | null; stopAsked: boolean };
 
-/** What may change in a task after it began. */
+/** What may change in a task after it began. `neverRan`: it is certain that nothing was run for it. */
 export type TaskPatch = Partial<
-  Pick<Task, "state" | "swarmId" | "startedAt" | "endedAt" | "exitCode" | "error">
+  Pick<Task, "state" | "swarmId" | "startedAt" | "endedAt" | "exitCode" | "error"> & { neverRan: boolean }
 >;
 
 /** A row's own cost, so that many tiny events count as well. */
@@ -49,7 +49,7 @@ export class Ledger {
   begin(create: CreateTask, method: Executor["method"], nowMs: number): { task: Task; created: boolean } {
     const row = this.#statements.get.get(create.taskId);
     const known = row && sameOrThrow(row, create);
-    if (known && !neverRan(known)) return { task: known, created: false };
+    if (known && row.never_ran !== 1) return { task: known, created: false };
     const { taskId, task: text, priority } = create;
     this.#db.exec("PRAGMA synchronous = FULL");
     try {
@@ -77,12 +77,13 @@ export class Ledger {
   }
 
   /** Changes a task and adds the `state` event that says so. Ended tasks over the limit go, oldest first. */
-  change(taskId: string, patch: TaskPatch, nowMs: number): Task {
+  change(taskId: string, { neverRan = false, ...patch }: TaskPatch, nowMs: number): Task {
     return this.#transaction(() => {
       const task = Task.parse({ ...this.#require(taskId), ...patch });
       const { state, swarmId, startedAt, endedAt, exitCode, error } = task;
       const { code, message } = error ?? { code: null, message: null };
-      this.#statements.update.run(state, swarmId, startedAt, endedAt, exitCode, code, message, taskId);
+      const end = [endedAt, exitCode, code, message, neverRan ? 1 : 0];
+      this.#statements.update.run(state, swarmId, startedAt, ...end, taskId);
       this.#append(taskId, { timestamp: nowMs, kind: "state", stream: null, text: storeState(task) });
       if (hasEnded(state)) {
         this.#heads.delete(taskId);
@@ -135,6 +136,14 @@ export class Ledger {
   get(taskId: string): Task | undefined {
     const row = this.#statements.get.get(taskId);
     return row && readTask(row);
+  }
+
+  /**
+   * Whether it is certain that nothing was run for this task. A task that failed without having been seen
+   * running may have run all the same: the sidecar was killed before it could write that down.
+   */
+  neverRan(taskId: string): boolean {
+    return this.#statements.get.get(taskId)?.never_ran === 1;
   }
 
   /** Newest first. */
@@ -203,9 +212,6 @@ export class Ledger {
     }
   }
 }
-
-/** Whether it is certain that nothing was run for this task: it could not be started. */
-export const neverRan = (task: Task): boolean => task.state === "failed" && task.startedAt === null;
 
 function sameOrThrow(row: Record<string, unknown>, create: CreateTask): Task {
   const task = readTask(row);

@@ -238,7 +238,7 @@ export class TaskRun {
   }
 
   #fail(code: HivegateError["code"], message: string): void {
-    this.#end({ state: "failed", error: { code, message } });
+    this.#end({ state: "failed", error: { code, message }, neverRan: true });
   }
 
   #end(patch: TaskPatch): void {

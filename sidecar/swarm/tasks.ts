@@ -11,7 +11,7 @@ import type {
 import { hasEnded, type Task } from "../../shared/swarm/task.ts";
 import type { Logger } from "../log.ts";
 import type { Executor } from "./executor.ts";
-import { type Ledger, neverRan } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Profile } from "./profiles/profile.ts";
 import { TaskOutput } from "./task-output.ts";
 import { type Control, SwarmCli } from "./tasks-cli.ts";
@@ -70,15 +70,14 @@ export class Tasks {
     if (this.#closed) throw new HivegateError("shutting_down");
     const { ledger, executor, now, telemetry, telemetryTimeoutMs } = this.#options;
     const { taskId } = create;
-    const known = ledger.get(taskId);
-    const isNew = !known || neverRan(known);
+    const isNew = !ledger.get(taskId) || ledger.neverRan(taskId);
     if (isNew && this.#runs.size >= LIMITS.runningTasks) throw new HivegateError("overloaded");
     // Nothing is awaited between the ledger and the start, so a second request finds the first one's run.
     const { task, created } = ledger.begin(create, executor.method, now());
     if (created) this.#options.onChange(task);
     const run = created ? this.#start(create) : this.#runs.get(taskId);
     await run?.started;
-    throwIfNeverRan(this.get(taskId));
+    this.#throwIfNeverRan(taskId);
 
     // A swarm that has named itself knows the task; asked earlier, it would only say that it does not.
     const identified = run?.identified ?? Promise.resolve();
@@ -178,12 +177,13 @@ export class Tasks {
     await this.#cli.control(control, task.swarmId);
   }
 
+  /** Requests that waited for the same start hear the same. */
+  #throwIfNeverRan(taskId: string): void {
+    const { error } = this.get(taskId);
+    if (error && this.#options.ledger.neverRan(taskId)) throw new HivegateError(error.code, error.message);
+  }
+
   #swarmTelemetry(): Promise<Telemetry> {
     return withinMs(this.#options.telemetry.swarmStatus(), this.#options.telemetryTimeoutMs, UNAVAILABLE);
   }
-}
-
-/** Requests that waited for the same start hear the same. */
-function throwIfNeverRan(task: Task): void {
-  if (task.error && neverRan(task)) throw new HivegateError(task.error.code, task.error.message);
 }

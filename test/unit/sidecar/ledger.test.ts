@@ -43,6 +43,20 @@ describe("a ledger", () => {
     );
   });
 
+  it("H9 begins a failed task anew only when it is certain that nothing was run for it", () => {
+    const ledger = openLedger();
+    ledger.begin(aTask(), "process", 1_000);
+    ledger.change(TASK_ID, { state: "failed", endedAt: 1_001 }, 1_001);
+    expect(ledger.neverRan(TASK_ID)).toBe(false);
+    expect(ledger.begin(aTask(), "process", 1_002)).toMatchObject({ created: false });
+
+    ledger.begin(aTask({ taskId: taskId(2) }), "process", 1_000);
+    ledger.change(taskId(2), { state: "failed", endedAt: 1_001, neverRan: true }, 1_001);
+    expect(ledger.neverRan(taskId(2))).toBe(true);
+    expect(ledger.begin(aTask({ taskId: taskId(2) }), "process", 1_002)).toMatchObject({ created: true });
+    expect(ledger.neverRan(taskId(2))).toBe(false);
+  });
+
   it("H9 knows after a restart what it knew before", () => {
     const directory = scratchDirectory();
     const before = openLedger(directory);

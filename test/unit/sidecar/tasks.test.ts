@@ -450,6 +450,20 @@ describe("after a restart", () => {
     expect(executor.started).toHaveLength(1);
   });
 
+  it("H9 never runs a task again that failed before anybody had seen it run", async () => {
+    const directory = scratchDirectory();
+    const ledger = new Ledger(directory);
+    ledger.begin(aTask(), "process", 1_000);
+    ledger.remember(TASK_ID, "handle");
+    ledger.close();
+    const { tasks, executor } = start({ directory });
+    executor.found = async () => ({ status: "ended", lostOutput: false, exit: { exitCode: 1 } });
+    await tasks.recover();
+    expect(await ended(tasks)).toMatchObject({ state: "failed", startedAt: null });
+    expect(await tasks.create(aTask())).toMatchObject({ created: false, task: { state: "failed" } });
+    expect(executor.started).toEqual([]);
+  });
+
   it("H9 looks again for a task whose runtime is away, until it is back", async () => {
     const { tasks, executor } = start({ directory: await interrupted() });
     let attempts = 0;
