@@ -1,5 +1,5 @@
 /** The ledger's tables. A change of shape is a new entry in MIGRATIONS; entries that were released stay as they are. */
-import { chmodSync, mkdirSync } from "node:fs";
+import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
@@ -47,12 +47,14 @@ const MIGRATIONS = [
 export function openDatabase(directory: string): DatabaseSync {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const file = join(directory, "ledger.db");
+  // SQLite gives its other files the mode of this one, so it has to be right before they are made.
+  closeSync(openSync(file, "a", 0o600));
+  chmodSync(file, 0o600);
   const db = new DatabaseSync(file);
   try {
     // WAL with NORMAL: what was written survives the death of this process, which is what tasks outlive.
     db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
     migrate(db);
-    chmodSync(file, 0o600);
     return db;
   } catch (cause) {
     db.close();

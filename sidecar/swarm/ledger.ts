@@ -175,12 +175,14 @@ export class Ledger {
   /** Always leaves the newest event, so that numbering goes on from it. */
   #dropOldest(taskId: string, head: { seq: number; bytes: number }): void {
     let dropThrough = 0;
+    let { bytes } = head;
     for (const row of this.#statements.sizes.iterate(taskId, head.seq)) {
-      if (head.bytes <= this.#limits.taskOutputBytes) break;
+      if (bytes <= this.#limits.taskOutputBytes) break;
       dropThrough = Number(row.seq);
-      head.bytes -= Number(row.bytes);
+      bytes -= Number(row.bytes);
     }
     this.#statements.drop.run(taskId, dropThrough);
+    head.bytes = bytes;
   }
 
   #head(taskId: string): { seq: number; bytes: number } {
@@ -205,9 +207,10 @@ export class Ledger {
       this.#db.exec("COMMIT");
       return result;
     } catch (thrown) {
-      this.#db.exec("ROLLBACK");
       // What was counted in the meantime did not happen.
       this.#heads.clear();
+      // Where the disk is full SQLite has rolled back by itself, and another one would hide the reason.
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       throw thrown;
     }
   }

@@ -1,7 +1,7 @@
 import { watch } from "node:fs";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { OutputSink } from "../executor.ts";
-import { type OutputFiles, STREAMS } from "./output-files.ts";
+import { type OutputFiles, STREAMS, type Stream } from "./output-files.ts";
 
 /** Output on disk above this ends the task: nobody else empties the files. */
 const OUTPUT_LIMIT_BYTES = 4 * LIMITS.taskOutputBytes;
@@ -19,7 +19,7 @@ export class Follower {
   #scheduled = false;
   #state: "following" | "over_limit" | "closed" = "following";
 
-  /** `overLimit` is called once, when the task has written more than it may; no more is delivered then. */
+  /** `overLimit` is called once, when the task has written more than it may; it ends what writes. */
   constructor(files: OutputFiles, sink: OutputSink, overLimit: () => void) {
     this.#files = files;
     this.#sink = sink;
@@ -39,9 +39,16 @@ export class Follower {
     this.#schedule();
   }
 
-  /** Delivers all that is left, once nothing more is written, and closes the files. */
+  /**
+   * Delivers what the task has written until now, as far as it may, and closes the files. What it left running
+   * may go on writing, faster than it could be read: that is not waited for.
+   */
   finish(): void {
-    if (this.#state === "following") while (this.#deliver(true));
+    if (this.#state === "following") {
+      const written = this.#files.writtenBytes();
+      while (this.#deliver(written));
+      if (isOverLimit(written)) this.#giveUp();
+    }
     this.close();
   }
 
@@ -59,15 +66,17 @@ export class Follower {
     setImmediate(() => {
       this.#scheduled = false;
       if (this.#state !== "following") return;
-      if (this.#deliver(false)) this.#schedule();
-      if (this.#files.writtenBytes() > OUTPUT_LIMIT_BYTES) this.#giveUp();
+      if (this.#deliver(null)) this.#schedule();
+      if (isOverLimit(this.#files.writtenBytes())) this.#giveUp();
     });
   };
 
-  /** Delivers some pieces; whether there may be more. */
-  #deliver(ended: boolean): boolean {
+  /** Delivers some pieces, as far as `ends` when the streams are to end there; whether there may be more. */
+  #deliver(ends: Record<Stream, number> | null): boolean {
     for (let piece = 0; piece < PIECES_PER_TURN; piece++) {
-      const delivered = STREAMS.map((stream) => this.#files.deliverPiece(stream, this.#sink, ended));
+      const delivered = STREAMS.map((stream) =>
+        this.#files.deliverPiece(stream, this.#sink, ends && Math.min(ends[stream], OUTPUT_LIMIT_BYTES)),
+      );
       if (!delivered.includes(true)) return false;
     }
     return true;
@@ -77,8 +86,11 @@ export class Follower {
     this.#state = "over_limit";
     this.#sink(
       "stderr",
-      `[hivegate] The task was stopped: it wrote more than ${OUTPUT_LIMIT_BYTES} bytes.\n`,
+      `[hivegate] The task wrote more than ${OUTPUT_LIMIT_BYTES} bytes. It is stopped, and the rest is lost.\n`,
     );
     this.#overLimit();
   }
 }
+
+const isOverLimit = ({ stdout, stderr }: Record<Stream, number>): boolean =>
+  stdout + stderr > OUTPUT_LIMIT_BYTES;

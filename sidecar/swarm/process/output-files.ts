@@ -22,7 +22,7 @@ import { LIMITS } from "../../../shared/limits.ts";
 import type { OutputSink } from "../executor.ts";
 
 export const STREAMS = ["stdout", "stderr"] as const;
-type Stream = (typeof STREAMS)[number];
+export type Stream = (typeof STREAMS)[number];
 
 /** A byte becomes at most three bytes of text (U+FFFD where it is no UTF-8), so this much always fits an event. */
 const PIECE_BYTES = Math.floor(LIMITS.taskEventBytes / 3);
@@ -76,18 +76,20 @@ export class OutputFiles {
   }
 
   /** Bytes written so far, delivered or not. */
-  writtenBytes(): number {
-    return STREAMS.reduce((sum, stream) => sum + fstatSync(this.#files[stream]).size, 0);
+  writtenBytes(): Record<Stream, number> {
+    return { stdout: fstatSync(this.#files.stdout).size, stderr: fstatSync(this.#files.stderr).size };
   }
 
   /**
    * Delivers the next piece of a stream; false when there is none. A character whose end is not written yet
-   * waits for it, unless nobody will write any more (`ended`).
+   * waits for it, unless the stream is to end at `endBytes`: what is written after that is never delivered.
    */
-  deliverPiece(stream: Stream, sink: OutputSink, ended: boolean): boolean {
-    const read = readSync(this.#files[stream], this.#buffer, 0, PIECE_BYTES, this.#offsets[stream]);
+  deliverPiece(stream: Stream, sink: OutputSink, endBytes: number | null): boolean {
+    const offset = this.#offsets[stream];
+    const wanted = Math.min(PIECE_BYTES, Math.max(0, (endBytes ?? Number.POSITIVE_INFINITY) - offset));
+    const read = readSync(this.#files[stream], this.#buffer, 0, wanted, offset);
     const whole = wholeCharacters(this.#buffer.subarray(0, read));
-    const taken = whole === 0 && ended ? read : whole;
+    const taken = whole === 0 && endBytes !== null ? read : whole;
     if (taken === 0) return false;
     sink(stream, this.#buffer.toString("utf8", 0, taken));
     this.#offsets[stream] += taken;

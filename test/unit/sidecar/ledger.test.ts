@@ -1,6 +1,7 @@
+import { chmodSync, readdirSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { TaskEvent } from "../../../shared/swarm/task.ts";
 import { Ledger, type LedgerLimits } from "../../../sidecar/swarm/ledger.ts";
 import { aTask, scratchDirectory, TASK_ID, taskId } from "./fakes.ts";
@@ -17,6 +18,17 @@ function closeQuietly(ledger: Ledger): void {
   } catch {
     // The test closed it.
   }
+}
+
+/** A ledger and a disk that is full at will: SQLite then fails as it does on a real one. */
+function ledgerOnSmallDisk() {
+  const exec = vi.spyOn(DatabaseSync.prototype, "exec");
+  const ledger = openLedger();
+  const db = exec.mock.contexts[0];
+  exec.mockRestore();
+  if (!(db instanceof DatabaseSync)) throw new Error("the ledger has no database");
+  const isFull = (full: boolean) => void db.exec(`PRAGMA max_page_count = ${full ? 1 : 1_000_000}`);
+  return { ledger, isFull };
 }
 
 const texts = (events: TaskEvent[]) =>
@@ -72,6 +84,32 @@ describe("a ledger", () => {
     after.addOutput(TASK_ID, "stdout", "two\n", 1_003);
     expect(after.events(TASK_ID, 0, 100).map((event) => event.seq)).toEqual([1, 2, 3, 4]);
     expect(after.output(TASK_ID, "beginning", 100)).toBe("one\ntwo\n");
+  });
+
+  it("H9 says that the disk is full, and goes on as if nothing had been tried when it is not any more", () => {
+    const { ledger, isFull } = ledgerOnSmallDisk();
+    const { task } = ledger.begin(aTask(), "process", 1_000);
+    isFull(true);
+    const fill = () => {
+      for (let n = 0; n < 1_000; n++) {
+        ledger.change(TASK_ID, { error: { code: "internal", message: "x".repeat(3_000) } }, n);
+      }
+    };
+    expect(fill).toThrow("database or disk is full");
+    const { seq } = ledger.events(TASK_ID, 0, 1_000).at(-1) ?? { seq: 0 };
+    isFull(false);
+    ledger.change(TASK_ID, { state: "completed", endedAt: 2_000, error: null }, 2_000);
+    expect(ledger.events(TASK_ID, seq, 10).map((event) => event.seq)).toEqual([seq + 1]);
+    expect(ledger.get(TASK_ID)).toEqual({ ...task, state: "completed", endedAt: 2_000 });
+  });
+
+  it("S8 is readable by its owner alone, wherever it lies", () => {
+    const directory = scratchDirectory();
+    chmodSync(directory, 0o755);
+    openLedger(directory).begin(aTask(), "process", 1_000);
+    const modes = readdirSync(directory).map((name) => statSync(`${directory}/${name}`).mode & 0o777);
+    expect(modes.length).toBeGreaterThan(1);
+    expect(new Set(modes)).toEqual(new Set([0o600]));
   });
 
   it("H9 is held by one process at a time, and says so in one line", () => {

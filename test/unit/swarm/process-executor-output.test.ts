@@ -15,21 +15,23 @@ it("H9 delivers a task's output once and in order, however it is written and how
         const dir = mkdtempSync(join(tmpdir(), "hivegate-test-"));
         let files = new OutputFiles(dir);
         let delivered = "";
-        const deliverAll = (ended: boolean) => {
-          while (files.deliverPiece("stdout", (_, piece) => (delivered += piece), ended));
+        const deliverAll = (endBytes: number | null) => {
+          while (files.deliverPiece("stdout", (_, piece) => (delivered += piece), endBytes));
         };
         let rest = Buffer.from(text);
         for (const { bytes, deliver, reopen } of steps) {
           appendFileSync(files.path("stdout"), rest.subarray(0, bytes));
           rest = rest.subarray(bytes);
-          if (deliver) deliverAll(false);
+          if (deliver) deliverAll(null);
           if (reopen) {
             files.close();
             files = new OutputFiles(dir);
           }
         }
         appendFileSync(files.path("stdout"), rest);
-        deliverAll(true);
+        const { stdout: endBytes } = files.writtenBytes();
+        appendFileSync(files.path("stdout"), "what comes after the end");
+        deliverAll(endBytes);
         files.close();
         rmSync(dir, { recursive: true });
         expect(delivered).toBe(Buffer.from(text).toString());
