@@ -29,7 +29,7 @@ const Control = z.enum(["stop", "pause", "resume"]);
 /** `refusals` counts the requests that were not let in, by reason. */
 export function createServer(ports: ServerPorts): { app: Hono<Signed>; refusals: Readonly<RefusalCounts> } {
   const { tasks, log } = ports;
-  const { middleware, refusals } = authenticate(ports.auth);
+  const { middleware, refusals } = authenticate({ ...ports.auth, log });
   const app = new Hono<Signed>();
 
   app.use(logRequests(log));

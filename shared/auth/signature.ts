@@ -14,8 +14,9 @@ export type MaybePromise<T> = T | Promise<T>;
 export type MacKey = { kid: string; mac(text: string): MaybePromise<Uint8Array> };
 export type Sha256 = (bytes: Uint8Array) => MaybePromise<Uint8Array>;
 
-/** The parts of a request that are signed. `url` may be absolute or a path with a query. */
-export type SignedParts = { method: string; url: string; hive: string; body: Uint8Array };
+/** What is signed of a request but its body. `url` may be absolute or a path with a query. */
+export type SignedHead = { method: string; url: string; hive: string };
+export type SignedParts = SignedHead & { body: Uint8Array };
 
 export type SignatureHeaders = {
   "content-digest": string;
@@ -32,10 +33,10 @@ export type SignatureRefusal =
   | "not_yet_valid"
   | "before_start"
   | "lives_too_long"
-  | "body_changed"
   | "wrong_signature";
 
-export type Verified = { ok: true; kid: string; nonce: string; expiresMs: number };
+/** `digest` is what the body has to have: see `hasDigest`. */
+export type Verified = { ok: true; kid: string; nonce: string; expiresMs: number; digest: string };
 export type Refused = { ok: false; reason: SignatureRefusal };
 
 const COMPONENTS = `("@method" "@path" "@query" "${HIVE_HEADER}" "content-digest")`;
@@ -62,16 +63,15 @@ export async function signRequest(
 }
 
 /**
- * Whether a request was made by somebody who holds one of `keys`, and is fresh. Cheap checks come first,
- * the body's digest after the signature: an attacker cannot make us hash. The caller still has to see that
- * the nonce is new.
+ * Whether a request was made by somebody who holds one of `keys`, and is fresh. It needs no more than the head,
+ * so that nobody else can make us read a body. The caller still has to see that the nonce is new, and that the
+ * body is the one that was signed (`hasDigest`).
  */
-export async function verifyRequest(
-  parts: SignedParts,
+export async function verifyHead(
+  head: SignedHead,
   headers: (name: string) => string | null | undefined,
   options: {
     keys: ReadonlyMap<string, MacKey>;
-    sha256: Sha256;
     nowMs: number;
     /** Since when nonces are remembered: what was signed before that may be a replay. */
     sinceMs: number;
@@ -95,19 +95,22 @@ export async function verifyRequest(
 
   const key = options.keys.get(kid);
   if (!key) return refuse("unknown_key");
-  const mac = await key.mac(signatureBase(parts, digest, params));
+  const mac = await key.mac(signatureBase(head, digest, params));
   if (!sameText(signature, `${LABEL}=:${toBase64(mac)}:`)) return refuse("wrong_signature");
-  if (!sameText(digest, contentDigest(await options.sha256(parts.body)))) return refuse("body_changed");
-  return { ok: true, kid, nonce, expiresMs };
+  return { ok: true, kid, nonce, expiresMs, digest };
 }
 
-function signatureBase(parts: SignedParts, digest: string, params: string): string {
-  const url = new URL(parts.url, "http://sidecar");
+/** Whether this is the body that was signed. */
+export const hasDigest = async (body: Uint8Array, digest: string, sha256: Sha256): Promise<boolean> =>
+  sameText(digest, contentDigest(await sha256(body)));
+
+function signatureBase(head: SignedHead, digest: string, params: string): string {
+  const url = new URL(head.url, "http://sidecar");
   return [
-    `"@method": ${parts.method.toUpperCase()}`,
+    `"@method": ${head.method.toUpperCase()}`,
     `"@path": ${url.pathname}`,
     `"@query": ${url.search || "?"}`,
-    `"${HIVE_HEADER}": ${parts.hive}`,
+    `"${HIVE_HEADER}": ${head.hive}`,
     `"content-digest": ${digest}`,
     `"@signature-params": ${params}`,
   ].join("\n");

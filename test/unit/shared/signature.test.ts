@@ -2,11 +2,13 @@ import { createHash, createHmac } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { NonceMemory } from "../../../shared/auth/nonces.ts";
 import {
+  hasDigest,
   type MacKey,
   type Sha256,
+  type SignedHead,
   type SignedParts,
   signRequest,
-  verifyRequest,
+  verifyHead,
 } from "../../../shared/auth/signature.ts";
 import { webMacKey, webSha256 } from "../../../worker/web-crypto.ts";
 
@@ -35,22 +37,35 @@ const sign = (parts = REQUEST, change: Partial<Parameters<typeof signRequest>[1]
     ...change,
   });
 
-const verify = (parts: SignedParts, headers: Record<string, string>, nowMs = NOW_MS, sinceMs = 0) =>
-  verifyRequest(parts, (name) => headers[name], {
+const verify = (head: SignedHead, headers: Record<string, string>, nowMs = NOW_MS, sinceMs = 0) =>
+  verifyHead(head, (name) => headers[name], {
     keys: new Map([["k1", nodeKey("k1")]]),
-    sha256,
     nowMs,
     sinceMs,
   });
 
 describe("signed requests", () => {
-  it("S8 accepts what was signed, and says by which key, with which nonce", async () => {
-    expect(await verify(REQUEST, await sign())).toEqual({
+  it("S8 accepts what was signed, and says by which key, with which nonce and digest", async () => {
+    const headers = await sign();
+    expect(await verify(REQUEST, headers)).toEqual({
       ok: true,
       kid: "k1",
       nonce: "nonce-0123456789",
       expiresMs: NOW_MS + 30_000,
+      digest: headers["content-digest"],
     });
+  });
+
+  it("S8 knows the body that was signed from any other", async () => {
+    const { "content-digest": digest } = await sign();
+    expect(await hasDigest(REQUEST.body, digest, sha256)).toBe(true);
+    expect(await hasDigest(new TextEncoder().encode('{"task":"steal"}'), digest, sha256)).toBe(false);
+  });
+
+  it("S8 refuses a digest of another body", async () => {
+    const other = await sign({ ...REQUEST, body: new TextEncoder().encode('{"task":"steal"}') });
+    const headers = { ...(await sign()), "content-digest": other["content-digest"] };
+    expect(await verify(REQUEST, headers)).toEqual({ ok: false, reason: "wrong_signature" });
   });
 
   it("S8 makes the same signature with Web Crypto as with Node's own", async () => {
@@ -80,13 +95,13 @@ describe("signed requests", () => {
   });
 
   it.each([
-    ["the method", { method: "GET" }, "wrong_signature"],
-    ["the path", { url: "/v1/other?x=1" }, "wrong_signature"],
-    ["the query", { url: "/v1/tasks?x=2" }, "wrong_signature"],
-    ["the hive", { hive: "other" }, "wrong_signature"],
-    ["the body", { body: new TextEncoder().encode('{"task":"steal"}') }, "body_changed"],
-  ])("S8 refuses a request when %s is changed", async (_, change, reason) => {
-    expect(await verify({ ...REQUEST, ...change }, await sign())).toEqual({ ok: false, reason });
+    ["the method", { method: "GET" }],
+    ["the path", { url: "/v1/other?x=1" }],
+    ["the query", { url: "/v1/tasks?x=2" }],
+    ["the hive", { hive: "other" }],
+  ])("S8 refuses a request when %s is changed", async (_, change) => {
+    const refused = { ok: false, reason: "wrong_signature" };
+    expect(await verify({ ...REQUEST, ...change }, await sign())).toEqual(refused);
   });
 
   it.each([

@@ -15,10 +15,12 @@ const NOW_MS = 1_800_000_000_000;
 function guarded() {
   let nowMs = NOW_MS;
   const done: string[] = [];
+  const warned: { reason?: unknown; sinceStart?: unknown }[] = [];
   const { middleware, refusals } = authenticate({
     keys: new Map([KEY, NEXT_KEY].map((key) => [key.kid, key])),
     hive: "default",
     now: () => nowMs,
+    log: { warn: (entry: object) => warned.push(entry) },
   });
   const app = new Hono<Signed>();
   app.use(middleware);
@@ -33,6 +35,7 @@ function guarded() {
   return {
     done,
     refusals,
+    warned,
     wait: (ms: number) => {
       nowMs += ms;
     },
@@ -160,6 +163,32 @@ describe("authenticate", () => {
     expect((await send(declared)).status).toBe(413);
     expect(refusals.body_too_large).toBe(2);
     expect(done).toEqual([]);
+  });
+
+  it("S6 reads nothing of a body before it knows that the gateway sent it", async () => {
+    const { send, refusals } = guarded();
+    for (const options of [{ key: STRANGERS_KEY }, { nonce: "a-nonce-used-before" }, { hive: "other" }]) {
+      const unread = await request("one", options);
+      if ("nonce" in options) await send(await request("two", options));
+      await send(unread);
+      expect(unread.bodyUsed).toBe(false);
+    }
+    expect(refusals).toMatchObject({ wrong_signature: 1, replayed: 1, unknown_hive: 1 });
+  });
+
+  it("S8 T8 logs why a request is refused, once a minute for each reason", async () => {
+    const { send, warned, wait } = guarded();
+    const skewed = async () => send(await request("one", { nowMs: NOW_MS - 60_000 }));
+    await skewed();
+    await skewed();
+    await send(await request("one", { key: STRANGERS_KEY }));
+    expect(warned).toEqual([
+      { reason: "expired", sinceStart: 1 },
+      { reason: "wrong_signature", sinceStart: 1 },
+    ]);
+    wait(60_000);
+    await skewed();
+    expect(warned.slice(2)).toEqual([{ reason: "expired", sinceStart: 3 }]);
   });
 
   it("S8 takes the largest body allowed", async () => {
