@@ -28,6 +28,10 @@ export const LIMITS = {
 
   /** Output of a short command (status, list) above this is cut and the command is ended. */
   commandOutputBytes: 1024 * 1024,
+  /** Commands of a swarm's CLI at once; the next ones wait their turn. */
+  swarmCommands: 8,
+  /** Commands that wait, for no longer than one may run; above either `overloaded`. */
+  waitingSwarmCommands: 256,
   /** Output kept per task; above it the oldest is dropped and readers see a `gap` event. */
   taskOutputBytes: 4 * 1024 * 1024,
   /** One output event carries at most this much text; longer output is split. */

@@ -10,7 +10,7 @@ import {
   type RefusalCounts,
   type Signed,
 } from "./http/authenticate.ts";
-import { parseBody, parseLastEventId } from "./http/parse.ts";
+import { parseBody, parseLastEventId, parseSwarmId } from "./http/parse.ts";
 import { logRequests } from "./http/request-log.ts";
 import type { Logger } from "./log.ts";
 import type { Tasks } from "./swarm/tasks.ts";
@@ -49,7 +49,7 @@ export function createServer(ports: ServerPorts): { app: Hono<Signed>; refusals:
     return c.body(tasks.events(c.req.param("id"), after), 200, SSE_HEADERS);
   });
   app.get("/v1/swarms", async (c) => c.json(await tasks.swarms()));
-  app.get("/v1/status", async (c) => c.json(await tasks.status(c.req.query("swarmId"))));
+  app.get("/v1/status", async (c) => c.json(await tasks.status(parseSwarmId(c.req.query("swarmId")))));
   app.get("/v1/health", async (c) => c.json(await ports.health()));
   app.get("/v1/telemetry", (c) => c.body(ports.openTelemetry(), 200, NDJSON_HEADERS));
 

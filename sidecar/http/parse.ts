@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { HivegateError } from "../../shared/errors.ts";
+import { SwarmId } from "../../shared/protocol/ids.ts";
 
 /** @throws HivegateError `invalid_json`, `invalid_request` */
 export function parseBody<T extends z.ZodType>(schema: T, body: Uint8Array): z.infer<T> {
@@ -15,6 +16,17 @@ export function parseLastEventId(header: string | undefined): number {
   if (!/^\d{1,15}$/.test(header))
     throw new HivegateError("invalid_request", "Last-Event-ID: expected the number of an event.");
   return Number(header);
+}
+
+/** A swarm's id becomes an argument of a command, which no NUL can be part of. */
+const SwarmArgument = SwarmId.refine((id) => !id.includes("\0"));
+
+/** The one swarm that is asked about, if it is one. @throws HivegateError `invalid_request` */
+export function parseSwarmId(query: string | undefined): string | undefined {
+  if (query === undefined) return undefined;
+  const parsed = SwarmArgument.safeParse(query);
+  if (!parsed.success) throw new HivegateError("invalid_request", "swarmId: expected the id of a swarm.");
+  return parsed.data;
 }
 
 function parseJson(body: Uint8Array): unknown {

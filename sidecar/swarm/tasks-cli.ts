@@ -1,6 +1,7 @@
 /** A swarm's CLI as its profile describes it: short commands, each run once for all who ask at the same time. */
 import { HivegateError } from "../../shared/errors.ts";
 import type { Swarm } from "../../shared/protocol/sidecar.ts";
+import { CommandSlots } from "./command-slots.ts";
 import type { CommandResult, Executor } from "./executor.ts";
 import type { Profile, SpawnRequest } from "./profiles/profile.ts";
 
@@ -12,32 +13,41 @@ export class SwarmCli {
   readonly #cli: readonly string[];
   readonly #timeoutMs: number;
   readonly #running = new Map<string, Promise<CommandResult>>();
-  #prepared: Promise<void> | undefined;
+  readonly #slots: CommandSlots;
+  #preparing: Promise<void> | undefined;
+  #isPrepared = false;
 
   constructor(options: { executor: Executor; profile: Profile; cli: readonly string[]; timeoutMs: number }) {
     this.#executor = options.executor;
     this.#profile = options.profile;
     this.#cli = options.cli;
     this.#timeoutMs = options.timeoutMs;
+    this.#slots = new CommandSlots({ waitMs: options.timeoutMs });
   }
 
   /**
-   * Makes the swarm ready for tasks: done once, tried again by the next task when it failed.
-   * @throws HivegateError `swarm_failed`, or as the executor
+   * Makes the swarm ready for tasks: done once for all who ask at the same time, and anew by the next task when
+   * it failed or was forgotten.
+   * @throws HivegateError `swarm_failed`, `overloaded`, or as the executor
    */
   async prepare(): Promise<void> {
-    this.#prepared ??= this.#prepare().catch((thrown) => {
-      this.#prepared = undefined;
-      throw thrown;
+    if (this.#isPrepared) return;
+    this.#preparing ??= this.#prepare().finally(() => {
+      this.#preparing = undefined;
     });
-    await this.#prepared;
+    await this.#preparing;
+  }
+
+  /** Call it when a task failed: its container may have been made anew since the swarm was made ready. */
+  forgetPrepared(): void {
+    this.#isPrepared = false;
   }
 
   spawnArgv(request: SpawnRequest): string[] {
     return this.#profile.spawn(this.#cli, request);
   }
 
-  /** @throws HivegateError `not_supported`, `swarm_failed`, `timeout`, or as the executor */
+  /** @throws HivegateError `not_supported`, `swarm_failed`, `timeout`, `overloaded`, or as the executor */
   async swarms(): Promise<Swarm[]> {
     const { list } = this.#profile;
     if (!list) throw new HivegateError("not_supported");
@@ -55,7 +65,7 @@ export class SwarmCli {
     return this.#profile.controls[control] !== null;
   }
 
-  /** @throws HivegateError `not_supported`, `swarm_failed`, `timeout`, or as the executor */
+  /** @throws HivegateError `not_supported`, `swarm_failed`, `timeout`, `overloaded`, or as the executor */
   async control(control: Control, swarmId: string): Promise<void> {
     const command = this.#profile.controls[control];
     if (!command) throw new HivegateError("not_supported");
@@ -64,6 +74,11 @@ export class SwarmCli {
   }
 
   async #prepare(): Promise<void> {
+    await this.#makeReady();
+    this.#isPrepared = true;
+  }
+
+  async #makeReady(): Promise<void> {
     const { prepare } = this.#profile;
     if (!prepare) return;
     const isReady = async () => prepare.isReady(await this.#run([...this.#cli, ...prepare.check]));
@@ -87,7 +102,9 @@ export class SwarmCli {
     const key = JSON.stringify(argv);
     const running =
       this.#running.get(key) ??
-      this.#executor.run(argv, { timeoutMs: this.#timeoutMs }).finally(() => this.#running.delete(key));
+      this.#slots
+        .run(() => this.#executor.run(argv, { timeoutMs: this.#timeoutMs }))
+        .finally(() => this.#running.delete(key));
     this.#running.set(key, running);
     const result = await running;
     if (result.ended === "timeout") throw new HivegateError("timeout", "The swarm's command took too long.");
