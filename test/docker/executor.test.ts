@@ -212,6 +212,18 @@ describe.skipIf(!(await dockerAvailable()))("the docker executor", () => {
     expect(await forgotten.exit).toEqual({ exitCode: null });
   });
 
+  it("H9 finds a task that runs on though Docker has forgotten its exec, and can stop it", async () => {
+    const before = executorFor(container);
+    const task = await startTask(before, SLEEPER);
+    await before.close();
+    const after = executorFor(container);
+    const recovery = await after.recover({ ...task, handle: "0".repeat(64) }, task.output.sink);
+    if (recovery.status !== "running") throw new Error("the task was not found running");
+    await after.stop(task.taskId, { graceMs: 1_000 });
+    expect(await recovery.exit).toEqual({ exitCode: null });
+    expect(await strays()).toEqual([]);
+  });
+
   it("H9 sees a task end when its container is restarted", async () => {
     const name = await newContainer();
     const task = await startTask(executorFor(name), `console.log("up"); ${SLEEPER}`);
