@@ -10,13 +10,21 @@ export type TaskEnd = Pick<Task, "state" | "error">;
 /** Why a task was ended from here, if it was. */
 export type Asked = "stop" | "time_is_up";
 
-/** `output` is the end of standard output. The state is `unknown` when all that does not tell. */
-export function endSeen(profile: Profile, asked: Asked | null, exit: Exit, output: string): TaskEnd {
+/**
+ * `output` is the end of standard output. The state is `unknown` when all that does not tell: exit code 0 with
+ * output lost is no failure for want of a closing line, which may be among what was lost.
+ */
+export function endSeen(
+  profile: Profile,
+  asked: Asked | null,
+  { exitCode, lostOutput }: Exit & { lostOutput: boolean },
+  output: string,
+): TaskEnd {
   if (asked === "stop") return endAs("stopped");
   if (asked === "time_is_up") {
     return { state: "failed", error: { code: "timeout", message: "It ran too long and was stopped." } };
   }
-  const { state, reason } = profile.outcome(exit.exitCode, output);
+  const { state, reason } = profile.outcome(lostOutput && exitCode === 0 ? null : exitCode, output);
   return hasEnded(state) ? endAs(state, reason) : endAs("unknown");
 }
 

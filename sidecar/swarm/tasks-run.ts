@@ -1,54 +1,43 @@
-/** One task's process, from its start (or its recovery) to its end: everything that happens goes to the ledger. */
+/** One task's process, from its start (or its recovery) to its end. What happens is kept by its record. */
 import { asHivegateError, HivegateError } from "../../shared/errors.ts";
 import type { Task } from "../../shared/swarm/task.ts";
-import type { Logger } from "../log.ts";
-import type { Executor, Exit, OutputSink, Recovery } from "./executor.ts";
-import type { Ledger, TaskPatch } from "./ledger.ts";
+import type { Executor, Exit, Recovery } from "./executor.ts";
+import type { TaskPatch } from "./ledger.ts";
 import type { Profile, SpawnRequest } from "./profiles/profile.ts";
 import type { TaskOutput } from "./task-output.ts";
 import type { SwarmCli } from "./tasks-cli.ts";
 import { withinMs } from "./tasks-deadline.ts";
 import { type Asked, endBySwarm, endSeen, type TaskEnd } from "./tasks-end.ts";
-
-/** How much of its output's beginning is searched for the swarm's id, and of its end for the outcome. */
-const READ_CHARS = 64 * 1024;
+import { READ_CHARS, type RecordContext, TaskRecord } from "./tasks-record.ts";
 
 const NOTHING_RAN = "Nothing was run: the same request may be sent again.";
 
-export type RunContext = {
-  ledger: Ledger;
+export type RunContext = Omit<RecordContext, "profile" | "output"> & {
   executor: Executor;
   profile: Profile;
   cli: SwarmCli;
   output: TaskOutput;
-  onChange(task: Task): void;
-  now(): number;
-  log: Logger;
   /** A task is stopped after this. */
   taskRunMs: number;
   /** How long a task that was asked to end may take before it is ended. */
   stopGraceMs: number;
-  /** How long until a task that could not be found again, because its runtime is away, is looked for anew. */
-  recoveryRetryMs: number;
 };
 
 export class TaskRun {
   readonly #context: RunContext;
   readonly #taskId: string;
-  readonly #ended = Promise.withResolvers<void>();
-  readonly #identified = Promise.withResolvers<void>();
+  readonly #record: TaskRecord;
   #started: Promise<void> = Promise.resolve();
-  /** The beginning of stdout, while the swarm's id is still looked for in it. */
-  #beginning: string | null = "";
   #asked: Asked | null = null;
   #stopping: Promise<void> | undefined;
-  #outputLost = false;
-  #timer: NodeJS.Timeout | undefined;
+  #deadline: NodeJS.Timeout | undefined;
+  #retry: NodeJS.Timeout | undefined;
   #over = false;
 
   constructor(taskId: string, context: RunContext) {
     this.#taskId = taskId;
     this.#context = context;
+    this.#record = new TaskRecord(taskId, context);
   }
 
   /** Settles when the process runs; rejects with a HivegateError when it could not be started. */
@@ -58,12 +47,12 @@ export class TaskRun {
 
   /** Resolves when the swarm's id is known, or will never be. */
   get identified(): Promise<void> {
-    return this.#identified.promise;
+    return this.#record.identified;
   }
 
   /** Resolves when the task's end is recorded. */
   get ended(): Promise<void> {
-    return this.#ended.promise;
+    return this.#record.ended;
   }
 
   start(request: SpawnRequest): Promise<void> {
@@ -73,24 +62,24 @@ export class TaskRun {
 
   /** Finds the process of an earlier life of the sidecar again; goes on trying while its runtime is away. */
   async recover(unfinished: { task: Task; handle: string | null; stopAsked: boolean }): Promise<void> {
-    const { executor, ledger, log, recoveryRetryMs } = this.#context;
-    this.#asked = unfinished.stopAsked ? "stop" : null;
-    const known = unfinished.task.swarmId !== null;
-    this.#beginning = known ? null : ledger.output(this.#taskId, "beginning", READ_CHARS);
-    if (known) this.#identified.resolve();
+    const { executor, log } = this.#context;
+    // Whoever asked while its runtime was away asked later than what was written down.
+    this.#asked ??= unfinished.stopAsked ? "stop" : null;
     let found: Recovery;
     try {
-      found = await executor.recover({ taskId: this.#taskId, handle: unfinished.handle }, this.#write);
+      this.#record.resume(unfinished.task);
+      const { handle } = unfinished;
+      found = await executor.recover({ taskId: this.#taskId, handle }, this.#record.write);
     } catch (err) {
       log.warn({ err, taskId: this.#taskId }, "task not found again yet");
-      if (!this.#over) this.#timer = setTimeout(() => void this.recover(unfinished), recoveryRetryMs).unref();
+      this.#later(() => void this.recover(unfinished));
       return;
     }
     if (this.#over) return;
     if (found.status === "never_started") return this.#fail("swarm_failed", NOTHING_RAN);
-    this.#watch(Promise.resolve(found.exit));
-    if (found.lostOutput) this.#gap("Output was lost while the sidecar was down.");
+    if (found.lostOutput) this.#record.lose("Output was lost while the sidecar was down.");
     if (found.status === "running") this.#runs(unfinished.task.startedAt);
+    this.#watch(Promise.resolve(found.exit));
   }
 
   /**
@@ -106,14 +95,15 @@ export class TaskRun {
 
   /** Lets go; the process runs on, and the next start of the sidecar finds it again. */
   detach(): void {
-    this.#over = true;
-    clearTimeout(this.#timer);
+    this.#release();
+    this.#record.close();
   }
 
   async #start(request: SpawnRequest): Promise<void> {
     const { exit } = await this.#startProcess(request);
-    this.#watch(exit);
+    if (this.#over) return;
     this.#runs(null);
+    this.#watch(exit);
   }
 
   /** What fails in here leaves nothing running behind. */
@@ -123,7 +113,7 @@ export class TaskRun {
       await cli.prepare();
       return await executor.start(
         { taskId: this.#taskId, argv: cli.spawnArgv(request) },
-        { output: this.#write, remember: (handle) => ledger.remember(this.#taskId, handle) },
+        { output: this.#record.write, remember: (handle) => ledger.remember(this.#taskId, handle) },
       );
     } catch (cause) {
       log.warn({ err: cause, taskId: this.#taskId }, "task not started");
@@ -135,19 +125,29 @@ export class TaskRun {
   }
 
   async #stop(asked: Asked): Promise<void> {
-    const { executor, ledger, stopGraceMs } = this.#context;
+    const { executor, stopGraceMs } = this.#context;
     await this.#started.catch(() => {});
     if (this.#over) return;
     this.#asked ??= asked;
-    ledger.askStop(this.#taskId, this.#asked === "stop");
+    this.#noteStop(this.#asked === "stop");
     try {
       if (await this.#stopByCli()) await withinMs(this.ended, stopGraceMs, undefined);
       if (!this.#over) await executor.stop(this.#taskId, { graceMs: stopGraceMs });
       await withinMs(this.ended, stopGraceMs, undefined);
     } catch (thrown) {
       this.#asked = null;
-      ledger.askStop(this.#taskId, false);
+      this.#noteStop(false);
       throw thrown;
+    }
+  }
+
+  /** A full disk is no reason to let a task run on, so what cannot be noted is done all the same. */
+  #noteStop(asked: boolean): void {
+    const { ledger, log } = this.#context;
+    try {
+      ledger.askStop(this.#taskId, asked);
+    } catch (err) {
+      log.error({ err, taskId: this.#taskId }, "a request to stop could not be stored");
     }
   }
 
@@ -167,15 +167,22 @@ export class TaskRun {
   #runs(sinceMs: number | null): void {
     const { now, taskRunMs } = this.#context;
     const startedAt = sinceMs ?? now();
-    if (sinceMs === null) this.#change({ state: "running", startedAt });
-    const leftMs = Math.max(0, startedAt + taskRunMs - now());
-    this.#timer = setTimeout(() => this.#timeIsUp(), leftMs).unref();
+    this.#stopAfter(Math.max(0, startedAt + taskRunMs - now()));
+    if (sinceMs === null) this.#record.change({ state: "running", startedAt });
   }
 
-  #timeIsUp(): void {
-    this.stop("time_is_up").catch((err) => {
-      this.#context.log.error({ err, taskId: this.#taskId }, "task over its time could not be stopped");
-    });
+  #stopAfter(waitMs: number): void {
+    if (!this.#over) this.#deadline = setTimeout(() => void this.#timeIsUp(), waitMs).unref();
+  }
+
+  async #timeIsUp(): Promise<void> {
+    const { log, recoveryRetryMs } = this.#context;
+    try {
+      await this.stop("time_is_up");
+    } catch (err) {
+      log.error({ err, taskId: this.#taskId }, "task over its time could not be stopped yet");
+    }
+    this.#stopAfter(recoveryRetryMs);
   }
 
   #watch(exit: Promise<Exit>): void {
@@ -183,48 +190,27 @@ export class TaskRun {
       .then((how) => this.#finish(how))
       .catch((err) => {
         // Left unfinished in the ledger: the next start of the sidecar looks again.
-        this.#context.log.error({ err, taskId: this.#taskId }, "the end of a task was not recorded");
+        this.#context.log.error({ err, taskId: this.#taskId }, "the end of a task was not seen");
       });
-  }
-
-  readonly #write: OutputSink = (stream, text) => {
-    if (this.#over) return;
-    const { ledger, log, now, output } = this.#context;
-    try {
-      if (this.#outputLost) ledger.addGap(this.#taskId, "Output could not be stored.", now());
-      this.#outputLost = false;
-      ledger.addOutput(this.#taskId, stream, text, now());
-      output.changed(this.#taskId);
-      if (stream === "stdout") this.#identify(text);
-    } catch (err) {
-      this.#outputLost = true;
-      log.error({ err, taskId: this.#taskId }, "output could not be stored");
-    }
-  };
-
-  #identify(text: string): void {
-    if (this.#beginning === null) return;
-    this.#beginning += text;
-    const swarmId = this.#context.profile.swarmId(this.#beginning);
-    if (swarmId === null && this.#beginning.length < READ_CHARS) return;
-    this.#beginning = null;
-    if (swarmId !== null) this.#change({ swarmId });
-    this.#identified.resolve();
-  }
-
-  #gap(reason: string): void {
-    const { ledger, now, output } = this.#context;
-    ledger.addGap(this.#taskId, reason, now());
-    output.changed(this.#taskId);
   }
 
   async #finish(exit: Exit): Promise<void> {
     if (this.#over) return;
+    try {
+      const end = await this.#endOf(exit);
+      if (!this.#over) this.#end({ ...end, exitCode: exit.exitCode });
+    } catch (err) {
+      this.#context.log.error({ err, taskId: this.#taskId }, "a task's output could not be read yet");
+      this.#later(() => void this.#finish(exit));
+    }
+  }
+
+  async #endOf({ exitCode }: Exit): Promise<TaskEnd> {
     const { ledger, profile } = this.#context;
-    const seen = endSeen(profile, this.#asked, exit, ledger.output(this.#taskId, "end", READ_CHARS));
-    // What was seen is recorded at once, so that there is no moment at which it could be lost.
-    const end = seen.state === "unknown" ? ((await this.#endBySwarm()) ?? seen) : seen;
-    if (!this.#over) this.#end({ ...end, exitCode: exit.exitCode });
+    const { lostOutput } = this.#record;
+    const output = ledger.output(this.#taskId, "end", READ_CHARS);
+    const seen = endSeen(profile, this.#asked, { exitCode, lostOutput }, output);
+    return seen.state === "unknown" ? ((await this.#endBySwarm()) ?? seen) : seen;
   }
 
   async #endBySwarm(): Promise<TaskEnd | null> {
@@ -242,19 +228,17 @@ export class TaskRun {
   }
 
   #end(patch: TaskPatch): void {
-    this.detach();
-    try {
-      this.#change({ ...patch, endedAt: this.#context.now() });
-    } finally {
-      this.#identified.resolve();
-      this.#ended.resolve();
-    }
+    this.#release();
+    this.#record.end(patch);
   }
 
-  #change(patch: TaskPatch): void {
-    const { ledger, now, onChange, output } = this.#context;
-    const task = ledger.change(this.#taskId, patch, now());
-    output.changed(this.#taskId);
-    onChange(task);
+  #release(): void {
+    this.#over = true;
+    clearTimeout(this.#deadline);
+    clearTimeout(this.#retry);
+  }
+
+  #later(work: () => void): void {
+    if (!this.#over) this.#retry = setTimeout(work, this.#context.recoveryRetryMs).unref();
   }
 }

@@ -1,0 +1,157 @@
+/**
+ * What a run leaves behind of its task: output, changes and the end go to the ledger, then to whoever listens.
+ * While the ledger cannot be written, changes wait for it and lost output is counted as lost: neither a task's
+ * end nor a hole in its output goes by in silence.
+ */
+import type { Task } from "../../shared/swarm/task.ts";
+import type { Logger } from "../log.ts";
+import type { OutputSink } from "./executor.ts";
+import type { Ledger, TaskPatch } from "./ledger.ts";
+import type { Profile } from "./profiles/profile.ts";
+import type { TaskOutput } from "./task-output.ts";
+
+/** How much of its output's beginning is searched for the swarm's id, and of its end for the outcome. */
+export const READ_CHARS = 64 * 1024;
+
+export type RecordContext = {
+  ledger: Ledger;
+  profile: Pick<Profile, "swarmId">;
+  output: Pick<TaskOutput, "changed">;
+  onChange(task: Task): void;
+  now(): number;
+  log: Logger;
+  /** How long until what failed, because something is away or a disk is full, is tried anew. */
+  recoveryRetryMs: number;
+};
+
+export class TaskRecord {
+  readonly #context: RecordContext;
+  readonly #taskId: string;
+  readonly #ended = Promise.withResolvers<void>();
+  readonly #identified = Promise.withResolvers<void>();
+  /** The beginning of stdout, while the swarm's id is still looked for in it. */
+  #beginning: string | null = "";
+  /** Why output is missing of which the ledger does not tell yet. */
+  #loss: string | null = null;
+  #lostOutput = false;
+  /** What the ledger could not take yet. */
+  #unsaved: TaskPatch = {};
+  #retry: NodeJS.Timeout | undefined;
+  #state: "open" | "ending" | "closed" = "open";
+
+  constructor(taskId: string, context: RecordContext) {
+    this.#taskId = taskId;
+    this.#context = context;
+  }
+
+  /** Resolves when the swarm's id is known, or will never be. */
+  get identified(): Promise<void> {
+    return this.#identified.promise;
+  }
+
+  /** Resolves when the task's end is recorded. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  /** Whether output is missing, so that what it lacks tells nothing. */
+  get lostOutput(): boolean {
+    return this.#lostOutput;
+  }
+
+  /** Goes on where an earlier life of the sidecar stopped. */
+  resume(task: Task): void {
+    const isKnown = task.swarmId !== null;
+    this.#beginning = isKnown ? null : this.#context.ledger.output(this.#taskId, "beginning", READ_CHARS);
+    if (isKnown) this.#identified.resolve();
+  }
+
+  readonly write: OutputSink = (stream, text) => {
+    if (this.#state !== "open") return;
+    const { ledger, now, output } = this.#context;
+    try {
+      this.#tellLoss();
+      ledger.addOutput(this.#taskId, stream, text, now());
+      output.changed(this.#taskId);
+    } catch (err) {
+      this.#lose("Output could not be stored.", err);
+    }
+    if (stream === "stdout") this.#identify(text);
+  };
+
+  /** Says that output is missing from here on, and why. */
+  lose(reason: string): void {
+    this.#lose(reason);
+    try {
+      this.#tellLoss();
+    } catch (err) {
+      this.#context.log.error({ err, taskId: this.#taskId }, "lost output could not be noted yet");
+    }
+  }
+
+  /** Changes the task now, or as soon as the ledger can be written. */
+  change(patch: TaskPatch): void {
+    this.#unsaved = { ...this.#unsaved, ...patch };
+    this.#save();
+  }
+
+  /** Ends the task, as `change`; nothing is written after that. */
+  end(patch: TaskPatch): void {
+    if (this.#state === "open") this.#state = "ending";
+    this.change({ ...patch, endedAt: this.#context.now() });
+  }
+
+  /** Writes nothing any more. */
+  close(): void {
+    this.#state = "closed";
+    clearTimeout(this.#retry);
+  }
+
+  #save(): void {
+    if (this.#state === "closed") return;
+    const { ledger, log, now, onChange, output, recoveryRetryMs } = this.#context;
+    clearTimeout(this.#retry);
+    let task: Task;
+    try {
+      this.#tellLoss();
+      task = ledger.change(this.#taskId, this.#unsaved, now());
+    } catch (err) {
+      log.error({ err, taskId: this.#taskId }, "a task's state could not be stored yet");
+      this.#retry = setTimeout(() => this.#save(), recoveryRetryMs).unref();
+      return;
+    }
+    this.#unsaved = {};
+    output.changed(this.#taskId);
+    onChange(task);
+    if (task.endedAt === null) return;
+    this.#identified.resolve();
+    this.#ended.resolve();
+  }
+
+  #identify(text: string): void {
+    if (this.#beginning === null) return;
+    this.#beginning += text;
+    const swarmId = this.#context.profile.swarmId(this.#beginning);
+    if (swarmId === null && this.#beginning.length < READ_CHARS) return;
+    this.#beginning = null;
+    if (swarmId !== null) this.change({ swarmId });
+    this.#identified.resolve();
+  }
+
+  #lose(reason: string, err?: unknown): void {
+    this.#lostOutput = true;
+    if (this.#loss !== null) return;
+    this.#loss = reason;
+    if (err !== undefined)
+      this.#context.log.error({ err, taskId: this.#taskId }, "output could not be stored");
+  }
+
+  /** A gap stands where the output is missing, so it comes before all that follows. */
+  #tellLoss(): void {
+    if (this.#loss === null) return;
+    const { ledger, now, output } = this.#context;
+    ledger.addGap(this.#taskId, this.#loss, now());
+    this.#loss = null;
+    output.changed(this.#taskId);
+  }
+}
