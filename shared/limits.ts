@@ -42,8 +42,12 @@ export const LIMITS = {
   runningTasks: 256,
   /** Ended tasks kept in the ledger; the oldest go first. */
   endedTasks: 1_000,
+  /** Tasks that were ended and are no longer kept, known so that they are not run again; the oldest go first. */
+  rememberedTasks: 100_000,
   /** Tasks in one answer. */
   listedTasks: 200,
+  /** A task's text in lists and telemetry; a longer one is cut there and whole only in the task's own answer. */
+  listedTaskTextChars: 500,
 
   /** A session's filters, as JSON; above it `invalid_request`. They have to fit a socket's attachment. */
   filterChars: 4_000,
@@ -71,7 +75,12 @@ export const LIMITS = {
   /** The telemetry stream says something at least this often. */
   telemetryKeepAliveMs: 10_000,
   /** Agents in one picture; the rest are left out and the picture says so. */
-  agents: 20_000,
+  agents: 10_000,
+  /**
+   * All agents of one picture as JSON; the rest are left out likewise. A change that replaces every agent names
+   * those that went as well, and has to fit `telemetryLineBytes`.
+   */
+  agentsBytes: 9 * 1024 * 1024,
   /** Telemetry readers at the sidecar (one per hive is normal); above it `overloaded`. */
   telemetryReaders: 16,
   /** A telemetry reader that leaves more than this unread, on top of its snapshot, gets `slow_consumer`. */

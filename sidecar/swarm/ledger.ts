@@ -11,6 +11,7 @@ import type { Executor } from "./executor.ts";
 import { readEvent, readTask, storeState, Unfinished } from "./ledger-rows.ts";
 import { openDatabase } from "./ledger-schema.ts";
 import { prepareStatements, type Statements } from "./ledger-statements.ts";
+import { asListed } from "./tasks-listed.ts";
 
 export type UnfinishedTask = { task: Task; handle: string | null; stopAsked: boolean };
 
@@ -146,9 +147,9 @@ export class Ledger {
     return this.#statements.get.get(taskId)?.never_ran === 1;
   }
 
-  /** Newest first. */
+  /** Newest first, with long texts cut. */
   list(limit: number = LIMITS.listedTasks): Task[] {
-    return this.#statements.list.all(limit).map(readTask);
+    return this.#statements.list.all(limit).map((row) => asListed(readTask(row)));
   }
 
   /** Tasks whose end is not known yet, oldest first. */

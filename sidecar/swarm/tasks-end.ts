@@ -4,6 +4,7 @@ import { hasEnded, type Task, TaskState } from "../../shared/swarm/task.ts";
 import type { Exit } from "./executor.ts";
 import type { Profile } from "./profiles/profile.ts";
 import type { SwarmCli } from "./tasks-cli.ts";
+import { shortened } from "./tasks-listed.ts";
 
 export type TaskEnd = Pick<Task, "state" | "error">;
 
@@ -43,5 +44,5 @@ const SwarmEnd = TaskState.extract(["completed", "failed", "stopped"]);
 
 function endAs(state: TaskState, reason: string | null = null): TaskEnd {
   if (state !== "failed") return { state, error: null };
-  return { state, error: { code: "swarm_failed", message: reason ?? ERRORS.swarm_failed.advice } };
+  return { state, error: { code: "swarm_failed", message: shortened(reason ?? ERRORS.swarm_failed.advice) } };
 }

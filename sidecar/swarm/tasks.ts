@@ -99,7 +99,7 @@ export class Tasks {
     return task;
   }
 
-  /** Newest first. */
+  /** Newest first, with long texts cut. */
   list(limit: number = LIMITS.listedTasks): Task[] {
     return this.#options.ledger.list(limit);
   }

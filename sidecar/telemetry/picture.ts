@@ -4,9 +4,13 @@ import type { ServerState, TelemetryChange, TelemetryLine } from "../../shared/p
 import type { Agent } from "../../shared/swarm/agent.ts";
 import { Picture, TASKS_KEPT } from "../../shared/swarm/picture.ts";
 import type { Task } from "../../shared/swarm/task.ts";
+import { asListed } from "../swarm/tasks-listed.ts";
 
 type ChangeLine = TelemetryLine & { type: "change" };
 type SnapshotLine = TelemetryLine & { type: "snapshot" };
+
+/** Bounds that a test may want to be small; both say what they mean in `LIMITS`. */
+export type PictureLimits = { agents: number; agentsBytes: number };
 
 /**
  * The sending end of the telemetry stream: what is known now, and each news as the line that tells of it.
@@ -15,17 +19,19 @@ type SnapshotLine = TelemetryLine & { type: "snapshot" };
 export class TelemetryPicture {
   readonly #picture = new Picture();
   readonly #epoch: string;
-  readonly #agentLimit: number;
+  readonly #limits: PictureLimits;
+  /** Agents stay the same objects for as long as they do not change, so each is measured once. */
+  readonly #agentBytes = new WeakMap<Agent, number>();
 
   /** The servers are unavailable until they have been asked. */
   constructor(options: {
     epoch: string;
     servers: readonly { name: string; source: string }[];
     nowMs: number;
-    agentLimit?: number;
+    limits?: PictureLimits;
   }) {
     this.#epoch = options.epoch;
-    this.#agentLimit = options.agentLimit ?? LIMITS.agents;
+    this.#limits = options.limits ?? LIMITS;
     const servers = options.servers.map(({ name, source }) => ({
       server: name,
       server_source: source,
@@ -48,7 +54,7 @@ export class TelemetryPicture {
   /** Everything known, with the last of `tasks` as the ledger knows them, in any order. */
   snapshot(tasks: readonly Task[], nowMs: number): SnapshotLine {
     const latest = [...tasks].sort((a, b) => changedAtMs(a) - changedAtMs(b)).slice(-TASKS_KEPT);
-    return { ...this.#picture.toSnapshot(this.#epoch, nowMs), tasks: latest };
+    return { ...this.#picture.toSnapshot(this.#epoch, nowMs), tasks: latest.map(asListed) };
   }
 
   /** A server answered with all its agents. Null: it said nothing new. */
@@ -60,7 +66,7 @@ export class TelemetryPicture {
     );
     return this.#apply(
       {
-        agents: [...told.values()].filter((agent) => !isDeepStrictEqual(agent, known.get(agent.agent_id))),
+        agents: [...told.values()].filter((agent) => agent !== known.get(agent.agent_id)),
         removed: removed.map((agent) => agent.agent_id),
         ...this.#serverChange(server, { status: "available", agents: agents.length, stale_since: null }),
       },
@@ -82,12 +88,13 @@ export class TelemetryPicture {
   }
 
   applyTask(task: Task, nowMs: number): ChangeLine | null {
-    return this.#apply({ tasks: [task] }, nowMs);
+    return this.#apply({ tasks: [asListed(task)] }, nowMs);
   }
 
   /**
    * An agent told of by two servers belongs to the one that told first, for as long as that one answers.
-   * Agents above the limit are left out: `ServerState.agents` counts them nevertheless, and so tells.
+   * Agents above the limits are left out: `ServerState.agents` counts them nevertheless, and so tells. Those
+   * that did not change are given as the picture knows them.
    */
   #admit(server: string, agents: readonly Agent[]): Map<string, Agent> {
     const { servers, agents: known } = this.#picture;
@@ -96,15 +103,31 @@ export class TelemetryPicture {
     );
     const others = new Map([...known].filter(([, agent]) => agent.server !== server));
     const told = new Map<string, Agent>();
-    let room = this.#agentLimit - others.size;
+    let room = this.#limits.agents - others.size;
+    let roomBytes = this.#limits.agentsBytes;
+    for (const other of others.values()) roomBytes -= this.#bytesOf(other);
     for (const agent of agents) {
-      if (told.has(agent.agent_id)) continue;
       const other = others.get(agent.agent_id);
-      if (other ? available.has(other.server) : room <= 0) continue;
-      told.set(agent.agent_id, agent);
-      if (!other) room--;
+      if (told.has(agent.agent_id) || (other && available.has(other.server))) continue;
+      const before = known.get(agent.agent_id);
+      const now = before && isDeepStrictEqual(agent, before) ? before : agent;
+      // One that is taken over makes room for itself.
+      const bytes = this.#bytesOf(now) - (other ? this.#bytesOf(other) : 0);
+      const count = other ? 0 : 1;
+      if (count > room || bytes > roomBytes) continue;
+      told.set(agent.agent_id, now);
+      room -= count;
+      roomBytes -= bytes;
     }
     return told;
+  }
+
+  #bytesOf(agent: Agent): number {
+    const known = this.#agentBytes.get(agent);
+    if (known !== undefined) return known;
+    const bytes = Buffer.byteLength(JSON.stringify(agent)) + 1;
+    this.#agentBytes.set(agent, bytes);
+    return bytes;
   }
 
   #serverChange(server: string, change: Partial<ServerState>): Pick<TelemetryChange, "servers"> {

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { HivegateError } from "../../shared/errors.ts";
 import { Timestamp } from "../../shared/protocol/ids.ts";
 import { type Agent, Agent as AgentSchema } from "../../shared/swarm/agent.ts";
+import { shortened } from "../swarm/tasks-listed.ts";
 
 /** Calls a tool and gives its data. @throws HivegateError as `McpConnection.call` */
 export type CallTool = (tool: string, args: Record<string, unknown>) => Promise<unknown>;
@@ -29,7 +30,7 @@ export const Figure = z
 export const Words = z
   .string()
   .nullish()
-  .transform((words) => words?.slice(0, 500) ?? null);
+  .transform((words) => (words == null ? null : shortened(words)));
 
 /** A kind or a state, as short as it has to be to be filtered by. */
 export const Label = z.string().min(1).max(100);

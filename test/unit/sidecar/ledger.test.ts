@@ -2,6 +2,7 @@ import { chmodSync, readdirSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { LIMITS } from "../../../shared/limits.ts";
 import type { TaskEvent } from "../../../shared/swarm/task.ts";
 import { Ledger, type LedgerLimits } from "../../../sidecar/swarm/ledger.ts";
 import { aTask, scratchDirectory, TASK_ID, taskId } from "./fakes.ts";
@@ -200,6 +201,14 @@ describe("a ledger", () => {
       }),
       { numRuns: 30 },
     );
+  });
+
+  it("S6 lists tasks with long texts cut between characters, and has them whole one by one", () => {
+    const ledger = openLedger();
+    const text = `${"x".repeat(LIMITS.listedTaskTextChars - 2)}🐝🐝`;
+    ledger.begin(aTask({ task: text }), "process", 0);
+    expect(ledger.list()[0]?.task).toBe(`${"x".repeat(LIMITS.listedTaskTextChars - 2)}…`);
+    expect(ledger.get(TASK_ID)?.task).toBe(text);
   });
 
   it("S6 forgets the oldest ended tasks over the limit, never one that runs", () => {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { LIMITS } from "../../../shared/limits.ts";
 import { TelemetryLine } from "../../../shared/protocol/sidecar.ts";
 import { Picture } from "../../../shared/swarm/picture.ts";
 import type { Task } from "../../../shared/swarm/task.ts";
@@ -7,7 +8,8 @@ import { TelemetryPicture } from "../../../sidecar/telemetry/picture.ts";
 import { anAgent, aTask } from "../../support/agents.ts";
 
 const servers = ["a", "b"].map((name) => ({ name, source: "demo" }));
-const fresh = (agentLimit = 100) => new TelemetryPicture({ epoch: "e", servers, nowMs: 0, agentLimit });
+const fresh = (agents = 100, agentsBytes = 1_000_000) =>
+  new TelemetryPicture({ epoch: "e", servers, nowMs: 0, limits: { agents, agentsBytes } });
 
 const agentOf = (server: string, id: string, cpu: number | null = 1) => {
   const agent = anAgent({ agent_id: id, server });
@@ -82,6 +84,52 @@ describe("the sending end's picture", () => {
     picture.applyPoll("a", [], 2);
     picture.applyPoll("b", [agentOf("b", "3"), agentOf("b", "4"), agentOf("b", "5")], 2);
     expect(ids(picture)).toHaveLength(3);
+  });
+
+  it("S6 agents whose JSON has no room are left out, and come when there is", () => {
+    const bytes = JSON.stringify(agentOf("a", "1")).length + 1;
+    const picture = fresh(100, 3 * bytes);
+    picture.applyPoll("a", [agentOf("a", "1"), agentOf("a", "2")], 1);
+    picture.applyPoll("b", [agentOf("b", "3"), agentOf("b", "4")], 1);
+    expect(ids(picture)).toEqual(["a:1", "a:2", "b:3"]);
+    picture.applyPoll("a", [agentOf("a", "1")], 2);
+    picture.applyPoll("b", [agentOf("b", "3"), agentOf("b", "4")], 2);
+    expect(ids(picture)).toEqual(["a:1", "b:3", "b:4"]);
+  });
+
+  const LINE_BREAKER = "\x01";
+  const worstTask = (n: number) => ({
+    ...taskNumber(n, n),
+    task: LINE_BREAKER.repeat(LIMITS.taskTextBytes),
+    swarmId: LINE_BREAKER.repeat(200),
+  });
+
+  it("S6 the texts of tasks are cut, so that they cannot break a line", () => {
+    const picture = fresh();
+    const cut = `${LINE_BREAKER.repeat(LIMITS.listedTaskTextChars - 1)}…`;
+    expect(picture.applyTask(worstTask(1), 1)?.change.tasks?.[0]?.task).toBe(cut);
+    expect(picture.snapshot([worstTask(1)], 1).tasks[0]?.task).toBe(cut);
+    expect(picture.snapshot([taskNumber(1, 1)], 1).tasks).toEqual([taskNumber(1, 1)]);
+  });
+
+  it.each([
+    ["all that is allowed", 500],
+    ["an id and little else", 0],
+  ])("S6 the largest picture fits a line, and so does its replacement: agents with %s", (_, words) => {
+    const picture = new TelemetryPicture({ epoch: "e", servers, nowMs: 0 });
+    const text = LINE_BREAKER.repeat(words);
+    const worst = (n: number) => ({
+      ...anAgent({ agent_id: `${LINE_BREAKER.repeat(194)}${n}`, server: "a", name: text, swarm_id: text }),
+      current_task: text,
+    });
+    const from = (first: number) => Array.from({ length: 6_000 }, (_, n) => worst(first + n));
+    const tasks = Array.from({ length: 100 }, (_, n) => worstTask(n));
+    const sizes = [100_000, 200_000].flatMap((first) => [
+      JSON.stringify(picture.applyPoll("a", from(first), 1)).length,
+      JSON.stringify(picture.snapshot(tasks, 1)).length,
+    ]);
+    expect(Math.min(...sizes)).toBeGreaterThan(LIMITS.agentsBytes / 2);
+    expect(Math.max(...sizes)).toBeLessThan(LIMITS.telemetryLineBytes);
   });
 
   it("H9 a snapshot has the hundred tasks that changed last, in whatever order they come", () => {
