@@ -37,6 +37,7 @@ const MIGRATIONS = [
   ) STRICT, WITHOUT ROWID;
   `,
   "ALTER TABLE tasks ADD COLUMN never_ran INTEGER NOT NULL DEFAULT 0",
+  "CREATE TABLE remembered (task_id TEXT PRIMARY KEY, fingerprint TEXT NOT NULL) STRICT",
 ];
 
 /**

@@ -21,9 +21,15 @@ export const prepareStatements = (db: DatabaseSync) => ({
   askStop: db.prepare("UPDATE tasks SET stop_asked = ? WHERE task_id = ?"),
   list: db.prepare("SELECT * FROM tasks ORDER BY created_at DESC, rowid DESC LIMIT ?"),
   unfinished: db.prepare("SELECT * FROM tasks WHERE ended_at IS NULL ORDER BY created_at, rowid"),
-  forgetEnded: db.prepare(
-    `DELETE FROM tasks WHERE task_id IN (SELECT task_id FROM tasks WHERE ended_at IS NOT NULL
-     ORDER BY ended_at DESC, rowid DESC LIMIT -1 OFFSET ?)`,
+  overdue: db.prepare(
+    "SELECT * FROM tasks WHERE ended_at IS NOT NULL ORDER BY ended_at DESC, rowid DESC LIMIT -1 OFFSET ?",
+  ),
+  delete: db.prepare("DELETE FROM tasks WHERE task_id = ?"),
+  keepFingerprint: db.prepare("INSERT INTO remembered (task_id, fingerprint) VALUES (?, ?)"),
+  fingerprint: db.prepare("SELECT fingerprint FROM remembered WHERE task_id = ?"),
+  // Row ids only go up, for the highest is never deleted.
+  forgetRemembered: db.prepare(
+    "DELETE FROM remembered WHERE rowid <= (SELECT max(rowid) FROM remembered) - ?",
   ),
   append: db.prepare(
     "INSERT INTO events (task_id, seq, timestamp, kind, stream, text, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -8,6 +8,7 @@ import { LIMITS } from "../../shared/limits.ts";
 import type { CreateTask } from "../../shared/protocol/sidecar.ts";
 import { hasEnded, Task, type TaskEvent } from "../../shared/swarm/task.ts";
 import type { Executor } from "./executor.ts";
+import { fingerprintOfRow, refusalOf, sameOrThrow } from "./ledger-idempotency.ts";
 import { readEvent, readTask, storeState, Unfinished } from "./ledger-rows.ts";
 import { openDatabase } from "./ledger-schema.ts";
 import { prepareStatements, type Statements } from "./ledger-statements.ts";
@@ -23,8 +24,8 @@ export type TaskPatch = Partial<
 /** A row's own cost, so that many tiny events count as well. */
 const EVENT_BYTES = 64;
 
-/** Bounds that a test may want to be small; both say what they mean in `LIMITS`. */
-export type LedgerLimits = { taskOutputBytes: number; endedTasks: number };
+/** Bounds that a test may want to be small; all say what they mean in `LIMITS`. */
+export type LedgerLimits = { taskOutputBytes: number; endedTasks: number; rememberedTasks: number };
 
 type NewEvent = { timestamp: number; kind: TaskEvent["kind"]; stream: string | null; text: string };
 
@@ -44,13 +45,16 @@ export class Ledger {
   /**
    * Writes a task down before anything is run for it, durably even against a loss of power. A task that is
    * there already is given back as it is, unless it never ran: then it begins anew. At most `endedTasks`
-   * ended ones are remembered.
-   * @throws HivegateError `idempotency_conflict` when the id was used for something else
+   * ended ones are kept; of `rememberedTasks` before them it is known that they are not to be run again.
+   * @throws HivegateError `idempotency_conflict` when the id was used for something else, `task_ended` when
+   * the task is one of those no longer kept
    */
   begin(create: CreateTask, method: Executor["method"], nowMs: number): { task: Task; created: boolean } {
     const row = this.#statements.get.get(create.taskId);
     const known = row && sameOrThrow(row, create);
     if (known && row.never_ran !== 1) return { task: known, created: false };
+    const remembered = this.#statements.fingerprint.get(create.taskId);
+    if (remembered) throw refusalOf(remembered.fingerprint, create);
     const { taskId, task: text, priority } = create;
     this.#db.exec("PRAGMA synchronous = FULL");
     try {
@@ -88,7 +92,7 @@ export class Ledger {
       this.#append(taskId, { timestamp: nowMs, kind: "state", stream: null, text: storeState(task) });
       if (hasEnded(state)) {
         this.#heads.delete(taskId);
-        this.#statements.forgetEnded.run(this.#limits.endedTasks);
+        this.#forgetOverdue();
       }
       return task;
     });
@@ -195,6 +199,16 @@ export class Ledger {
     return head;
   }
 
+  /** Deletes ended tasks over the limit; those that ran leave behind what keeps them from running again. */
+  #forgetOverdue(): void {
+    for (const row of this.#statements.overdue.all(this.#limits.endedTasks)) {
+      const taskId = String(row.task_id);
+      if (row.never_ran !== 1) this.#statements.keepFingerprint.run(taskId, fingerprintOfRow(row));
+      this.#statements.delete.run(taskId);
+    }
+    this.#statements.forgetRemembered.run(this.#limits.rememberedTasks);
+  }
+
   #require(taskId: string): Task {
     const task = this.get(taskId);
     if (!task) throw new HivegateError("unknown_task");
@@ -215,14 +229,4 @@ export class Ledger {
       throw thrown;
     }
   }
-}
-
-function sameOrThrow(row: Record<string, unknown>, create: CreateTask): Task {
-  const task = readTask(row);
-  const same =
-    task.task === create.task &&
-    task.priority === create.priority &&
-    row.verbose === (create.verbose ? 1 : 0);
-  if (!same) throw new HivegateError("idempotency_conflict");
-  return task;
 }

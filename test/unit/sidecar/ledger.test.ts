@@ -162,7 +162,11 @@ describe("a ledger", () => {
   });
 
   it("S6 drops the oldest output over the limit and says so with a gap", () => {
-    const ledger = openLedger(scratchDirectory(), { taskOutputBytes: 1_000, endedTasks: 10 });
+    const ledger = openLedger(scratchDirectory(), {
+      taskOutputBytes: 1_000,
+      endedTasks: 10,
+      rememberedTasks: 10,
+    });
     ledger.begin(aTask(), "process", 0);
     for (let n = 0; n < 50; n++) ledger.addOutput(TASK_ID, "stdout", `line ${n}`, n);
     const [gap, first, ...rest] = ledger.events(TASK_ID, 3, 100);
@@ -180,7 +184,11 @@ describe("a ledger", () => {
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const ledger = new Ledger(scratchDirectory(), { taskOutputBytes: 1_500, endedTasks: 10 });
+        const ledger = new Ledger(scratchDirectory(), {
+          taskOutputBytes: 1_500,
+          endedTasks: 10,
+          rememberedTasks: 10,
+        });
         ledger.begin(aTask(), "process", 0);
         let written = 1;
         let seen = 0;
@@ -212,12 +220,47 @@ describe("a ledger", () => {
   });
 
   it("S6 forgets the oldest ended tasks over the limit, never one that runs", () => {
-    const ledger = openLedger(scratchDirectory(), { taskOutputBytes: 10_000, endedTasks: 2 });
+    const ledger = openLedger(scratchDirectory(), {
+      taskOutputBytes: 10_000,
+      endedTasks: 2,
+      rememberedTasks: 10,
+    });
     for (let n = 1; n <= 5; n++) ledger.begin(aTask({ taskId: taskId(n) }), "process", n);
     for (const n of [4, 3, 2, 5]) {
       ledger.change(taskId(n), { state: "completed", endedAt: 100 - n }, 100 - n);
     }
     expect(ledger.list().map((task) => task.taskId)).toEqual([taskId(3), taskId(2), taskId(1)]);
     expect(ledger.events(taskId(5), 0, 10)).toEqual([]);
+  });
+
+  it("H9 runs no task again that is no longer kept, for as long as it is remembered", () => {
+    const directory = scratchDirectory();
+    const limits = { taskOutputBytes: 10_000, endedTasks: 1, rememberedTasks: 2 };
+    const before = openLedger(directory, limits);
+    for (const n of [1, 2, 3, 4]) {
+      before.begin(aTask({ taskId: taskId(n) }), "process", n);
+      before.change(taskId(n), { state: "completed", endedAt: n }, n);
+    }
+    before.close();
+    const ledger = openLedger(directory, limits);
+    const begin = (n: number, change = {}) =>
+      ledger.begin(aTask({ taskId: taskId(n), ...change }), "process", 9);
+    expect(begin(4)).toMatchObject({ created: false, task: { state: "completed" } });
+    for (const n of [2, 3]) {
+      expect(() => begin(n)).toThrow(expect.objectContaining({ code: "task_ended" }));
+      const conflict = expect.objectContaining({ code: "idempotency_conflict" });
+      expect(() => begin(n, { task: "something else" })).toThrow(conflict);
+    }
+    expect(begin(1).created).toBe(true);
+  });
+
+  it("H9 forgets a task that never ran, so that it may be asked for again", () => {
+    const ledger = openLedger(undefined, { taskOutputBytes: 10_000, endedTasks: 1, rememberedTasks: 2 });
+    for (const n of [1, 2]) {
+      ledger.begin(aTask({ taskId: taskId(n) }), "process", n);
+      ledger.change(taskId(n), { state: "failed", endedAt: n, neverRan: true }, n);
+    }
+    expect(ledger.get(taskId(1))).toBeUndefined();
+    expect(ledger.begin(aTask({ taskId: taskId(1) }), "process", 9).created).toBe(true);
   });
 });
