@@ -11,10 +11,14 @@ try {
   console.log(JSON.stringify({ event: "listening", port: sidecar.port, pid: process.pid }));
   const stop = (): void => {
     setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
-    sidecar.close().then(() => process.exit(0));
+    sidecar.close().then(() => process.exit(0), fail);
   };
   for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, stop);
 } catch (thrown) {
+  fail(thrown);
+}
+
+function fail(thrown: unknown): never {
   const expected = thrown instanceof ConfigError || thrown instanceof StartError;
   console.error(expected ? `sidecar: ${thrown.message}` : thrown);
   process.exit(1);
