@@ -1,6 +1,7 @@
 /** One task's process, from its start (or its recovery) to its end. What happens is kept by its record. */
 import { asHivegateError, HivegateError } from "../../shared/errors.ts";
 import type { Task } from "../../shared/swarm/task.ts";
+import { within } from "../mcp/within.ts";
 import type { Executor, Exit, Recovery } from "./executor.ts";
 import type { TaskPatch } from "./ledger.ts";
 import type { Profile, SpawnRequest } from "./profiles/profile.ts";
@@ -127,7 +128,8 @@ export class TaskRun {
   async #stop(asked: Asked): Promise<void> {
     const { executor, stopGraceMs } = this.#context;
     await this.#started.catch(() => {});
-    if (this.#over) return;
+    // Its process has ended: what is missing is the note of it.
+    if (this.#over) return within(this.ended, stopGraceMs, () => new HivegateError("timeout"));
     this.#asked ??= asked;
     this.#noteStop(this.#asked === "stop");
     try {

@@ -327,6 +327,16 @@ describe("controlling a task", () => {
     expect(await ended(tasks)).toMatchObject({ state: "completed" });
   });
 
+  it("H4 waits with the answer until the end of a process that has ended is recorded", async () => {
+    const { tasks, executor, ledger } = start({ recoveryRetryMs: 50, stopGraceMs: 5_000 });
+    await tasks.create(aTask());
+    failChanges(ledger, 1);
+    executor.process.exit(1);
+    await vi.waitFor(() => expect(ledger.change).toHaveBeenCalled());
+    expect(await tasks.control(TASK_ID, "stop")).toMatchObject({ state: "failed", exitCode: 1 });
+    expect(executor.stopped).toEqual([]);
+  });
+
   it("H4 says that a swarm without pause and resume has none", async () => {
     const { tasks, executor } = start();
     await tasks.create(aTask());
