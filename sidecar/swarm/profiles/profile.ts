@@ -10,7 +10,8 @@ export interface Profile {
 
   /**
    * Commands that make the swarm ready for its first task, if it needs any: `check` says whether `argv` has
-   * to be run; both are arguments of the CLI. Run once per start of the sidecar, before the first task.
+   * to be run; both are arguments of the CLI. Run before the
+   * first task, and again before the next one when a task has failed.
    */
   readonly prepare: {
     check: readonly string[];
