@@ -20,6 +20,8 @@ answers() {
     curl --silent --fail --max-time 5 --unix-socket "$SOCKET" http://docker/_ping > /dev/null 2>&1
   fi
 }
+# A process that has ended but is not yet reaped does not count.
+alive() { ps -C "$1" -o stat= | grep -q '^[^Z]'; }
 # busybox that is not static is of no use in a container without libraries.
 static_busybox() { command -v busybox > /dev/null && ! ldd "$(command -v busybox)" > /dev/null 2>&1; }
 
@@ -39,7 +41,10 @@ if answers; then
 fi
 
 # An installed package may have started one that is not up yet; a second daemon would refuse to run beside it.
-if ! pgrep -x dockerd > /dev/null; then
+# One that was killed leaves a file with its pid, which would keep the next from starting.
+if ! alive dockerd; then
+  as_root rm -f /var/run/docker.pid
+  alive containerd || as_root rm -f /var/run/docker/containerd/containerd.pid
   as_root setsid sh -c 'exec dockerd > "$1" 2>&1 < /dev/null' sh "$LOG" &
 fi
 for ((second = 0; second < WAIT_SECONDS; second++)); do
