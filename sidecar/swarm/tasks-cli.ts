@@ -54,11 +54,9 @@ export class SwarmCli {
     return this.#read(await this.#run(list.argv(this.#cli)), list.read);
   }
 
-  /** One swarm; where the CLI has no command for that, it is looked up among all. As `swarms`. */
+  /** One swarm of `swarms`, or none: asked of all, because a CLI may ignore the id that it is given. */
   async swarm(swarmId: string): Promise<Swarm[]> {
-    const { status } = this.#profile;
-    if (!status) return (await this.swarms()).filter((swarm) => swarm.swarmId === swarmId);
-    return this.#read(await this.#run(status.argv(this.#cli, swarmId)), status.read);
+    return (await this.swarms()).filter((swarm) => swarm.swarmId === swarmId);
   }
 
   has(control: Control): boolean {

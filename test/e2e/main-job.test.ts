@@ -91,6 +91,8 @@ describe("the main job, through real processes", () => {
     expect(swarms.find((swarm) => swarm.swarmId === swarmId)).toMatchObject({ status: "active" });
     relay.send({ type: "get_status", swarmId });
     expect((await relay.next("status")).swarms).toHaveLength(1);
+    relay.send({ type: "get_status", swarmId: "--help" });
+    expect((await relay.next("status")).swarms).toEqual([]);
     relay.send({ type: "pause_task", taskId });
     expect(await relay.next("error")).toMatchObject({ code: "not_supported" });
     relay.send({ type: "stop_task", taskId });

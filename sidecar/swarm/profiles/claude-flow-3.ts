@@ -68,9 +68,6 @@ export const claudeFlow3: Profile = {
   },
 
   list: { argv: (cli) => [...cli, ...STATUS], read: readHives },
-  /** The CLI has no status of one swarm (it ignores ids): the directory's hive is told, under its own id. */
-  status: { argv: (cli) => [...cli, ...STATUS], read: readHives },
-
   /** `hive-mind stop`, `pause` and `resume` do not exist; they would print help and exit 0. */
   controls: { stop: null, pause: null, resume: null },
 };

@@ -14,7 +14,6 @@ const SwarmEntry = z.looseObject({
   workerCount: z.number().int().nullable().catch(null),
 });
 const Sessions = z.object({ sessions: z.array(SwarmEntry) });
-const Status = z.object({ swarms: z.array(SwarmEntry) });
 const Success = z.object({ success: z.literal(true) });
 
 const Spawned = z.object({ event: z.literal("spawned"), swarmId: SwarmId });
@@ -46,10 +45,6 @@ export const demo: Profile = {
   list: {
     argv: (cli) => [...cli, "hive-mind", "sessions", "--format", "json"],
     read: (result) => swarmsOf(result, Sessions.safeParse(answerOf(result)).data?.sessions),
-  },
-  status: {
-    argv: (cli, swarmId) => [...cli, "hive-mind", "status", "--format", "json", "--", swarmId],
-    read: (result) => swarmsOf(result, Status.safeParse(answerOf(result)).data?.swarms),
   },
   controls: {
     stop: {

@@ -34,12 +34,6 @@ export interface Profile {
   /** argv that lists the swarms, and how its output is read; null where the CLI has nothing of the kind. */
   readonly list: { argv(cli: readonly string[]): string[]; read(result: CommandResult): Swarm[] } | null;
 
-  /** argv that tells one swarm's status, as `list`. */
-  readonly status: {
-    argv(cli: readonly string[], swarmId: string): string[];
-    read(result: CommandResult): Swarm[];
-  } | null;
-
   /** argv for each control the CLI really has; null: answered with `not_supported`, never with a success. */
   readonly controls: Record<
     "stop" | "pause" | "resume",

@@ -137,7 +137,6 @@ export const fakeProfile = (overrides: Partial<Profile> = {}): Profile => ({
           detail: null,
         })),
   },
-  status: null,
   controls: { stop: null, pause: null, resume: null },
   ...overrides,
 });

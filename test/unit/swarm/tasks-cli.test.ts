@@ -63,18 +63,22 @@ describe("a swarm that has to be made ready", () => {
 describe("many commands of a swarm's CLI", () => {
   afterEach(() => vi.useRealTimers());
 
-  /** A CLI with a command for each swarm's status, which runs until `endOne` ends the oldest. */
+  /** A CLI with a command to stop each swarm, which runs until `endOne` ends the oldest. */
   function busyCli() {
     const running: ((result: CommandResult) => void)[] = [];
     const { cli, executor } = cliWith({
-      status: { argv: (cli, swarmId) => [...cli, "status", swarmId], read: () => [] },
+      controls: {
+        stop: { argv: (cli, swarmId) => [...cli, "stop", swarmId], succeeded: () => true },
+        pause: null,
+        resume: null,
+      },
     });
     executor.answer = () => {
       const { promise, resolve } = Promise.withResolvers<CommandResult>();
       running.push(resolve);
       return promise;
     };
-    const ask = (count: number) => Array.from({ length: count }, (_, i) => cli.swarm(`s-${i}`));
+    const ask = (count: number) => Array.from({ length: count }, (_, i) => cli.control("stop", `s-${i}`));
     return { ask, running, endOne: () => running.shift()?.(succeeded("")) };
   }
   const settled = () => vi.advanceTimersByTimeAsync(0);
