@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { HiveId } from "../shared/protocol/ids.ts";
 import { containerName, flag, integer, json, keys, listOf, oneOf, passedOn } from "./config-variables.ts";
-import { McpServerConfigs } from "./mcp/servers.ts";
+import { McpServerConfigs, serverNameOf } from "./mcp/servers.ts";
 
 export type Config = {
   /** HIVE_ID (`default`): the one hive that this sidecar serves. */
@@ -55,7 +55,7 @@ export type Config = {
    * MCP_CIRCUIT_BREAKER_RETRY_DELAY_MS (1000): checked now, for the circuit breakers to come.
    */
   breaker: { failureThreshold: number; timeoutMs: number; retryDelayMs: number };
-  /** MCP_SERVERS (one demo server on 127.0.0.1:9500): JSON list of `{name, profile, host, port, token?}`. */
+  /** MCP_SERVERS (one of SWARM_PROFILE's kind on 127.0.0.1:9500): JSON list of `{name, profile, host, port, token?}`. */
   mcpServers: z.infer<typeof McpServerConfigs>;
   /** ORCHESTRATOR_WS_URL (`ws://multi-agent-container:3002/ws`). */
   orchestratorUrl: string;
@@ -108,7 +108,9 @@ export function readConfig(env: Record<string, string | undefined>): Config {
       timeoutMs: v.MCP_CIRCUIT_BREAKER_TIMEOUT_MS,
       retryDelayMs: v.MCP_CIRCUIT_BREAKER_RETRY_DELAY_MS,
     },
-    mcpServers: v.MCP_SERVERS,
+    mcpServers: v.MCP_SERVERS ?? [
+      { name: serverNameOf(v.SWARM_PROFILE), profile: v.SWARM_PROFILE, host: "127.0.0.1", port: 9_500 },
+    ],
     orchestratorUrl: v.ORCHESTRATOR_WS_URL,
     healthUrl: v.MCP_HEALTH_URL ?? null,
     logLevel: v.LOG_LEVEL,
@@ -140,9 +142,7 @@ const Variables = z.object({
   MCP_CIRCUIT_BREAKER_FAILURE_THRESHOLD: integer(1, 1_000).default(5),
   MCP_CIRCUIT_BREAKER_TIMEOUT_MS: integer(1, 60 * MINUTE_MS).default(60_000),
   MCP_CIRCUIT_BREAKER_RETRY_DELAY_MS: integer(1, 10 * MINUTE_MS).default(1_000),
-  MCP_SERVERS: json
-    .pipe(McpServerConfigs)
-    .default([{ name: "demo", profile: "demo", host: "127.0.0.1", port: 9_500 }]),
+  MCP_SERVERS: json.pipe(McpServerConfigs).optional(),
   ORCHESTRATOR_WS_URL: z
     .url({ protocol: /^wss?$/, error: "expected a ws:// or wss:// address" })
     .default("ws://multi-agent-container:3002/ws"),

@@ -7,6 +7,9 @@ import { McpConnection } from "./connection.ts";
 export const McpProfileName = z.enum(["demo", "claude-flow@3"]);
 export type McpProfileName = z.infer<typeof McpProfileName>;
 
+/** What a swarm's own server is called where nobody gave it a name: its kind, without the version. */
+export const serverNameOf = (profile: McpProfileName): string => profile.replace(/@.*$/, "");
+
 export const McpServerConfig = z.object({
   name: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, "a server's name is a-z, 0-9, _ and -, at most 63"),
   profile: McpProfileName,

@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { docker, dockerAvailable } from "../support/docker.ts";
+import { HivegateClient } from "../../shared/client/rest.ts";
+import { CLAUDE_FLOW_CLI, startClaudeFlow } from "../support/claude-flow.ts";
+import { docker, dockerAvailable, TestContainers } from "../support/docker.ts";
 import { npmStart, startEnv } from "../support/npm-start.ts";
+import { connectSocket } from "../support/socket-client.ts";
 
 describe.skipIf(!(await dockerAvailable()))("npm start -- --docker", () => {
+  const containers = new TestContainers();
   let env: Record<string, string>;
   let clean: () => Promise<void>;
   beforeAll(async () => {
@@ -23,6 +27,26 @@ describe.skipIf(!(await dockerAvailable()))("npm start -- --docker", () => {
     child.kill("SIGINT");
     expect(await exited).toBe(0);
     await expect(docker.getContainer("hivegate-demo").inspect()).rejects.toMatchObject({ statusCode: 404 });
+  });
+
+  it("U3 H1 S2 works with a container that runs claude-flow already, and finds its MCP server", async () => {
+    const container = await startClaudeFlow(containers, { claude: { runsForMs: 500 } });
+    const settings = { MULTI_AGENT_CONTAINER_NAME: container.name, CLAUDE_FLOW_PATH: CLAUDE_FLOW_CLI };
+    const { child, exited, until } = npmStart({ ...env, ...settings }, ["--docker"]);
+    const [, url = "", token = ""] = await until(/Page {4}(http:\S+)\/#token=(\S+)/);
+    await until(/Ctrl-C stops everything/);
+    const client = new HivegateClient({ baseUrl: url, hive: "default", token });
+    const { task } = await client.createTask({ task: "Build a REST API" });
+    const stream = await connectSocket(url, "/v1/hives/default/stream", token);
+    await stream.next("snapshot");
+    await stream.next("agent_update", ({ payload }) => payload.agents.length > 0, 20_000);
+    for await (const event of client.events(task.taskId, { after: 0 })) {
+      if (event.kind === "state") expect(event.task.state).not.toBe("failed");
+    }
+    stream.close();
+    child.kill("SIGINT");
+    expect(await exited).toBe(0);
+    await containers.removeAll();
   });
 
   it("H8 says in one line that a container named by MULTI_AGENT_CONTAINER_NAME is not there", async () => {

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { buildDemoImage, DEMO_CLI } from "../../container/image.ts";
 import { ContainerError } from "../../container/rootfs.ts";
 import { startContainer } from "../../container/start-container.ts";
+import { McpProfileName, serverNameOf } from "../../mcp/servers.ts";
 import { type Children, StartError } from "./children.ts";
 
 const DEMO_MAIN = fileURLToPath(new URL("../../demo/main.ts", import.meta.url));
@@ -59,22 +60,45 @@ export async function containerSwarm(): Promise<Swarm> {
 }
 
 async function existingContainer(docker: Dockerode, name: string): Promise<Swarm> {
-  const running = await docker
+  const found = await docker
     .getContainer(name)
     .inspect()
-    .then(({ State }) => State.Running)
     .catch(() => null);
-  if (running === null) throw new StartError(`MULTI_AGENT_CONTAINER_NAME: there is no container ${name}`);
-  if (!running)
+  if (!found) throw new StartError(`MULTI_AGENT_CONTAINER_NAME: there is no container ${name}`);
+  if (!found.State.Running)
     throw new StartError(
       `MULTI_AGENT_CONTAINER_NAME: container ${name} is not running: docker start ${name}`,
     );
-  const { SWARM_PROFILE = "claude-flow@3" } = process.env;
+  const profile = McpProfileName.safeParse(process.env.SWARM_PROFILE ?? "claude-flow@3");
+  if (!profile.success) {
+    throw new StartError(`SWARM_PROFILE: expected one of ${McpProfileName.options.join(", ")}`);
+  }
+  const mcp = {
+    name: serverNameOf(profile.data),
+    profile: profile.data,
+    ...placeOf(found.NetworkSettings, 9500),
+  };
+  const orchestrator = placeOf(found.NetworkSettings, 3002);
   return {
     description: `container ${name}`,
-    env: { SWARM_PROFILE, SWARM_EXECUTOR: "docker", MULTI_AGENT_CONTAINER_NAME: name },
+    env: {
+      SWARM_PROFILE: profile.data,
+      SWARM_EXECUTOR: "docker",
+      MULTI_AGENT_CONTAINER_NAME: name,
+      MCP_SERVERS: process.env.MCP_SERVERS ?? JSON.stringify([mcp]),
+      ORCHESTRATOR_WS_URL:
+        process.env.ORCHESTRATOR_WS_URL ?? `ws://${orchestrator.host}:${orchestrator.port}/ws`,
+    },
     stop: async () => {},
   };
+}
+
+/** Where this host reaches a container's port: as it is published, else at the container's own address. */
+function placeOf(network: Dockerode.ContainerInspectInfo["NetworkSettings"], port: number) {
+  const [published] = network.Ports[`${port}/tcp`] ?? [];
+  if (published) return { host: "127.0.0.1", port: Number(published.HostPort) };
+  const addresses = Object.values(network.Networks).map(({ IPAddress }) => IPAddress);
+  return { host: addresses.find((address) => address !== "") ?? "127.0.0.1", port };
 }
 
 async function demoContainer(docker: Dockerode): Promise<Swarm> {
