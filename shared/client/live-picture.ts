@@ -1,6 +1,6 @@
 import type { GatewayFrame, SeenAgent } from "../protocol/gateway.ts";
 import type { ServerState } from "../protocol/sidecar.ts";
-import { TASKS_KEPT } from "../swarm/picture.ts";
+import { keepTask } from "../swarm/picture.ts";
 import type { Task } from "../swarm/task.ts";
 
 type Update = GatewayFrame & { type: "agent_update" };
@@ -62,16 +62,6 @@ export class LivePicture {
     for (const agent of payload.agents) this.agents.set(agent.agent_id, agent);
     for (const id of payload.removed ?? []) this.agents.delete(id);
     if (payload.servers) this.servers = payload.servers;
-    for (const task of payload.tasks ?? []) this.#keepTask(task);
-  }
-
-  #keepTask(task: Task): void {
-    // Deleting first moves the task to the end: the first in the map is the one longest unchanged.
-    this.tasks.delete(task.taskId);
-    this.tasks.set(task.taskId, task);
-    for (const id of this.tasks.keys()) {
-      if (this.tasks.size <= TASKS_KEPT) break;
-      this.tasks.delete(id);
-    }
+    for (const task of payload.tasks ?? []) keepTask(this.tasks, task);
   }
 }

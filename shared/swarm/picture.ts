@@ -50,19 +50,20 @@ export class Picture {
     for (const agent of change.agents ?? []) this.agents.set(agent.agent_id, agent);
     for (const id of change.removed ?? []) this.agents.delete(id);
     if (change.servers) this.servers = change.servers;
-    for (const task of change.tasks ?? []) this.#keepTask(task);
-  }
-
-  #keepTask(task: Task): void {
-    // Deleting first moves the task to the end: the first in the map is the one longest unchanged.
-    this.tasks.delete(task.taskId);
-    this.tasks.set(task.taskId, task);
-    for (const id of this.tasks.keys()) {
-      if (this.tasks.size <= TASKS_KEPT) break;
-      this.tasks.delete(id);
-    }
+    for (const task of change.tasks ?? []) keepTask(this.tasks, task);
   }
 }
 
 /** Tasks in a picture; the ledger at the sidecar keeps more. */
 export const TASKS_KEPT = 100;
+
+/** Puts a new or changed task among those kept; beyond the limit the one longest unchanged goes. */
+export function keepTask(tasks: Map<string, Task>, task: Task): void {
+  // Deleting first moves the task to the end: the first in the map is the one longest unchanged.
+  tasks.delete(task.taskId);
+  tasks.set(task.taskId, task);
+  for (const id of tasks.keys()) {
+    if (tasks.size <= TASKS_KEPT) break;
+    tasks.delete(id);
+  }
+}
