@@ -18,7 +18,7 @@ export default defineConfig({
       kind("unit", 1, { timeoutMs: 10_000, parallel: true }),
       "test/workerd/vitest.config.ts",
       kind("e2e", 3, { timeoutMs: 60_000, parallel: false }),
-      kind("docker", 4, { timeoutMs: 180_000, parallel: false }),
+      kind("docker", 4, { timeoutMs: 300_000, parallel: false }),
       kind("browser", 5, { timeoutMs: 60_000, parallel: false }),
     ],
   },
