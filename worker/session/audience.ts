@@ -50,10 +50,17 @@ export class Audience {
     this.#groups.delete(key);
   }
 
-  /** Sends a session its snapshot; without a picture yet, it gets one as soon as there is. */
+  /**
+   * Sends a session its snapshot. Without a picture yet it gets one as soon as there is, and hears if that
+   * may take a while.
+   */
   sync(session: Session): void {
     const group = this.#groups.get(viewKey(viewOf(session.state)));
-    if (!group || this.picture.epoch === null) return;
+    if (!group) return;
+    if (this.picture.epoch === null) {
+      if (this.#live === false) this.#ports.deliver(session, this.#status(false));
+      return;
+    }
     this.#ports.deliver(session, this.#snapshotOf(group));
     this.#ports.synced(session);
   }
@@ -98,11 +105,15 @@ export class Audience {
   }
 
   #announce(live: boolean): void {
-    const frame: GatewayFrame = { type: "hive_status", live, timestamp: this.#ports.clock.now() };
-    const text = JSON.stringify(frame);
+    const text = this.#status(live);
     for (const group of this.#groups.values()) {
       for (const session of group.sessions) this.#ports.deliver(session, text);
     }
+  }
+
+  #status(live: boolean): string {
+    const frame: GatewayFrame = { type: "hive_status", live, timestamp: this.#ports.clock.now() };
+    return JSON.stringify(frame);
   }
 
   #snapshotOf(group: Group): string {

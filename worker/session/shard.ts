@@ -53,7 +53,8 @@ export class Shard {
       clock: ports.clock,
       deliver,
       synced: (session) => {
-        if (session.state.synced) return;
+        // Sending the snapshot may have ended the session.
+        if (session.state.synced || !this.#isHere(session)) return;
         session.state = { ...session.state, synced: true };
         session.socket.save(session.state);
       },

@@ -120,6 +120,34 @@ describe("a shard", () => {
     expect(types()).toEqual(["welcome", "snapshot", "snapshot"]);
   });
 
+  it("S4 tells a newcomer that the sidecar is away, also when there never was a picture", () => {
+    const { shard, connect, feed } = setUp();
+    const first = connect("stream");
+    const hive = feed();
+    shard.feedConnected(hive);
+    shard.feedReceived(hive, JSON.stringify({ type: "lost" } satisfies FeedMessage));
+    const second = connect("stream");
+    for (const { frames } of [first, second]) {
+      expect(frames.at(-1)).toMatchObject({ type: "hive_status", live: false });
+    }
+  });
+
+  it("S6 serves the others when a socket has gone in the middle of a broadcast", () => {
+    const { shard, connect, feed } = setUp();
+    const gone = connect("stream");
+    const other = connect("stream");
+    gone.socket.send = () => {
+      throw new Error("closed");
+    };
+    gone.socket.save = () => {
+      throw new Error("closed");
+    };
+    const hive = feed();
+    shard.feedConnected(hive);
+    shard.feedReceived(hive, JSON.stringify(SYNC));
+    expect(other.types()).toEqual(["welcome", "snapshot"]);
+  });
+
   it("S1 pushes nothing on demand but what is asked for, and S5 has no timer when nothing is due", async () => {
     const { shard, connect, feed, clock } = setUp();
     const { socket, types } = connect("stream");
