@@ -1,7 +1,9 @@
 /** A gateway's end of a WebSocket, for tests of the client library. */
+
 import type { OpenSocket, SocketEvents } from "../../../shared/client/web-socket.ts";
 import type { GatewayFrame, SeenAgent } from "../../../shared/protocol/gateway.ts";
 import type { Task } from "../../../shared/swarm/task.ts";
+import { aTask } from "../../support/agents.ts";
 
 export class FakeGateway {
   readonly dials: { url: string; protocols: string[] }[] = [];
@@ -72,19 +74,8 @@ export const agent = (id: string, status = "working"): SeenAgent => ({
 
 export const TASK_ID = "0192d1a0-0000-4000-8000-000000000001";
 
-export const task = (state: Task["state"], taskId = TASK_ID): Task => ({
-  taskId,
-  task: "count primes below 10",
-  priority: "Medium",
-  state,
-  method: "process",
-  swarmId: null,
-  createdAt: 1,
-  startedAt: 2,
-  endedAt: null,
-  exitCode: null,
-  error: null,
-});
+export const task = (state: Task["state"], taskId = TASK_ID): Task =>
+  aTask({ taskId, state, method: "process" });
 
 export const snapshot = (offset: number, agents: SeenAgent[], epoch = "e"): GatewayFrame => ({
   type: "snapshot",
