@@ -1,13 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { HivegateClient } from "../../shared/client/rest.ts";
 import type { TaskEvent } from "../../shared/swarm/task.ts";
 import { CLAUDE_FLOW_CLI, startClaudeFlow } from "../support/claude-flow.ts";
 import { dockerAvailable, processesOf, TestContainers } from "../support/docker.ts";
-import { newSecret, type RunningGateway, startGateway } from "../support/gateway.ts";
-import { type Sidecar, startSidecar } from "../support/sidecar.ts";
+import { type DockerSystem, startDockerSystem } from "../support/docker-system.ts";
 import { connectSocket } from "../support/socket-client.ts";
 
 /**
@@ -17,40 +12,27 @@ import { connectSocket } from "../support/socket-client.ts";
 describe.skipIf(!(await dockerAvailable()))("the main job with claude-flow in a container", () => {
   const containers = new TestContainers();
   let container: Awaited<ReturnType<typeof startClaudeFlow>>;
-  let dir: string;
-  let sidecar: Sidecar;
-  let gateway: RunningGateway;
-  let sidecarEnv: Record<string, string>;
-  let client: HivegateClient;
+  let system: DockerSystem;
 
   beforeAll(async () => {
     container = await startClaudeFlow(containers, { claude: { runsForMs: 4_000 } });
-    dir = await mkdtemp(join(tmpdir(), "hivegate-docker-"));
-    const keys = { test: newSecret() };
-    sidecarEnv = {
-      SIDECAR_KEYS: JSON.stringify(keys),
-      SIDECAR_STATE_DIR: dir,
+    system = await startDockerSystem({
       SWARM_PROFILE: "claude-flow@3",
-      SWARM_EXECUTOR: "docker",
       MULTI_AGENT_CONTAINER_NAME: container.name,
       CLAUDE_FLOW_PATH: CLAUDE_FLOW_CLI,
       MCP_SERVERS: JSON.stringify([
         { name: "claude-flow", profile: "claude-flow@3", host: "127.0.0.1", port: container.mcpPort },
       ]),
-    };
-    sidecar = await startSidecar({ env: sidecarEnv });
-    gateway = await startGateway({ sidecarUrl: sidecar.url, keys });
-    client = new HivegateClient({ baseUrl: gateway.url, hive: "default", token: await gateway.token() });
+    });
   });
 
   afterAll(async () => {
-    await gateway?.stop();
-    await sidecar?.stop();
+    await system?.stop();
     await containers.removeAll();
-    if (dir) await rm(dir, { recursive: true, force: true });
   });
 
   it("H1 H2 S2 a WebSocket client starts a swarm by docker exec, and sees its agents over MCP and its output", async () => {
+    const { gateway } = system;
     const token = await gateway.token();
     const stream = await connectSocket(gateway.url, "/v1/hives/default/stream", token);
     const relay = await connectSocket(gateway.url, "/v1/hives/default/relay", token, { as: "subprotocol" });
@@ -87,6 +69,7 @@ describe.skipIf(!(await dockerAvailable()))("the main job with claude-flow in a 
   });
 
   it("H4 lists the swarm and its status as the CLI tells them, and refuses what the CLI has not", async () => {
+    const { client } = system;
     const { swarms, method } = await client.swarms();
     expect(method).toBe("docker-exec");
     expect(swarms).toMatchObject([{ status: "active", topology: expect.any(String) }]);
@@ -100,10 +83,9 @@ describe.skipIf(!(await dockerAvailable()))("the main job with claude-flow in a 
   });
 
   it("H9 Q3 waits for a task after the sidecar was killed: one run, and what nobody saw is not made up", async () => {
+    const { client } = system;
     const { task } = await client.createTask({ task: "survive" });
-    const port = new URL(sidecar.url).port;
-    await sidecar.kill("SIGKILL");
-    sidecar = await startSidecar({ env: { ...sidecarEnv, SIDECAR_PORT: port } });
+    await system.killAndRestartSidecar();
     const events: TaskEvent[] = [];
     for await (const event of client.events(task.taskId, { after: 0 })) events.push(event);
     expect(events.some(({ kind }) => kind === "gap")).toBe(true);

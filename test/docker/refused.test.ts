@@ -1,22 +1,15 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { CreateTaskResult } from "../../shared/protocol/sidecar.ts";
 import { buildDemoImage, DEMO_CLI } from "../../sidecar/container/image.ts";
 import { docker, dockerAvailable, TestContainers } from "../support/docker.ts";
-import { newSecret, type RunningGateway, startGateway } from "../support/gateway.ts";
-import { type Sidecar, startSidecar } from "../support/sidecar.ts";
+import { type DockerSystem, startDockerSystem } from "../support/docker-system.ts";
 
 const Refusal = z.object({ code: z.string(), message: z.string(), retryable: z.boolean() });
 
 describe.skipIf(!(await dockerAvailable()))("a task that Docker cannot run", () => {
   const containers = new TestContainers();
-  const keys = { test: newSecret() };
-  const dirs: string[] = [];
-  const sidecars: Sidecar[] = [];
-  const gateways: RunningGateway[] = [];
+  const systems: DockerSystem[] = [];
   let container: string;
 
   beforeAll(async () => {
@@ -25,29 +18,20 @@ describe.skipIf(!(await dockerAvailable()))("a task that Docker cannot run", () 
   });
 
   afterAll(async () => {
-    for (const running of [...gateways, ...sidecars]) await running.stop();
+    for (const system of systems) await system.stop();
     await containers.removeAll();
-    for (const dir of dirs) await rm(dir, { recursive: true, force: true });
   });
 
   /** What a client at the edge is told when it asks for a task, twice with the same key if need be. */
   async function asker(env: Record<string, string>) {
-    const dir = await mkdtemp(join(tmpdir(), "hivegate-docker-"));
-    dirs.push(dir);
-    const sidecar = await startSidecar({
-      env: {
-        SIDECAR_KEYS: JSON.stringify(keys),
-        SIDECAR_STATE_DIR: dir,
-        SWARM_EXECUTOR: "docker",
-        MULTI_AGENT_CONTAINER_NAME: container,
-        CLAUDE_FLOW_PATH: DEMO_CLI,
-        ENABLE_MCP_TELEMETRY: "false",
-        ...env,
-      },
+    const system = await startDockerSystem({
+      MULTI_AGENT_CONTAINER_NAME: container,
+      CLAUDE_FLOW_PATH: DEMO_CLI,
+      ENABLE_MCP_TELEMETRY: "false",
+      ...env,
     });
-    sidecars.push(sidecar);
-    const gateway = await startGateway({ sidecarUrl: sidecar.url, keys });
-    gateways.push(gateway);
+    systems.push(system);
+    const { gateway } = system;
     const token = await gateway.token();
     return async () => {
       const response = await fetch(`${gateway.url}/v1/hives/default/tasks`, {
