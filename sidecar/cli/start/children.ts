@@ -1,6 +1,7 @@
 /** The processes that `npm start` runs: started in order, stopped in reverse, none left behind. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { stripVTControlCharacters } from "node:util";
 
 /** What ends `npm start` with one line and exit code 1. */
 export class StartError extends Error {}
@@ -81,7 +82,9 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
+/** The line that tells the most: the last one marked as an error, else the last. */
 const explain = (lines: string[]): string => {
-  const said = lines.filter((line) => line.trim() !== "");
-  return said.length > 0 ? `: ${said.at(-1)}` : "";
+  const said = lines.map((line) => stripVTControlCharacters(line).trim()).filter((line) => line !== "");
+  const line = said.findLast((each) => each.includes("[ERROR]")) ?? said.at(-1);
+  return line === undefined ? "" : `: ${line}`;
 };
