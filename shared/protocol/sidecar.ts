@@ -70,15 +70,58 @@ export const SwarmStatus = z.object({
 });
 export type SwarmStatus = z.infer<typeof SwarmStatus>;
 
-/** An MCP server as the picture shows it. `stale_since` is when its data stopped being fresh. */
+/** A circuit breaker as clients see it. `retry_at` is when an open one lets the next probe through. */
+export const Circuit = z.object({
+  state: z.enum(["closed", "open", "half_open"]),
+  since: Timestamp,
+  retry_at: Timestamp.nullable(),
+});
+export type Circuit = z.infer<typeof Circuit>;
+
+/**
+ * An MCP server as the picture shows it. `stale_since` is when its data stopped being fresh. Servers of one
+ * `pool` tell of the same agents, and any one of them is asked.
+ */
 export const ServerState = z.object({
   server: z.string(),
+  pool: z.string(),
   server_source: z.string(),
   status: z.enum(["available", "unavailable"]),
   agents: z.number().int(),
   stale_since: Timestamp.nullable(),
+  circuit: Circuit,
 });
 export type ServerState = z.infer<typeof ServerState>;
+
+/** How a swarm is put together, as far as its server says. */
+export const SwarmTopology = z.object({
+  swarm_id: z.string().min(1).max(200),
+  server: z.string(),
+  server_source: z.string(),
+  /** As the server calls it: `mesh`, `hierarchical`, … */
+  topology: z.string().nullable(),
+  status: z.string().nullable(),
+  /** The agent that leads: its id. */
+  coordinator: z.string().nullable(),
+  agents: z.number().int().nullable(),
+  max_agents: z.number().int().nullable(),
+});
+export type SwarmTopology = z.infer<typeof SwarmTopology>;
+
+/** What the swarm's container uses, as Docker's statistics say. */
+export const ContainerFigures = z.object({
+  container: z.string(),
+  /** Percent of one core. */
+  cpu_usage: z.number().nullable(),
+  memory_bytes: z.number().nullable(),
+  memory_limit_bytes: z.number().nullable(),
+  network_received_bytes: z.number().nullable(),
+  network_sent_bytes: z.number().nullable(),
+  processes: z.number().int().nullable(),
+  /** When Docker measured. */
+  timestamp: Timestamp,
+});
+export type ContainerFigures = z.infer<typeof ContainerFigures>;
 
 /** Changed agents whole, removed ones by id; changed tasks whole. Lists are left out when empty. */
 export const TelemetryChange = z.object({

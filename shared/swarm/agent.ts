@@ -27,7 +27,11 @@ export const AgentPerformance = z.object({
 });
 export type AgentPerformance = z.infer<typeof AgentPerformance>;
 
-/** One agent, as clients see it. `server` names the MCP server that told of it. */
+/** What an upstream says about an agent's neural network. */
+export const NeuralInfo = z.object({ cognitive_pattern: z.string().nullable(), network_id: z.string().nullable() });
+export type NeuralInfo = z.infer<typeof NeuralInfo>;
+
+/** One agent, as clients see it. `server` names the MCP server, or the pool of them, that told of it. */
 export const Agent = z.object({
   agent_id: z.string().min(1).max(200),
   swarm_id: z.string().nullable(),
@@ -42,6 +46,8 @@ export const Agent = z.object({
   /** 0 to 1. */
   progress: figure,
   performance: AgentPerformance,
+  /** Null where there is none, or the upstream does not say. */
+  neural_info: NeuralInfo.nullable(),
   created_at: Timestamp.nullable(),
   last_active: Timestamp.nullable(),
 });
