@@ -16,10 +16,11 @@ export default defineConfig({
   test: {
     projects: [
       kind("unit", 1, { timeoutMs: 10_000, parallel: true }),
+      "test/deno/vitest.config.ts",
       "test/workerd/vitest.config.ts",
-      kind("e2e", 3, { timeoutMs: 60_000, parallel: false }),
-      kind("docker", 4, { timeoutMs: 300_000, parallel: false }),
-      kind("browser", 5, { timeoutMs: 60_000, parallel: false }),
+      kind("e2e", 4, { timeoutMs: 60_000, parallel: false }),
+      kind("docker", 5, { timeoutMs: 300_000, parallel: false }),
+      kind("browser", 6, { timeoutMs: 60_000, parallel: false }),
     ],
   },
 });

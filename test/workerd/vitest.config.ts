@@ -1,5 +1,6 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { PLATFORM_FREE } from "../support/platform-free.ts";
 import { fakeSidecarService } from "./fake-sidecar-service.ts";
 
 /** Secrets of these tests alone. Whatever the worker fetches comes to the fake sidecar. */
@@ -15,5 +16,10 @@ export default defineConfig({
       },
     }),
   ],
-  test: { name: "workerd", include: ["**/*.test.ts"], testTimeout: 15_000, sequence: { groupOrder: 2 } },
+  test: {
+    name: "workerd",
+    include: ["**/*.test.ts", ...PLATFORM_FREE],
+    testTimeout: 15_000,
+    sequence: { groupOrder: 3 },
+  },
 });
