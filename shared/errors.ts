@@ -23,6 +23,7 @@ export const ERRORS = {
   rate_limited: row(429, -32029, 4001, true, "Too many requests. Wait a moment, then go on."),
   overloaded: row(503, -32029, 4002, true, "A limit is reached. Try again later."),
   slow_consumer: row(503, -32029, 4003, true, "The client reads too slowly. Reconnect."),
+  idle: row(408, -32010, 4007, true, "Nothing was heard from the client. Reconnect, and send heartbeats."),
   shutting_down: row(503, -32010, 4004, true, "The service is restarting. Reconnect."),
   sidecar_unreachable: row(502, -32010, 4005, true, "The sidecar does not answer. Check that it runs."),
   sidecar_refused: row(
@@ -38,6 +39,7 @@ export const ERRORS = {
   swarm_failed: row(502, -32011, 4005, false, "The swarm's command failed."),
   mcp_unavailable: row(503, -32010, 4005, true, "The MCP server cannot be reached."),
   mcp_failed: row(502, -32011, 4005, false, "The MCP server answered with an error."),
+  circuit_open: row(503, -32010, 4005, true, "This service is failing. It is tried again by itself."),
   internal: row(500, -32603, 4000, true, "Something went wrong here. It has been logged."),
 } as const satisfies Record<string, ErrorRow>;
 

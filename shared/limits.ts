@@ -54,21 +54,42 @@ export const LIMITS = {
   /** Requests over HTTP that a subject may make at once, and each second after that; above it `rate_limited`. */
   requestBurst: 100,
   requestsPerSecond: 50,
+  /** Sessions that a subject may open at once, and each second after that; above it `rate_limited`. */
+  sessionBurst: 200,
+  sessionsPerSecond: 20,
   /** Subjects whose rate is remembered; the one longest silent is forgotten first. */
   ratedSubjects: 10_000,
   /** Requests of one session that wait for the sidecar; above it `overloaded`. */
   commandsPerSession: 32,
   /** Task streams one session may follow; above it `overloaded`. */
   followsPerSession: 16,
-  /** Client sockets of one shard; above it the connection is refused with `overloaded`. */
+  /** Shards of one hive; when all are full the connection is refused with `overloaded`. */
+  shardsPerHive: 64,
+  /** Client sockets of one shard; above it the next shard is asked. */
   sessionsPerShard: 1_000,
   /** Frames a client may send at once, and each second after that; above it `rate_limited`. */
   clientFrameBurst: 60,
   clientFramesPerSecond: 30,
   /** A session whose frames were refused this often in a row is closed with `rate_limited`. */
   refusedFramesInARow: 200,
-  /** Bytes that a slow socket has not taken, where the runtime tells; above it `slow_consumer`. */
+  /** A client is asked how far it has read each time it was sent so much. */
+  probeEveryBytes: 64 * 1024,
+  /** Bytes that a client has not read above which updates wait for it and merge. */
+  lateSessionBytes: 256 * 1024,
+  /** Bytes that a client has not read, beside the largest frame; above it the session ends with `slow_consumer`. */
   sessionBacklogBytes: 1024 * 1024,
+  /** So does one that has been late for this long without reading anything. */
+  lostSessionMs: 60_000,
+  /** How often a client should send a `heartbeat`. */
+  heartbeatMs: 25_000,
+  /** A client that was silent for this long is taken for gone: `idle`. */
+  idleSessionMs: 120_000,
+  /** How often it is looked for those. */
+  sweepMs: 120_000,
+  /** Frames shorter than this are not worth compressing. */
+  deflateFromChars: 1_024,
+  /** Sockets that one subject may have on a shard; above it `overloaded`. */
+  sessionsPerSubject: 200,
 
   /** One line of the sidecar's telemetry stream; above it the Hive opens the stream anew. */
   telemetryLineBytes: 16 * 1024 * 1024,
@@ -81,6 +102,10 @@ export const LIMITS = {
    * those that went as well, and has to fit `telemetryLineBytes`.
    */
   agentsBytes: 9 * 1024 * 1024,
+  /** Swarms in one picture; the rest are left out. */
+  swarms: 1_000,
+  /** Agents that went, remembered for clients that missed it; whoever missed an older one gets a snapshot. */
+  departures: 10_000,
   /** Telemetry readers at the sidecar (one per hive is normal); above it `overloaded`. */
   telemetryReaders: 16,
   /** A telemetry reader that leaves more than this unread, on top of its snapshot, gets `slow_consumer`. */

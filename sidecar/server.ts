@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { asHivegateError, HivegateError } from "../shared/errors.ts";
-import { CreateTask, type HybridHealth } from "../shared/protocol/sidecar.ts";
+import { CreateTask, Demand, type HybridHealth } from "../shared/protocol/sidecar.ts";
 import { SSE_HEADERS } from "../shared/wire/sse.ts";
 import {
   type AuthenticateOptions,
@@ -10,17 +10,17 @@ import {
   type RefusalCounts,
   type Signed,
 } from "./http/authenticate.ts";
-import { parseBody, parseLastEventId, parseSwarmId } from "./http/parse.ts";
+import { parseBody, parseLastEventId, parseSwarmId, parseTelemetryRequest } from "./http/parse.ts";
 import { logRequests } from "./http/request-log.ts";
 import type { Logger } from "./log.ts";
 import type { Tasks } from "./swarm/tasks.ts";
+import type { TelemetryHub } from "./telemetry/hub.ts";
 
 export type ServerPorts = {
   auth: AuthenticateOptions;
   tasks: Tasks;
   health(): Promise<HybridHealth>;
-  /** A stream of `TelemetryLine`s. @throws HivegateError `overloaded` */
-  openTelemetry(): ReadableStream<Uint8Array>;
+  telemetry: Pick<TelemetryHub, "open" | "demand">;
   log: Logger;
 };
 
@@ -51,7 +51,15 @@ export function createServer(ports: ServerPorts): { app: Hono<Signed>; refusals:
   app.get("/v1/swarms", async (c) => c.json(await tasks.swarms()));
   app.get("/v1/status", async (c) => c.json(await tasks.status(parseSwarmId(c.req.query("swarmId")))));
   app.get("/v1/health", async (c) => c.json(await ports.health()));
-  app.get("/v1/telemetry", (c) => c.body(ports.openTelemetry(), 200, NDJSON_HEADERS));
+  app.get("/v1/telemetry", (c) => {
+    const request = parseTelemetryRequest(c.req.query());
+    return c.body(ports.telemetry.open(request), 200, NDJSON_HEADERS);
+  });
+  app.post("/v1/telemetry/:reader", (c) => {
+    const { intervalMs } = parseBody(Demand, c.get("body"));
+    ports.telemetry.demand(c.req.param("reader"), intervalMs);
+    return c.json({ ok: true });
+  });
 
   app.notFound((c) => {
     const error = new HivegateError("not_found");

@@ -5,26 +5,26 @@ import { z } from "zod";
 import type { Permission } from "../shared/auth/permission.ts";
 import { asHivegateError, HivegateError, isOurFault } from "../shared/errors.ts";
 import { LIMITS } from "../shared/limits.ts";
-import { CreateTaskRequest, IdempotencyKey } from "../shared/protocol/client.ts";
+import { CreateTaskRequest, HelloQuery, IdempotencyKey } from "../shared/protocol/client.ts";
 import { TaskId } from "../shared/protocol/ids.ts";
 import { SSE_HEADERS } from "../shared/wire/sse.ts";
 import { acceptedProtocol, authenticate } from "./authenticate.ts";
 import { createTask } from "./create-task.ts";
 import type { Gateway } from "./gateway.ts";
 import { pageResponse } from "./page-response.ts";
-import type { SessionState } from "./session/session.ts";
+import type { Hello, SessionState } from "./session/session.ts";
 import type { TaskAction } from "./sidecar-client.ts";
 
 /** A client that may open a session. `protocol` is the subprotocol to answer with. */
-export type Hello = Pick<SessionState, "hive" | "kind" | "identity"> & { protocol: string | null };
+export type OpenSession = Hello & { hive: string; protocol: string | null };
 
 export type AppPorts = {
   gateway: Gateway;
   page: string;
   now(): number;
   uuid(): string;
-  /** Hands the upgrade to the shard. */
-  openSession(request: Request, hello: Hello): Promise<Response>;
+  /** Hands the upgrade to a shard. @throws HivegateError `overloaded` */
+  openSession(request: Request, session: OpenSession): Promise<Response>;
   /** Accepts the upgrade only to say why it is refused: browsers show no other answer to their scripts. */
   refuseSession(request: Request, error: HivegateError, protocol: string | null): Response;
   log(message: string, error: unknown): void;
@@ -59,15 +59,17 @@ export function createApp(ports: AppPorts): Hono {
     return c.json(health, health.components.docker_hive_mind.status === "critical" ? 503 : 200);
   });
 
-  const session = (kind: Hello["kind"], permission: Permission) => async (c: Context) => {
+  const session = (kind: SessionState["kind"], permission: Permission) => async (c: Context) => {
     const request = c.req.raw;
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket")
       throw new HivegateError("upgrade_required");
     const protocol = acceptedProtocol(request.headers);
     try {
       const { hives: _, ...identity } = await authenticated(c, permission);
-      gateway.sidecar(hiveOf(c));
-      return await ports.openSession(request, { hive: hiveOf(c), kind, identity, protocol });
+      const hive = hiveOf(c);
+      gateway.sidecar(hive);
+      gateway.sessions.take(identity.subject, ports.now());
+      return await ports.openSession(request, { ...helloOf(c), hive, kind, identity, protocol });
     } catch (thrown) {
       const error = asHivegateError(thrown);
       if (isOurFault(error)) ports.log(c.req.path, error);
@@ -142,6 +144,15 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 const CreateTaskBody = CreateTaskRequest.strict();
 const LastEventId = z.coerce.number().int().nonnegative().default(0);
+
+/** How a session begins, as its address says. @throws HivegateError `invalid_request` */
+function helloOf(c: Context): Pick<Hello, "filters" | "mode" | "encoding" | "position"> {
+  const query = HelloQuery.safeParse(c.req.query());
+  if (!query.success) throw invalid(query.error);
+  const { epoch, offset, ...hello } = query.data;
+  const position = epoch !== undefined && offset !== undefined ? { epoch, offset } : null;
+  return { ...hello, position };
+}
 
 const hiveOf = (c: Context): string => c.req.param("hive") ?? "";
 

@@ -17,6 +17,11 @@ export class Gateway {
     { burst: LIMITS.requestBurst, perSecond: LIMITS.requestsPerSecond },
     LIMITS.ratedSubjects,
   );
+  /** Sessions opened, likewise. */
+  readonly sessions = new RateLimiter(
+    { burst: LIMITS.sessionBurst, perSecond: LIMITS.sessionsPerSecond },
+    LIMITS.ratedSubjects,
+  );
   readonly #sidecars = new Map<string, SidecarClient>();
   readonly #health = new Map<string, HybridHealth>();
 

@@ -1,9 +1,11 @@
 /** The gateway on Cloudflare: a stateless Worker for the routes, Durable Objects for what has state. */
-import { createApp } from "./app.ts";
+import { HivegateError } from "../shared/errors.ts";
+import { createApp, type OpenSession } from "./app.ts";
 import { type Env, gatewayOf, log } from "./host/cloudflare/env.ts";
 import { refuseSession } from "./host/cloudflare/refuse-session.ts";
 import { encodeHello, HELLO_HEADER } from "./host/cloudflare/shard-object.ts";
 import page from "./page/dist/index.html";
+import { Placement } from "./session/placement.ts";
 
 export { HiveObject } from "./host/cloudflare/hive-object.ts";
 export { ShardObject } from "./host/cloudflare/shard-object.ts";
@@ -19,18 +21,27 @@ export default {
 } satisfies ExportedHandler<Env>;
 
 function appOf(env: Env) {
+  const placement = new Placement();
   return createApp({
     gateway: gatewayOf(env),
     page,
     now: () => Date.now(),
     uuid: () => crypto.randomUUID(),
-    openSession(request, hello) {
-      const headers = new Headers(request.headers);
-      headers.set(HELLO_HEADER, encodeHello(hello));
-      const shard = env.SHARD.get(env.SHARD.idFromName(`${hello.hive}/0`));
-      return shard.fetch("http://shard/session", { headers });
-    },
+    openSession: (request, session) => openSession(env, placement, request, session),
     refuseSession,
     log,
   });
+}
+
+async function openSession(env: Env, placement: Placement, request: Request, session: OpenSession) {
+  const headers = new Headers(request.headers);
+  headers.set(HELLO_HEADER, encodeHello(session));
+  for (const name of placement.candidates(session.hive, Date.now())) {
+    const shard = env.SHARD.get(env.SHARD.idFromName(name));
+    const response = await shard.fetch("http://shard/session", { headers });
+    if (response.status !== 503) return response;
+    if ((await response.text()) !== "full") break;
+    placement.isFull(name, Date.now());
+  }
+  throw new HivegateError("overloaded");
 }

@@ -8,6 +8,7 @@ import {
   type CreateTask,
   CreateTaskResult,
   HybridHealth,
+  type Position,
   SwarmList,
   SwarmStatus,
   TaskAnswer,
@@ -20,6 +21,10 @@ import { EventParser } from "../shared/wire/sse.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export type TaskAction = "stop" | "pause" | "resume";
+
+/** Who reads, how often news are wanted (null: not at all), and where reading stopped before. */
+export type TelemetryRequest = { reader: string; intervalMs: number | null; position: Position | null };
+export type TelemetryText = { line: TelemetryLine; text: string };
 
 export type SidecarPorts = {
   hive: string;
@@ -86,11 +91,27 @@ export class SidecarClient {
   }
 
   /** The telemetry stream, line by line, each beside its own text so that it need not be encoded again. */
-  async *telemetry(signal: AbortSignal): AsyncGenerator<{ line: TelemetryLine; text: string }, void, void> {
-    const open = (watched: AbortSignal) => this.#stream("/v1/telemetry", watched);
+  async *telemetry(
+    { reader, intervalMs, position }: TelemetryRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<TelemetryText, void, void> {
+    const query = new URLSearchParams({ reader });
+    if (intervalMs !== null) query.set("intervalMs", String(intervalMs));
+    if (position) {
+      query.set("epoch", position.epoch);
+      query.set("offset", String(position.offset));
+    }
+    const open = (watched: AbortSignal) => this.#stream(`/v1/telemetry?${query}`, watched);
     for await (const text of this.#lines(open, { keepEmpty: false }, signal)) {
       yield { line: TelemetryLine.parse(JSON.parse(text)), text };
     }
+  }
+
+  /** The clients of a stream's reader want news more or less often. */
+  async demand(reader: string, intervalMs: number | null): Promise<void> {
+    await this.#json("POST", `/v1/telemetry/${reader}`, z.object({ ok: z.literal(true) }), {
+      body: { intervalMs },
+    });
   }
 
   /** A stream's lines. It is given up when it has said nothing for `LIMITS.streamSilenceMs`. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { LIMITS } from "../limits.ts";
 import { HiveId } from "../protocol/ids.ts";
 
 /** What a token may allow. `tasks:write` includes nothing else: name each permission. */
@@ -6,6 +7,20 @@ export const Permission = z.enum(["telemetry:read", "tasks:read", "tasks:write"]
 export type Permission = z.infer<typeof Permission>;
 
 export const ALL_PERMISSIONS: readonly Permission[] = Permission.options;
+
+const names = z.array(z.string().min(1).max(100)).max(50);
+
+/** The part of a hive that a token shows. An absent list means all; what is not in scope does not exist. */
+export const Scope = z
+  .object({
+    server_types: names.optional(),
+    agent_types: names.optional(),
+    swarm_ids: names.optional(),
+  })
+  .refine((scope) => JSON.stringify(scope).length <= LIMITS.filterChars, {
+    message: `a scope is at most ${LIMITS.filterChars} characters in all`,
+  });
+export type Scope = z.infer<typeof Scope>;
 
 /** Who a client is, as its token says. `hives` may hold `*`. `expiresMs` is milliseconds since the epoch. */
 export const Identity = z.object({
@@ -15,6 +30,7 @@ export const Identity = z.object({
     .min(1)
     .max(1_000),
   permissions: z.array(Permission),
+  scope: Scope.default({}),
   expiresMs: z.number().int(),
 });
 export type Identity = z.infer<typeof Identity>;

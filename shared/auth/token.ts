@@ -10,16 +10,21 @@ const Claims = z.object({
   exp: z.number().int(),
   hives: Identity.shape.hives,
   permissions: Identity.shape.permissions,
+  scope: Identity.shape.scope,
 });
 
 /** A token for `identity`. `secret` is at least 32 bytes. */
-export async function mintToken(identity: Identity, secret: Uint8Array, nowMs: number): Promise<string> {
-  return new SignJWT({ hives: identity.hives, permissions: identity.permissions })
+export async function mintToken(
+  { subject, hives, permissions, scope, expiresMs }: Identity,
+  secret: Uint8Array,
+  nowMs: number,
+): Promise<string> {
+  return new SignJWT({ hives, permissions, scope })
     .setProtectedHeader({ alg: "HS256", typ: "JWT" })
     .setIssuer(ISSUER)
-    .setSubject(identity.subject)
+    .setSubject(subject)
     .setIssuedAt(Math.floor(nowMs / 1000))
-    .setExpirationTime(Math.floor(identity.expiresMs / 1000))
+    .setExpirationTime(Math.floor(expiresMs / 1000))
     .sign(secret);
 }
 
@@ -39,6 +44,7 @@ export async function verifyToken(token: string, secret: Uint8Array, nowMs: numb
       subject: claims.sub,
       hives: claims.hives,
       permissions: claims.permissions,
+      scope: claims.scope,
       expiresMs: claims.exp * 1000,
     };
   } catch (cause) {

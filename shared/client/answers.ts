@@ -16,6 +16,8 @@ const ANSWERS = {
   unfollow_task: "task_unfollowed",
   update_filters: "session",
   performance_mode: "session",
+  get_session: "session",
+  refresh_token: "token_refreshed",
 } as const satisfies { [Type in ClientFrame["type"]]?: GatewayFrame["type"] };
 
 type Answers = typeof ANSWERS;

@@ -6,8 +6,10 @@ import type { Clock } from "../clock.ts";
 import type { HivegateError } from "../errors.ts";
 import { type Backoff, backoffMs } from "../pressure/backoff.ts";
 import type { GatewayFrame } from "../protocol/gateway.ts";
+import { HEARTBEAT } from "../protocol/heartbeat.ts";
 import { errorFromAnswer, errorFromClose, isFinalClose } from "./client-errors.ts";
 import { readFrame } from "./decode.ts";
+import { InOrder, textOf } from "./inflate.ts";
 import type { OpenSocket, Socket } from "./web-socket.ts";
 
 /**
@@ -21,8 +23,8 @@ export type ConnectionState =
   | { name: "closed"; error: HivegateError | null };
 
 export type ConnectionOptions = {
-  url: string;
-  protocols: string[];
+  /** Asked at each try: where to go on from, and with which token. */
+  address(): { url: string; protocols: string[] };
   openSocket: OpenSocket;
   clock: Clock;
   random(): number;
@@ -34,9 +36,8 @@ const RETRY: Backoff = { firstMs: 500, mostMs: 30_000 };
 /** A connection that lived this long was a good one: the next pause is a short one again. */
 const GOOD_AFTER_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 15_000;
-const PING_EVERY_MS = 25_000;
-const DEAD_AFTER_MS = PING_EVERY_MS + 40_000;
-const PING = JSON.stringify({ type: "ping" });
+const BEAT_EVERY_MS = 25_000;
+const DEAD_AFTER_MS = BEAT_EVERY_MS + 40_000;
 
 export class Connection {
   readonly #options: ConnectionOptions;
@@ -46,6 +47,8 @@ export class Connection {
   #attempt = 0;
   #openedMs = 0;
   #heardMs = 0;
+  /** Frames in the order in which they came, while one of them is being decompressed. */
+  readonly #inOrder = new InOrder();
   /** The error frame that came instead of a welcome. */
   #refusal: HivegateError | null = null;
 
@@ -60,12 +63,17 @@ export class Connection {
   /** Connects now. Cuts a pause short; does nothing while a socket is there. */
   dial(): void {
     if (this.#socket) return;
-    const { openSocket, url, protocols } = this.#options;
+    const { openSocket, address } = this.#options;
+    const { url, protocols } = address();
     this.#refusal = null;
     this.#timer(CONNECT_TIMEOUT_MS, () => this.#lost(1006, ""));
     try {
       const socket = openSocket(url, protocols, {
-        message: (text) => this.#socket === socket && this.#receive(text),
+        message: (data) =>
+          this.#inOrder.push(
+            () => textOf(data),
+            (text) => this.#socket === socket && this.#receive(text),
+          ),
         close: (code, reason) => this.#socket === socket && this.#lost(code, reason),
       });
       this.#socket = socket;
@@ -83,6 +91,11 @@ export class Connection {
     if (this.#state.name !== "open" || !this.#socket) return false;
     this.#socket.send(JSON.stringify(frame));
     return true;
+  }
+
+  /** Dials again after a close that was final, because what was wrong has been put right. */
+  reopen(): void {
+    if (this.#state.name === "closed") this.dial();
   }
 
   /** The network is back: no reason to wait any longer. */
@@ -105,12 +118,13 @@ export class Connection {
     if (frame.type === "welcome" && this.#state.name === "connecting") this.#opened();
     if (frame.type === "error" && this.#state.name === "connecting")
       this.#refusal = errorFromAnswer(400, frame);
+    else if (frame.type === "probe") this.send({ type: "ack", probe: frame.probe });
     else this.#options.frame(frame);
   }
 
   #opened(): void {
     this.#openedMs = this.#heardMs;
-    this.#timer(PING_EVERY_MS, () => this.#beat());
+    this.#timer(BEAT_EVERY_MS, () => this.#beat());
     this.#enter({ name: "open" });
   }
 
@@ -120,8 +134,8 @@ export class Connection {
       this.#lost(1006, "");
       return;
     }
-    this.#socket?.send(PING);
-    this.#timer(Math.min(PING_EVERY_MS, DEAD_AFTER_MS - silentMs), () => this.#beat());
+    this.#socket?.send(HEARTBEAT);
+    this.#timer(Math.min(BEAT_EVERY_MS, DEAD_AFTER_MS - silentMs), () => this.#beat());
   }
 
   #lost(code: number, reason: string): void {

@@ -22,6 +22,10 @@ const FRAME_TYPES: Record<GatewayFrame["type"], true> = {
   hive_status: true,
   snapshot: true,
   agent_update: true,
+  resumed: true,
+  probe: true,
+  token_refreshed: true,
+  mode_changed: true,
 };
 
 const EVENT_KINDS: Record<TaskEvent["kind"], true> = { output: true, state: true, gap: true };

@@ -1,10 +1,13 @@
-import type { GatewayFrame, SeenAgent } from "../protocol/gateway.ts";
-import type { ServerState } from "../protocol/sidecar.ts";
+import type { GatewayFrame } from "../protocol/gateway.ts";
+import type { Circuit, ContainerFigures, ServerState, SwarmTopology } from "../protocol/sidecar.ts";
+import type { AgentPatch, SeenAgent } from "../swarm/agent.ts";
+import { isWholeAsSeen, patchedAsSeen } from "../swarm/fields.ts";
 import { keepTask } from "../swarm/picture.ts";
 import type { Task } from "../swarm/task.ts";
 
 type Update = GatewayFrame & { type: "agent_update" };
 type Snapshot = GatewayFrame & { type: "snapshot" };
+type Status = GatewayFrame & { type: "hive_status" };
 
 /**
  * What a client knows of its hive, filtered as it asked. What has not changed stays the same object, so a
@@ -15,53 +18,81 @@ export class LivePicture {
   offset = 0;
   /** False: this is the last picture known, not the present one. */
   live = false;
-  /** When `live` ended, if that was seen. Milliseconds since the epoch. */
+  /** Since when it is. Milliseconds since the epoch; null: live, or nothing is known yet. */
   staleSinceMs: number | null = null;
   agents = new Map<string, SeenAgent>();
   servers: ServerState[] = [];
   tasks = new Map<string, Task>();
+  /** Empty unless `include_topology`. */
+  swarms: SwarmTopology[] = [];
+  /** Null unless `include_performance`, and the swarm lives in a container. */
+  container: ContainerFigures | null = null;
+  /** The circuit breaker before the sidecar, as last told. */
+  circuit: Circuit | null = null;
 
-  /** `gap`: an update was missed and this one not applied; ask for a snapshot. */
+  /** `gap`: an update was missed and this one not applied; resume. */
   apply(frame: GatewayFrame): "changed" | "gap" | "nothing_new" {
     switch (frame.type) {
       case "snapshot":
         this.#replace(frame);
         return "changed";
       case "agent_update":
-        if (this.epoch === null || frame.from > this.offset) return "gap";
-        if (frame.offset < this.offset) return "nothing_new";
-        this.#update(frame);
-        return "changed";
+        return this.#update(frame);
       case "hive_status":
-        return this.setLive(frame.live, frame.timestamp) ? "changed" : "nothing_new";
+        this.#status(frame);
+        return "changed";
       default:
         return "nothing_new";
     }
   }
 
   /** Whether that was news. */
-  setLive(live: boolean, nowMs: number): boolean {
+  setLive(live: boolean, sinceMs: number): boolean {
     if (this.live === live) return false;
     this.live = live;
-    this.staleSinceMs = live ? null : nowMs;
+    this.staleSinceMs = live ? null : sinceMs;
     return true;
   }
 
-  #replace(frame: Snapshot): void {
-    this.epoch = frame.epoch;
-    this.offset = frame.offset;
-    if (frame.live) this.staleSinceMs = null;
-    this.live = frame.live;
-    this.agents = new Map(frame.payload.agents.map((agent) => [agent.agent_id, agent]));
-    this.servers = frame.payload.servers;
-    this.tasks = new Map(frame.payload.tasks.map((task) => [task.taskId, task]));
+  #status({ circuit, live, stale_since }: Status): void {
+    this.circuit = circuit;
+    this.live = live;
+    this.staleSinceMs = stale_since;
   }
 
-  #update({ offset, payload }: Update): void {
+  #replace({ epoch, offset, live, payload, timestamp }: Snapshot): void {
+    this.epoch = epoch;
     this.offset = offset;
-    for (const agent of payload.agents) this.agents.set(agent.agent_id, agent);
+    this.staleSinceMs = live ? null : (this.staleSinceMs ?? timestamp);
+    this.live = live;
+    this.agents = new Map(payload.agents.map((agent) => [agent.agent_id, agent]));
+    this.tasks = new Map(payload.tasks.map((task) => [task.taskId, task]));
+    this.servers = payload.servers;
+    this.swarms = payload.topology_changes ?? [];
+    this.container = payload.performance_metrics?.container ?? null;
+  }
+
+  #update({ from, offset, payload }: Update): "changed" | "gap" | "nothing_new" {
+    if (this.epoch === null || from > this.offset || !payload.agents.every((patch) => this.#fits(patch)))
+      return "gap";
+    if (offset < this.offset) return "nothing_new";
+    this.offset = offset;
     for (const id of payload.removed ?? []) this.agents.delete(id);
-    if (payload.servers) this.servers = payload.servers;
+    for (const patch of payload.agents) this.#patch(patch);
     for (const task of payload.tasks ?? []) keepTask(this.tasks, task);
+    if (payload.servers) this.servers = payload.servers;
+    if (payload.topology_changes) this.swarms = payload.topology_changes;
+    if (payload.performance_metrics) this.container = payload.performance_metrics.container;
+    return "changed";
+  }
+
+  #fits(patch: AgentPatch): boolean {
+    return this.agents.has(patch.agent_id) || isWholeAsSeen(patch);
+  }
+
+  #patch(patch: AgentPatch): void {
+    const known = this.agents.get(patch.agent_id);
+    if (known) this.agents.set(patch.agent_id, patchedAsSeen(known, patch));
+    else if (isWholeAsSeen(patch)) this.agents.set(patch.agent_id, patch);
   }
 }

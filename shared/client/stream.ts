@@ -4,7 +4,7 @@
  */
 import { type Clock, platformClock } from "../clock.ts";
 import { HivegateError } from "../errors.ts";
-import type { Filters, Mode } from "../protocol/client.ts";
+import type { Encoding, Filters, Mode } from "../protocol/client.ts";
 import type { GatewayFrame, SUBPROTOCOL } from "../protocol/gateway.ts";
 import { type Answer, answers, type Request, type RequestType } from "./answers.ts";
 import { errorFromAnswer, GatewayUnreachable } from "./client-errors.ts";
@@ -13,6 +13,7 @@ import { Emitter } from "./emitter.ts";
 import { type FollowListener, Follows } from "./follows.ts";
 import { LivePicture } from "./live-picture.ts";
 import { Requests } from "./requests.ts";
+import { TokenRefresh } from "./token-refresh.ts";
 import { type OpenSocket, openWebSocket, whenOnline } from "./web-socket.ts";
 
 export type StreamOptions = {
@@ -20,8 +21,12 @@ export type StreamOptions = {
   baseUrl: string;
   hive: string;
   token: string;
+  /** A fresh token for the same client, asked for before the one in use expires. */
+  freshToken?: () => Promise<string>;
   filters?: Filters;
   mode?: Mode;
+  /** `deflate`: large frames come compressed. `json` (default) costs the least work. */
+  encoding?: Encoding;
   openSocket?: OpenSocket;
   clock?: Clock;
   /** In [0, 1). */
@@ -50,6 +55,8 @@ export class HivegateStream {
   readonly #requests: Requests;
   readonly #follows: Follows;
   readonly #stopListening: () => void;
+  readonly #options: StreamOptions;
+  readonly #refresh: TokenRefresh;
   #filters: Filters | null;
   #mode: Mode | null;
   #resyncAskedMs = Number.NEGATIVE_INFINITY;
@@ -58,6 +65,7 @@ export class HivegateStream {
   constructor(options: StreamOptions) {
     const { clock = platformClock, random = Math.random, openSocket = openWebSocket } = options;
     this.#clock = clock;
+    this.#options = options;
     this.#filters = options.filters ?? null;
     this.#mode = options.mode ?? null;
     this.#requests = new Requests(clock);
@@ -68,13 +76,18 @@ export class HivegateStream {
       stop: (taskId) => void this.#connection.send({ type: "unfollow_task", taskId }),
     });
     this.#connection = new Connection({
-      url: streamUrl(options.baseUrl, options.hive),
-      protocols: [PROTOCOL, options.token],
+      address: () => this.#address(),
       openSocket,
       clock,
       random,
       frame: (frame) => this.#receive(frame),
       state: (state) => this.#entered(state),
+    });
+    this.#refresh = new TokenRefresh({
+      clock,
+      token: options.token,
+      fresh: options.freshToken ?? null,
+      show: (token) => this.request({ type: "refresh_token", token }),
     });
     this.#stopListening = whenOnline(() => this.#connection.retryNow());
     this.#connection.dial();
@@ -110,6 +123,9 @@ export class HivegateStream {
   /** Which agents to see, from now on and after each reconnect. */
   setFilters(filters: Filters): void {
     this.#filters = filters;
+    // What is held was seen through other filters: nothing can be gone on from until the new picture comes.
+    this.picture.epoch = null;
+    this.#resyncAskedMs = this.#clock.now();
     this.#connection.send({ type: "update_filters", filters });
   }
 
@@ -131,6 +147,7 @@ export class HivegateStream {
   /** For good. */
   close(): void {
     this.#stopListening();
+    this.#refresh.stop();
     this.#follows.clear();
     this.#connection.close();
   }
@@ -138,12 +155,12 @@ export class HivegateStream {
   #entered(state: ConnectionState): void {
     if (state.name === "open") this.#opened();
     else this.#notOpen();
+    if (state.name === "closed" && state.error?.code === "token_expired")
+      void this.#refresh.now().then((isFresh) => isFresh && this.#connection.reopen());
     this.#events.emit("state", state);
   }
 
   #opened(): void {
-    if (this.#filters) this.setFilters(this.#filters);
-    if (this.#mode) this.setMode(this.#mode);
     this.#resyncAskedMs = Number.NEGATIVE_INFINITY;
     this.#follows.resume();
   }
@@ -164,21 +181,34 @@ export class HivegateStream {
   }
 
   #unasked(frame: GatewayFrame): void {
-    if (frame.type === "error") this.#events.emit("error", errorFromAnswer(400, frame));
+    if (frame.type === "welcome") this.#refresh.before(frame.expires_at);
+    else if (frame.type === "error") this.#events.emit("error", errorFromAnswer(400, frame));
     else if (frame.type === "task_event") this.#follows.event(frame.event);
     else if (frame.type === "task_unfollowed" && frame.reason !== "asked") this.#follows.lost(frame.taskId);
   }
 
+  /** Asks for what was missed; the gateway sends a snapshot where it does not remember. */
   #resync(): void {
     const nowMs = this.#clock.now();
     if (nowMs - this.#resyncAskedMs < RESYNC_EVERY_MS) return;
     this.#resyncAskedMs = nowMs;
-    this.#connection.send({ type: "get_snapshot" });
+    const { epoch, offset } = this.picture;
+    this.#connection.send(epoch === null ? { type: "get_snapshot" } : { type: "resume", epoch, offset });
   }
-}
 
-function streamUrl(baseUrl: string, hive: string): string {
-  const url = new URL(`/v1/hives/${encodeURIComponent(hive)}/stream`, baseUrl);
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  return url.href;
+  /** Where the stream goes on from where it was, with what its owner wants now. */
+  #address(): { url: string; protocols: string[] } {
+    const { baseUrl, hive, encoding } = this.#options;
+    const url = new URL(`/v1/hives/${encodeURIComponent(hive)}/stream`, baseUrl);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    const { epoch, offset } = this.picture;
+    const query = {
+      ...(this.#filters && { filters: JSON.stringify(this.#filters) }),
+      ...(this.#mode && { mode: this.#mode }),
+      ...(encoding && { encoding }),
+      ...(epoch !== null && { epoch, offset: String(offset) }),
+    };
+    url.search = new URLSearchParams(query).toString();
+    return { url: url.href, protocols: [PROTOCOL, this.#refresh.token] };
+  }
 }

@@ -1,6 +1,6 @@
 /** The one thing the stream needs of a platform: a way to open a WebSocket. */
 export type SocketEvents = {
-  message(text: string): void;
+  message(data: string | ArrayBuffer): void;
   /** Comes once, also when the connection could not be made. */
   close(code: number, reason: string): void;
 };
@@ -10,8 +10,9 @@ export type OpenSocket = (url: string, protocols: string[], events: SocketEvents
 /** The platform's own WebSocket: browsers, Deno, Node from 22 on. */
 export const openWebSocket: OpenSocket = (url, protocols, events) => {
   const socket = new WebSocket(url, protocols);
+  socket.binaryType = "arraybuffer";
   socket.addEventListener("message", ({ data }) => {
-    if (typeof data === "string") events.message(data);
+    if (typeof data === "string" || data instanceof ArrayBuffer) events.message(data);
   });
   socket.addEventListener("close", ({ code, reason }) => events.close(code, reason));
   return {

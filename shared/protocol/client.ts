@@ -7,6 +7,7 @@ import { z } from "zod";
 import { LIMITS } from "../limits.ts";
 import { TaskText } from "../swarm/task.ts";
 import { SwarmId, TaskId } from "./ids.ts";
+import { Position } from "./sidecar.ts";
 
 const requestId = z.string().max(100).optional();
 const names = z.array(z.string().min(1).max(100)).max(50);
@@ -25,6 +26,12 @@ export const Filters = z
     message: `filters are at most ${LIMITS.filterChars} characters in all`,
   });
 export type Filters = z.infer<typeof Filters>;
+
+export const NO_FILTERS: Filters = {
+  include_performance: false,
+  include_neural: false,
+  include_topology: false,
+};
 
 export const Mode = z.enum(["high_frequency", "normal", "low_frequency", "on_demand"]);
 export type Mode = z.infer<typeof Mode>;
@@ -72,9 +79,45 @@ export const ClientFrame = z.discriminatedUnion("type", [
   z.object({ type: z.literal("update_filters"), requestId, filters: Filters }),
   z.object({ type: z.literal("performance_mode"), requestId, mode: Mode }),
   z.object({ type: z.literal("get_snapshot"), requestId }),
+  /** Answered by `resumed`, and by the changes since then or a snapshot. */
+  z.object({ type: z.literal("resume"), requestId, ...Position.shape }),
+  /** Answers a `probe`: everything before it has been read. */
+  z.object({ type: z.literal("ack"), probe: z.string().max(100) }),
+  z.object({ type: z.literal("get_session"), requestId }),
+  /** A fresh token of the same subject: the session goes on until that one expires. */
+  z.object({ type: z.literal("refresh_token"), requestId, token: z.string().max(8_192) }),
   z.object({ type: z.literal("heartbeat"), requestId }),
 ]);
 export type ClientFrame = z.infer<typeof ClientFrame>;
+
+/** `deflate`: large frames come as binary ones, a JSON text each, in zlib's format (RFC 1950). */
+export const Encoding = z.enum(["json", "deflate"]);
+export type Encoding = z.infer<typeof Encoding>;
+
+const jsonText = z
+  .string()
+  .max(2 * LIMITS.filterChars)
+  .transform((text, context) => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      context.addIssue({ code: "custom", message: "is not JSON" });
+      return z.NEVER;
+    }
+  });
+
+/**
+ * How a session begins: the query of the address that it is opened at. `filters` is JSON. With `epoch` and
+ * `offset` it goes on from there, if that is remembered.
+ */
+export const HelloQuery = z.object({
+  filters: jsonText.pipe(Filters).default(NO_FILTERS),
+  mode: Mode.default("normal"),
+  encoding: Encoding.default("json"),
+  epoch: Position.shape.epoch.optional(),
+  offset: z.coerce.number().pipe(Position.shape.offset).optional(),
+});
+export type HelloQuery = z.infer<typeof HelloQuery>;
 
 /** The types above, to tell a malformed frame of a known type from an unknown one. */
 export const CLIENT_FRAME_TYPES: ReadonlySet<string> = new Set(

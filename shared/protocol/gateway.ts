@@ -1,11 +1,11 @@
 /** What the gateway sends to clients. See `client.ts` for the naming. */
 import { z } from "zod";
 import { ERROR_CODES } from "../errors.ts";
-import { Agent, AgentPerformance } from "../swarm/agent.ts";
+import { AgentPatch, SeenAgent } from "../swarm/agent.ts";
 import { Task, TaskEvent, TaskMethod } from "../swarm/task.ts";
-import { Filters, Mode } from "./client.ts";
+import { Encoding, Filters, Mode } from "./client.ts";
 import { HiveId, TaskId, Timestamp } from "./ids.ts";
-import { ServerState, Swarm, Telemetry } from "./sidecar.ts";
+import { Circuit, ContainerFigures, ServerState, Swarm, SwarmTopology, Telemetry } from "./sidecar.ts";
 
 /** Offered as the first `Sec-WebSocket-Protocol` by clients that send their token as the second. */
 export const SUBPROTOCOL = "hivegate.v1";
@@ -13,13 +13,29 @@ export const SUBPROTOCOL = "hivegate.v1";
 const requestId = z.string().optional();
 const position = { epoch: z.string().nullable(), offset: z.number().int() };
 
-/** An agent whose figures are left out unless `include_performance` was asked for. */
-export const SeenAgent = Agent.extend({ performance: AgentPerformance.optional() });
-export type SeenAgent = z.infer<typeof SeenAgent>;
+/** How a session's connection is. Unknown is null. */
+export const Quality = z.object({
+  /** From the gateway to the client and back, with what lay unread before; milliseconds. */
+  latency_ms: z.number().nullable(),
+  /** Heartbeats that should have come since the last one. */
+  missed_heartbeats: z.number().int(),
+  /** Sent and not known to have been read. */
+  backlog_bytes: z.number().int(),
+  skipped_updates: z.number().int(),
+  connected_at: Timestamp,
+});
+export type Quality = z.infer<typeof Quality>;
+
+/** Only for those who asked: `include_performance`, `include_topology`. */
+const asked = {
+  performance_metrics: z.object({ container: ContainerFigures.nullable() }).optional(),
+  topology_changes: z.array(SwarmTopology).optional(),
+};
 
 export const GatewayFrame = z.discriminatedUnion("type", [
   z.object({ type: z.literal("pong"), requestId, timestamp: Timestamp }),
-  z.object({ type: z.literal("heartbeat_ack"), requestId, timestamp: Timestamp }),
+  /** Without a time where it was answered without waking anybody. */
+  z.object({ type: z.literal("heartbeat_ack"), requestId, timestamp: Timestamp.optional() }),
   z.object({
     type: z.literal("error"),
     requestId,
@@ -76,30 +92,81 @@ export const GatewayFrame = z.discriminatedUnion("type", [
     ...position,
     mode: Mode,
     filters: Filters,
-    limits: z.object({ frame_bytes: z.number(), frames_per_second: z.number(), follows: z.number() }),
+    encoding: Encoding,
+    /** When the token expires. */
+    expires_at: Timestamp,
+    limits: z.object({
+      frame_bytes: z.number(),
+      frames_per_second: z.number(),
+      follows: z.number(),
+      /** Silent for this long, a client is taken for gone: send a `heartbeat` well before. */
+      idle_ms: z.number(),
+    }),
     timestamp: Timestamp,
   }),
-  z.object({ type: z.literal("session"), requestId, mode: Mode, filters: Filters, timestamp: Timestamp }),
-  /** The gateway lost its connection to the sidecar, or has it back. */
-  z.object({ type: z.literal("hive_status"), live: z.boolean(), timestamp: Timestamp }),
+  /** `recovered`: what was missed follows as one `agent_update`, if there was anything; otherwise a snapshot. */
+  z.object({
+    type: z.literal("resumed"),
+    requestId,
+    recovered: z.boolean(),
+    ...position,
+    timestamp: Timestamp,
+  }),
+  /** To be answered at once by `ack` with the same id: so it is seen how far the client has read. */
+  z.object({ type: z.literal("probe"), probe: z.string() }),
+  z.object({ type: z.literal("token_refreshed"), requestId, expires_at: Timestamp, timestamp: Timestamp }),
+  z.object({
+    type: z.literal("session"),
+    requestId,
+    mode: Mode,
+    /** Slower than `mode` while the client cannot keep up. */
+    effective_mode: Mode,
+    filters: Filters,
+    quality: Quality,
+    timestamp: Timestamp,
+  }),
+  /** The client is slowed down, or sped up again. */
+  z.object({
+    type: z.literal("mode_changed"),
+    mode: Mode,
+    effective_mode: Mode,
+    reason: z.enum(["slow_client", "caught_up"]),
+    timestamp: Timestamp,
+  }),
+  /** The gateway lost its connection to the sidecar, or has it back; or the circuit before it changed. */
+  z.object({
+    type: z.literal("hive_status"),
+    live: z.boolean(),
+    /** Since when the picture is the last one known. */
+    stale_since: Timestamp.nullable(),
+    circuit: Circuit,
+    timestamp: Timestamp,
+  }),
   z.object({
     type: z.literal("snapshot"),
     ...position,
     timestamp: Timestamp,
     /** False while the gateway has no connection to the sidecar: the picture is the last one known. */
     live: z.boolean(),
-    payload: z.object({ agents: z.array(SeenAgent), servers: z.array(ServerState), tasks: z.array(Task) }),
+    payload: z.object({
+      agents: z.array(SeenAgent),
+      servers: z.array(ServerState),
+      tasks: z.array(Task),
+      ...asked,
+    }),
   }),
+  /** For whoever is at `from` or later. A new agent comes whole, any other as the fields that changed. */
   z.object({
     type: z.literal("agent_update"),
     from: z.number().int(),
     offset: z.number().int(),
     timestamp: Timestamp,
     payload: z.object({
-      agents: z.array(SeenAgent),
+      agents: z.array(AgentPatch),
       removed: z.array(z.string()).optional(),
       servers: z.array(ServerState).optional(),
       tasks: z.array(Task).optional(),
+      ...asked,
     }),
   }),
 ]);

@@ -11,12 +11,13 @@
  * GET  /v1/swarms                                       → SwarmList
  * GET  /v1/status?swarmId=                              → SwarmStatus
  * GET  /v1/health                                       → HybridHealth
- * GET  /v1/telemetry                                    → application/x-ndjson of TelemetryLine
+ * GET  /v1/telemetry?reader=&intervalMs=&epoch=&offset= → application/x-ndjson of TelemetryLine
+ * POST /v1/telemetry/{reader}         Demand            → { ok: true }
  * GET  /healthz                       (not signed)      → { ok: true }
  * ```
  */
 import { z } from "zod";
-import { Agent } from "../swarm/agent.ts";
+import { Agent, AgentPatch } from "../swarm/agent.ts";
 import { Priority, Task, TaskMethod, TaskText } from "../swarm/task.ts";
 import { TaskId, Timestamp } from "./ids.ts";
 
@@ -123,38 +124,89 @@ export const ContainerFigures = z.object({
 });
 export type ContainerFigures = z.infer<typeof ContainerFigures>;
 
-/** Changed agents whole, removed ones by id; changed tasks whole. Lists are left out when empty. */
+/**
+ * What is new. An agent that is not known yet comes whole, any other as the fields that changed; `removed`
+ * holds ids. Tasks come whole. Servers, swarms and the container's figures are small: they replace what was.
+ * What is absent did not change.
+ */
 export const TelemetryChange = z.object({
-  agents: z.array(Agent).optional(),
+  agents: z.array(AgentPatch).optional(),
   removed: z.array(z.string()).optional(),
   servers: z.array(ServerState).optional(),
+  swarms: z.array(SwarmTopology).optional(),
+  container: ContainerFigures.nullable().optional(),
   tasks: z.array(Task).optional(),
 });
 export type TelemetryChange = z.infer<typeof TelemetryChange>;
 
+const offset = z.number().int().nonnegative();
+
+/** An agent that went, or whose facets were others until this offset. */
+export const Departure = Agent.pick({
+  agent_id: true,
+  server_source: true,
+  agent_type: true,
+  swarm_id: true,
+}).extend({ until: offset });
+export type Departure = z.infer<typeof Departure>;
+
+/**
+ * When everything in a snapshot changed last, so that its receiver can tell anybody at an offset from
+ * `horizon` on what they missed. Lists run beside the snapshot's own; a touch is `[offset, fields]`.
+ */
+export const History = z.object({
+  horizon: offset,
+  agents: z.array(z.array(z.tuple([offset, z.number().int()]))),
+  tasks: z.array(offset),
+  parts: z.object({ servers: offset, swarms: offset, container: offset }),
+  departures: z.array(Departure),
+});
+export type History = z.infer<typeof History>;
+
 export const TelemetrySnapshot = z.object({
   type: z.literal("snapshot"),
   epoch: z.string(),
-  offset: z.number().int(),
+  offset,
   timestamp: Timestamp,
   agents: z.array(Agent),
   servers: z.array(ServerState),
+  swarms: z.array(SwarmTopology),
+  container: ContainerFigures.nullable(),
   tasks: z.array(Task),
+  history: History,
 });
 export type TelemetrySnapshot = z.infer<typeof TelemetrySnapshot>;
 
 export const TelemetryChangeLine = z.object({
   type: z.literal("change"),
-  from: z.number().int(),
-  offset: z.number().int(),
+  epoch: z.string(),
+  from: offset,
+  offset,
   timestamp: Timestamp,
   change: TelemetryChange,
 });
+export type TelemetryChangeLine = z.infer<typeof TelemetryChangeLine>;
+
+/** A place in the stream: an offset counts within its epoch, which is new with each start of the sidecar. */
+export const Position = z.object({ epoch: z.string().min(1).max(100), offset });
+export type Position = z.infer<typeof Position>;
+
+/** How often the most demanding of a reader's clients wants news; null: nobody wants any. */
+export const Demand = z.object({ intervalMs: z.number().int().min(1).max(60_000).nullable() });
+export type Demand = z.infer<typeof Demand>;
+
+/** The query of a telemetry stream. `reader` is a name that the reader gives itself. */
+export const TelemetryQuery = z.object({
+  reader: z.string().min(1).max(100),
+  intervalMs: z.coerce.number().pipe(z.number().int().min(1).max(60_000)).optional(),
+  epoch: Position.shape.epoch.optional(),
+  offset: z.coerce.number().pipe(offset).optional(),
+});
 
 /**
- * One line of the telemetry stream. A stream begins with a `snapshot`; each `change` says which offset it
- * follows, so that a gap is seen; `alive` comes when nothing else does. `epoch` is new with each start of
- * the sidecar.
+ * One line of the telemetry stream. It begins with a `snapshot`, or, after the position that the reader
+ * already holds, with the `change` since then; each `change` says which offset it follows, so that a gap is
+ * seen. `alive` comes when nothing else does.
  */
 export const TelemetryLine = z.discriminatedUnion("type", [
   TelemetrySnapshot,

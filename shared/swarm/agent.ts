@@ -28,7 +28,10 @@ export const AgentPerformance = z.object({
 export type AgentPerformance = z.infer<typeof AgentPerformance>;
 
 /** What an upstream says about an agent's neural network. */
-export const NeuralInfo = z.object({ cognitive_pattern: z.string().nullable(), network_id: z.string().nullable() });
+export const NeuralInfo = z.object({
+  cognitive_pattern: z.string().nullable(),
+  network_id: z.string().nullable(),
+});
 export type NeuralInfo = z.infer<typeof NeuralInfo>;
 
 /** One agent, as clients see it. `server` names the MCP server, or the pool of them, that told of it. */
@@ -52,6 +55,16 @@ export const Agent = z.object({
   last_active: Timestamp.nullable(),
 });
 export type Agent = z.infer<typeof Agent>;
+
+/** An agent as a session sees it, which may not have asked for everything. */
+export const SeenAgent = Agent.partial({ performance: true, neural_info: true });
+export type SeenAgent = z.infer<typeof SeenAgent>;
+
+/** An agent's changed fields, beside its id. One that sets every field is a whole agent. */
+export const AgentPatch = Agent.partial()
+  .required({ agent_id: true })
+  .extend({ performance: AgentPerformance.partial().optional() });
+export type AgentPatch = z.infer<typeof AgentPatch>;
 
 /** Every figure unknown: what a profile starts from before it fills in what its upstream says. */
 export const UNKNOWN_PERFORMANCE: AgentPerformance = Object.freeze({

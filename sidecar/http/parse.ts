@@ -1,6 +1,8 @@
 import type { z } from "zod";
 import { HivegateError } from "../../shared/errors.ts";
 import { SwarmId } from "../../shared/protocol/ids.ts";
+import { TelemetryQuery } from "../../shared/protocol/sidecar.ts";
+import type { TelemetryRequest } from "../telemetry/hub.ts";
 
 /** @throws HivegateError `invalid_json`, `invalid_request` */
 export function parseBody<T extends z.ZodType>(schema: T, body: Uint8Array): z.infer<T> {
@@ -27,6 +29,16 @@ export function parseSwarmId(query: string | undefined): string | undefined {
   const parsed = SwarmArgument.safeParse(query);
   if (!parsed.success) throw new HivegateError("invalid_request", "swarmId: expected the id of a swarm.");
   return parsed.data;
+}
+
+/** Who reads the telemetry, how often it wants news, and from where on. @throws HivegateError `invalid_request` */
+export function parseTelemetryRequest(query: Record<string, string>): TelemetryRequest {
+  const parsed = TelemetryQuery.safeParse(query);
+  if (!parsed.success)
+    throw new HivegateError("invalid_request", "Expected reader, and intervalMs, epoch and offset if any.");
+  const { reader, intervalMs = null, epoch, offset } = parsed.data;
+  const position = epoch !== undefined && offset !== undefined ? { epoch, offset } : null;
+  return { reader, intervalMs, position };
 }
 
 function parseJson(body: Uint8Array): unknown {

@@ -1,4 +1,11 @@
 /** Agents and tasks for tests: whole, valid, and different only where a test says so. */
+
+import type {
+  ServerState,
+  TelemetryChange,
+  TelemetryChangeLine,
+  TelemetrySnapshot,
+} from "../../shared/protocol/sidecar.ts";
 import { type Agent, UNKNOWN_PERFORMANCE } from "../../shared/swarm/agent.ts";
 import type { Task } from "../../shared/swarm/task.ts";
 
@@ -14,9 +21,44 @@ export const anAgent = (change: Partial<Agent> = {}): Agent => ({
   current_task: null,
   progress: 0.5,
   performance: { ...UNKNOWN_PERFORMANCE, cpu_usage: 42 },
+  neural_info: null,
   created_at: 1,
   last_active: 2,
   ...change,
+});
+
+export const aServer = (change: Partial<ServerState> = {}): ServerState => ({
+  server: "demo",
+  pool: "demo",
+  server_source: "demo",
+  status: "available",
+  agents: 1,
+  stale_since: null,
+  circuit: { state: "closed", since: 0, retry_at: null },
+  ...change,
+});
+
+const NOTHING_KNOWN = { agents: [], servers: [], swarms: [], container: null, tasks: [] };
+const NO_HISTORY = { agents: [], tasks: [], departures: [], parts: { servers: 0, swarms: 0, container: 0 } };
+
+/** A snapshot without memory of anything before it. */
+export const aSnapshot = (change: Partial<TelemetrySnapshot> = {}): TelemetrySnapshot => {
+  const offset = change.offset ?? 1;
+  return {
+    ...{ type: "snapshot", epoch: "e", offset, timestamp: 0, ...NOTHING_KNOWN },
+    history: { ...NO_HISTORY, horizon: offset },
+    ...change,
+  };
+};
+
+/** The change that follows on `from`. */
+export const aChange = (
+  from: number,
+  change: TelemetryChange,
+  options: { epoch?: string; offset?: number } = {},
+): TelemetryChangeLine => ({
+  ...{ type: "change", epoch: "e", from, offset: from + 1, timestamp: 0, change },
+  ...options,
 });
 
 export const aTask = (change: Partial<Task> = {}): Task => ({

@@ -109,7 +109,7 @@ async function bundleWorker(outfile: string): Promise<void> {
     format: "esm",
     target: "es2024",
     conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*"],
+    external: ["cloudflare:*", "node:*"],
     loader: { ".html": "text" },
     logLevel: "warning",
   });
@@ -131,6 +131,7 @@ const config :Workerd.Config = (
 const gateway :Workerd.Worker = (
   modules = [(name = "worker", esModule = embed "worker.js")],
   compatibilityDate = "${COMPATIBILITY_DATE}",
+  compatibilityFlags = ["nodejs_compat"],
   bindings = [
     ${text("HIVES", JSON.stringify({ [hive]: { url: options.sidecarUrl, kid } }))},
     ${text("SIDECAR_KEYS", JSON.stringify(options.keys))},

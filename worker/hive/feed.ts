@@ -1,16 +1,39 @@
 /**
- * What a Hive sends to its shards over the WebSocket that it dials: the picture to start from, the sidecar's
- * changes as they came, and that they come no more. A shard that has lost its place answers `resync`.
+ * What a Hive and its shards say to each other over the WebSocket that the Hive dials. Both run the same
+ * code of the same deployment, but not always: during a deployment versions meet.
  */
 import { z } from "zod";
-import { TelemetryChangeLine, TelemetrySnapshot } from "../../shared/protocol/sidecar.ts";
-
-export const FeedMessage = z.discriminatedUnion("type", [
-  /** `live` is false while the sidecar cannot be reached: the picture is the last one known. */
-  z.object({ type: z.literal("sync"), live: z.boolean(), snapshot: TelemetrySnapshot }),
+import { Timestamp } from "../../shared/protocol/ids.ts";
+import {
+  Circuit,
+  Demand,
+  Position,
   TelemetryChangeLine,
-  z.object({ type: z.literal("lost") }),
+  TelemetrySnapshot,
+} from "../../shared/protocol/sidecar.ts";
+
+/** Whether the picture is fed, since when it is not, and the circuit breaker before the sidecar. */
+export const HiveStatus = z.object({
+  live: z.boolean(),
+  staleSince: Timestamp.nullable(),
+  circuit: Circuit,
+});
+export type HiveStatus = z.infer<typeof HiveStatus>;
+
+/** From the Hive: the picture to start from, and the sidecar's changes as they came. */
+export const FeedMessage = z.discriminatedUnion("type", [
+  TelemetrySnapshot,
+  TelemetryChangeLine,
+  z.object({ type: z.literal("status"), status: HiveStatus }),
 ]);
 export type FeedMessage = z.infer<typeof FeedMessage>;
 
-export const RESYNC = "resync";
+/**
+ * From a shard. `watch` asks to be told what it missed since `position`, or for a snapshot, and then for
+ * everything; `demand` says how often its clients want news.
+ */
+export const ShardMessage = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("watch"), position: Position.nullable(), ...Demand.shape }),
+  z.object({ type: z.literal("demand"), ...Demand.shape }),
+]);
+export type ShardMessage = z.infer<typeof ShardMessage>;

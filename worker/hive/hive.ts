@@ -3,10 +3,16 @@
  * picture, so that a shard that comes later starts whole, and passes every line on as it came.
  */
 import { type Clock, pause } from "../../shared/clock.ts";
+import { HivegateError } from "../../shared/errors.ts";
 import { type Backoff, backoffMs } from "../../shared/pressure/backoff.ts";
-import type { TelemetryLine } from "../../shared/protocol/sidecar.ts";
+import { BREAKER_RULES, type BreakerRules } from "../../shared/pressure/breaker.ts";
+import { Guard } from "../../shared/pressure/guarded.ts";
+import type { Circuit, Position } from "../../shared/protocol/sidecar.ts";
 import { Picture } from "../../shared/swarm/picture.ts";
-import { type FeedMessage, RESYNC } from "./feed.ts";
+import { EVERYTHING, seenOfMissed } from "../../shared/swarm/view.ts";
+import type { TelemetryRequest, TelemetryText } from "../sidecar-client.ts";
+import { DemandLine } from "./demand-line.ts";
+import { type FeedMessage, type HiveStatus, ShardMessage } from "./feed.ts";
 
 /** The Hive's end of a feed to a shard. */
 export interface ShardSocket {
@@ -17,40 +23,75 @@ export interface ShardSocket {
 export type HivePorts = {
   clock: Clock;
   random(): number;
-  telemetry(signal: AbortSignal): AsyncIterable<{ line: TelemetryLine; text: string }>;
+  uuid(): string;
+  telemetry(request: TelemetryRequest, signal: AbortSignal): AsyncIterable<TelemetryText>;
+  demand(reader: string, intervalMs: number | null): Promise<void>;
+  /** The circuit breaker's state outlives the Hive's memory. */
+  store: { load(): unknown; save(state: unknown): void };
   log(message: string, error: unknown): void;
 };
 
-const RETRY: Backoff = { firstMs: 250, mostMs: 10_000 };
+type Watcher = { socket: ShardSocket; intervalMs: number | null; watching: boolean };
+
+/** A stream that opens is proof enough. */
+const RULES: BreakerRules = { ...BREAKER_RULES, mostMs: 30_000, successesToClose: 1 };
+const RETRY: Backoff = { firstMs: 250, mostMs: 2_000 };
 
 export class Hive {
   readonly #ports: HivePorts;
-  readonly #shards = new Map<string, ShardSocket>();
+  readonly #shards = new Map<string, Watcher>();
   readonly #picture = new Picture();
+  readonly #guard: Guard;
+  readonly #demand: DemandLine;
   #stream: AbortController | null = null;
   #live = false;
+  #heardMs: number | null = null;
+  /** A line did not fit: the place held is not to be gone on from. */
+  #startOver = false;
 
   constructor(ports: HivePorts) {
     this.#ports = ports;
+    this.#guard = new Guard({
+      rules: RULES,
+      clock: ports.clock,
+      random: ports.random,
+      saved: ports.store.load(),
+      changed: (state) => {
+        ports.store.save(state);
+        this.#tellStatus();
+      },
+    });
+    this.#demand = new DemandLine(ports);
+  }
+
+  get circuit(): Circuit {
+    return this.#guard.circuit;
   }
 
   /** A feed to a shard is open. Replaces the shard's earlier one. */
   shardConnected(shard: string, socket: ShardSocket): void {
-    this.#shards.get(shard)?.close();
-    this.#shards.set(shard, socket);
-    this.#sync(socket);
-    if (!this.#stream && this.#shards.size > 0) void this.#watch();
+    this.#shards.get(shard)?.socket.close();
+    this.#shards.set(shard, { socket, intervalMs: null, watching: false });
+    if (!this.#stream) void this.#watch();
   }
 
   shardReceived(shard: string, text: string): void {
-    const socket = this.#shards.get(shard);
-    if (socket && text === RESYNC) this.#sync(socket);
+    const watcher = this.#shards.get(shard);
+    if (!watcher) return;
+    const message = ShardMessage.parse(JSON.parse(text));
+    watcher.intervalMs = message.intervalMs;
+    this.#demand.want(this.#wanted());
+    if (message.type === "demand") return;
+    watcher.watching = true;
+    send(watcher, { type: "status", status: this.#status() });
+    this.#catchUp(watcher, message.position);
   }
 
   /** The last shard to go ends the stream: nobody watches, nothing is polled. */
   shardClosed(shard: string, socket: ShardSocket): void {
-    if (this.#shards.get(shard) !== socket) return;
+    if (this.#shards.get(shard)?.socket !== socket) return;
     this.#shards.delete(shard);
+    this.#demand.want(this.#wanted());
     if (this.#shards.size > 0) return;
     this.#stream?.abort();
     this.#stream = null;
@@ -62,47 +103,108 @@ export class Hive {
     this.#stream = stream;
     for (let attempt = 0; !stream.signal.aborted; attempt++) {
       try {
-        for await (const { line, text } of this.#ports.telemetry(stream.signal)) {
-          if (stream.signal.aborted) return;
+        await this.#read(stream.signal, () => {
           attempt = 0;
-          if (!this.#take(line, text)) break;
-        }
+        });
       } catch (error) {
-        if (!stream.signal.aborted) this.#ports.log("telemetry stream", error);
+        if (!stream.signal.aborted && !isCircuitOpen(error)) this.#ports.log("telemetry stream", error);
       }
       if (stream.signal.aborted) return;
+      this.#demand.close();
       this.#lose();
-      await pause(this.#ports.clock, backoffMs(RETRY, attempt, this.#ports.random()), stream.signal);
+      const waitMs = this.#guard.retryInMs || backoffMs(RETRY, attempt, this.#ports.random());
+      await pause(this.#ports.clock, waitMs, stream.signal);
     }
   }
 
+  /** Reads one stream to its end. What the breaker guards is that it opens, with a line. */
+  async #read(signal: AbortSignal, opened: () => void): Promise<void> {
+    const reader = this.#ports.uuid();
+    const intervalMs = this.#wanted();
+    const lines = this.#ports.telemetry({ reader, intervalMs, position: this.#position() }, signal);
+    const iterator = lines[Symbol.asyncIterator]();
+    try {
+      let next = await this.#guard.run(
+        () => firstOf(iterator),
+        () => (signal.aborted ? null : true),
+      );
+      opened();
+      this.#startOver = false;
+      this.#demand.open(reader, intervalMs);
+      this.#demand.want(this.#wanted());
+      while (!next.done && !signal.aborted && this.#take(next.value)) next = await iterator.next();
+    } finally {
+      await iterator.return?.();
+    }
+  }
+
+  #position(): Position | null {
+    const { epoch, offset } = this.#picture;
+    return epoch === null || this.#startOver ? null : { epoch, offset };
+  }
+
   /** False: a line is missing, and the stream has to be opened anew. */
-  #take(line: TelemetryLine, text: string): boolean {
-    const outcome = this.#picture.apply(line);
-    if (outcome === "gap") return false;
-    if (line.type === "change") this.#broadcast(text);
-    if (line.type === "snapshot") {
+  #take({ line, text }: TelemetryText): boolean {
+    if (this.#picture.apply(line) === "gap") {
+      this.#startOver = true;
+      return false;
+    }
+    this.#heardMs = this.#ports.clock.now();
+    if (line.type !== "alive") this.#broadcast(text);
+    if (!this.#live) {
       this.#live = true;
-      this.#broadcast(encode({ type: "sync", live: true, snapshot: line }));
+      this.#tellStatus();
     }
     return true;
   }
 
   #lose(): void {
+    if (!this.#live) return;
     this.#live = false;
-    this.#broadcast(encode({ type: "lost" }));
+    this.#tellStatus();
+  }
+
+  /** What a shard missed, or the whole picture if that is not remembered. */
+  #catchUp(watcher: Watcher, position: Position | null): void {
+    const { epoch, offset } = this.#picture;
+    if (epoch === null) return;
+    const timestamp = this.#ports.clock.now();
+    if (!position || !this.#picture.remembers(position)) {
+      send(watcher, this.#picture.toSnapshot(epoch, timestamp));
+      return;
+    }
+    const change = seenOfMissed(this.#picture.missedSince(position.offset), this.#picture, EVERYTHING) ?? {};
+    send(watcher, { type: "change", epoch, from: position.offset, offset, timestamp, change });
+  }
+
+  /** The shortest interval that any shard's clients want; null: none of them wants news. */
+  #wanted(): number | null {
+    const wanted = [...this.#shards.values()].flatMap(({ intervalMs }) => intervalMs ?? []);
+    return wanted.length > 0 ? Math.min(...wanted) : null;
+  }
+
+  #status(): HiveStatus {
+    const staleSince = this.#live ? null : (this.#heardMs ?? this.#guard.circuit.since);
+    return { live: this.#live, staleSince, circuit: this.#guard.circuit };
+  }
+
+  #tellStatus(): void {
+    this.#broadcast(JSON.stringify({ type: "status", status: this.#status() } satisfies FeedMessage));
   }
 
   #broadcast(text: string): void {
-    for (const socket of this.#shards.values()) socket.send(text);
-  }
-
-  #sync(socket: ShardSocket): void {
-    const { epoch } = this.#picture;
-    if (epoch === null) return;
-    const snapshot = this.#picture.toSnapshot(epoch, this.#ports.clock.now());
-    socket.send(encode({ type: "sync", live: this.#live, snapshot }));
+    for (const { socket, watching } of this.#shards.values()) if (watching) socket.send(text);
   }
 }
 
-const encode = (message: FeedMessage): string => JSON.stringify(message);
+const send = ({ socket }: Watcher, message: FeedMessage): void => socket.send(JSON.stringify(message));
+
+/** @throws HivegateError `sidecar_unreachable` when the stream ends before it has said anything */
+async function firstOf(iterator: AsyncIterator<TelemetryText>): Promise<IteratorResult<TelemetryText>> {
+  const first = await iterator.next();
+  if (first.done) throw new HivegateError("sidecar_unreachable");
+  return first;
+}
+
+const isCircuitOpen = (error: unknown): boolean =>
+  error instanceof HivegateError && error.code === "circuit_open";

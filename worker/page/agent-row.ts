@@ -1,4 +1,4 @@
-import type { SeenAgent } from "../../shared/protocol/gateway.ts";
+import type { SeenAgent } from "../../shared/swarm/agent.ts";
 import { el, setAttribute, setText } from "./dom.ts";
 import { bytes, percent, share, toneOf, UNKNOWN } from "./format.ts";
 import type { Row } from "./keyed-list.ts";

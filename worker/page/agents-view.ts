@@ -1,5 +1,5 @@
 import type { LivePicture } from "../../shared/client/live-picture.ts";
-import type { SeenAgent } from "../../shared/protocol/gateway.ts";
+import type { SeenAgent } from "../../shared/swarm/agent.ts";
 import { AGENT_COLUMNS, agentRow } from "./agent-row.ts";
 import { byId, el, setAttribute, setText } from "./dom.ts";
 import { plural, toneOf } from "./format.ts";

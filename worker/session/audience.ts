@@ -1,144 +1,268 @@
 /**
- * Who sees what: the sessions of a shard in groups, and the picture that they are shown. Sends each group
- * one frame per tick, by deadline; when nothing has changed there is no timer.
+ * Who sees what: the sessions of a shard in groups, and the picture that they are shown. Each mode has its
+ * ticks, by deadline; when nothing has changed and nobody is behind there is no timer.
  */
 import { may } from "../../shared/auth/permission.ts";
 import type { Clock } from "../../shared/clock.ts";
-import { MODE_INTERVAL_MS } from "../../shared/protocol/client.ts";
+import { MODE_INTERVAL_MS, type Mode } from "../../shared/protocol/client.ts";
 import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
-import type { TelemetryLine, TelemetrySnapshot } from "../../shared/protocol/sidecar.ts";
+import type { TelemetryChangeLine, TelemetrySnapshot } from "../../shared/protocol/sidecar.ts";
 import { Picture } from "../../shared/swarm/picture.ts";
-import { Group, type View, viewKey } from "./group.ts";
-import type { Session, SessionState } from "./session.ts";
+import type { View } from "../../shared/swarm/view.ts";
+import type { HiveStatus } from "../hive/feed.ts";
+import type { Delivery } from "./delivery.ts";
+import { Encoded, MissedSince } from "./frames.ts";
+import { Group, groupKey } from "./group.ts";
+import { effectiveMode, type Resume, type Session, type SessionState } from "./session.ts";
 
 export type AudiencePorts = {
   clock: Clock;
-  /** Sends a frame that is already encoded. May end the session. */
-  deliver(session: Session, text: string): void;
-  /** The session has its first snapshot. */
-  synced(session: Session): void;
+  delivery: Delivery;
+  deflate(text: string): Uint8Array;
 };
 
+type Ticks = { cancel: (() => void) | null; dueMs: number };
+
 export class Audience {
-  picture = new Picture();
+  readonly picture = new Picture();
   readonly #ports: AudiencePorts;
   readonly #groups = new Map<string, Group>();
-  /** Whether the picture is fed; null before anybody was told. */
-  #live: boolean | null = null;
+  readonly #groupOf = new Map<Session, Group>();
+  readonly #missed = new MissedSince(this.picture);
+  readonly #ticks = new Map<Mode, Ticks>();
+  /** Null before anybody told. */
+  #status: HiveStatus | null = null;
+  /** Whether the picture is what the Hive has, as far as is known. */
+  #current = false;
+  /** Whether some session may be without a place in the stream. */
+  #someWait = false;
 
   constructor(ports: AudiencePorts) {
     this.#ports = ports;
   }
 
   get isEmpty(): boolean {
-    return this.#groups.size === 0;
+    return this.#groupOf.size === 0;
   }
 
+  /** The shortest interval that any session wants; null: nobody is here. */
+  get intervalMs(): number | null {
+    let shortest: number | null = null;
+    for (const { mode } of this.#groups.values()) {
+      const intervalMs = Math.floor(MODE_INTERVAL_MS[mode] ?? ON_DEMAND_MS);
+      shortest = shortest === null ? intervalMs : Math.min(shortest, intervalMs);
+    }
+    return shortest;
+  }
+
+  /** Also puts a session into another group, after its filters, its mode or its pace changed. */
   join(session: Session): void {
+    this.leave(session);
     const view = viewOf(session.state);
-    const key = viewKey(view);
-    const group = this.#groups.get(key) ?? new Group(view, this.picture.offset);
+    const mode = effectiveMode(session);
+    const key = groupKey(view, mode);
+    const group = this.#groups.get(key) ?? new Group(view, mode);
     this.#groups.set(key, group);
     group.sessions.add(session);
+    this.#groupOf.set(session, group);
+    if (session.place.at !== "offset") this.#someWait = true;
+    else if (session.place.seen < this.picture.offset) this.#schedule(mode);
   }
 
   leave(session: Session): void {
-    const key = viewKey(viewOf(session.state));
-    const group = this.#groups.get(key);
-    if (!group?.sessions.delete(session) || group.sessions.size > 0) return;
-    group.cancelTick?.();
-    this.#groups.delete(key);
+    const group = this.#groupOf.get(session);
+    if (!group) return;
+    this.#groupOf.delete(session);
+    group.sessions.delete(session);
+    if (group.sessions.size > 0) return;
+    this.#groups.delete(groupKey(group.view, group.mode));
   }
 
-  /**
-   * Sends a session its snapshot. Without a picture yet it gets one as soon as there is, and hears if that
-   * may take a while.
-   */
-  sync(session: Session): void {
-    const group = this.#groups.get(viewKey(viewOf(session.state)));
-    if (!group) return;
-    if (this.picture.epoch === null) {
-      if (this.#live === false) this.#ports.deliver(session, this.#status(false));
+  /** Gives a session its picture, as soon as there is one; until then it hears how the hive is. */
+  place(session: Session): void {
+    if (!this.#current || this.picture.epoch === null) {
+      if (this.#status && !this.#status.live) this.#deliver(session, this.#statusFrame(this.#status));
       return;
     }
-    this.#ports.deliver(session, this.#snapshotOf(group));
-    this.#ports.synced(session);
+    const { place } = session;
+    if (place.at === "offset") return;
+    if (place.at === "nowhere" && place.resume) this.#resume(session, place.resume);
+    else this.#giveSnapshot(session);
   }
 
-  /** The picture as the Hive has it, in place of what was held: everybody gets a snapshot, encoded once per group. */
-  replace(snapshot: TelemetrySnapshot, live: boolean): void {
-    const isNews = this.#live !== null && this.#live !== live;
-    this.#live = live;
+  /** The picture as the Hive has it, in place of what was held. Whoever cannot go on from where it was gets it whole. */
+  replace(snapshot: TelemetrySnapshot): void {
+    this.#settle(snapshot.epoch, snapshot.offset);
     this.picture.apply(snapshot);
-    for (const group of this.#groups.values()) {
-      group.restart(this.picture.offset);
-      const text = this.#snapshotOf(group);
-      for (const session of group.sessions) {
-        this.#ports.deliver(session, text);
-        this.#ports.synced(session);
-      }
+    this.#current = true;
+    for (const session of this.#groupOf.keys()) {
+      const { place, state } = session;
+      if (place.at !== "offset") continue;
+      const held = { epoch: state.epoch ?? "", offset: place.seen };
+      if (!this.picture.remembers(held)) session.place = NOWHERE;
     }
-    if (isNews) this.#announce(live);
+    this.#someWait = true;
+    this.#placeWaiting();
+    this.#scheduleAll();
   }
 
   /** False: a line is missing between this one and the picture. */
-  take(line: TelemetryLine & { type: "change" }): boolean {
-    if (this.picture.apply(line) === "gap") return false;
-    for (const group of this.#groups.values()) {
-      const intervalMs = MODE_INTERVAL_MS[group.view.mode];
-      if (intervalMs !== null && group.note(line.change)) this.#schedule(group, intervalMs);
-    }
+  take(line: TelemetryChangeLine): boolean {
+    this.#settle(line.epoch, line.from);
+    this.#current = this.picture.apply(line) === "applied";
+    if (!this.#current) return false;
+    this.#placeWaiting();
+    this.#scheduleAll();
     return true;
   }
 
-  /** The picture is fed no more; it stays, as the last one known. */
+  tellStatus(status: HiveStatus): void {
+    const before = this.#status;
+    this.#status = status;
+    if (before ? isSame(before, status) : status.live) return;
+    const encoded = this.#encode(this.#statusFrame(status));
+    for (const session of this.#groupOf.keys()) this.#ports.delivery.send(session, encoded);
+  }
+
+  /** The feed is gone. The picture stays, as the last one known. */
   lose(): void {
-    if (this.#live === false) return;
-    this.#live = false;
-    this.#announce(false);
+    this.#current = false;
+    for (const session of this.#groupOf.keys()) if (session.place.at === "anywhere") session.place = NOWHERE;
+    const { live = false, circuit = null } = this.#status ?? {};
+    if (live && circuit) this.tellStatus({ live: false, staleSince: this.#ports.clock.now(), circuit });
   }
 
-  /** Nobody is left to see the picture, so it is not kept up: whoever comes next waits for a fresh one. */
-  forget(): void {
-    this.picture = new Picture();
-    this.#live = null;
+  /** Nobody is left to be told anything. The picture stays, to go on from when somebody comes. */
+  rest(): void {
+    this.#current = false;
+    this.#status = null;
   }
 
-  #announce(live: boolean): void {
-    const text = this.#status(live);
-    for (const group of this.#groups.values()) {
-      for (const session of group.sessions) this.#ports.deliver(session, text);
+  /** A shard that has lost its memory had brought everybody to where its feed goes on. */
+  #settle(epoch: string, offset: number): void {
+    if (!this.#someWait) return;
+    for (const session of this.#groupOf.keys()) {
+      if (session.place.at !== "anywhere") continue;
+      const isThere = session.state.epoch === epoch;
+      session.place = isThere ? { at: "offset", told: offset, seen: offset } : NOWHERE;
     }
   }
 
-  #status(live: boolean): string {
-    const frame: GatewayFrame = { type: "hive_status", live, timestamp: this.#ports.clock.now() };
-    return JSON.stringify(frame);
+  #placeWaiting(): void {
+    if (!this.#someWait) return;
+    this.#someWait = false;
+    for (const session of this.#groupOf.keys()) if (session.place.at === "nowhere") this.place(session);
   }
 
-  #snapshotOf(group: Group): string {
-    return JSON.stringify(group.snapshot(this.picture, this.#live === true, this.#ports.clock.now()));
-  }
-
-  #schedule(group: Group, intervalMs: number): void {
-    if (group.cancelTick) return;
-    const waitMs = Math.max(0, group.lastTickMs + intervalMs - this.#ports.clock.now());
-    group.cancelTick = this.#ports.clock.after(waitMs, () => this.#tick(group));
-  }
-
-  #tick(group: Group): void {
-    group.cancelTick = null;
-    const frame = group.tick(this.picture, this.#ports.clock.now());
-    if (!frame) return;
-    const text = JSON.stringify(frame);
-    for (const session of group.sessions) {
-      if (session.state.synced) this.#ports.deliver(session, text);
+  #resume(session: Session, { position, requestId }: Resume): void {
+    const { epoch, offset } = this.picture;
+    const recovered = this.picture.remembers(position);
+    const timestamp = this.#ports.clock.now();
+    this.#deliver(session, {
+      type: "resumed",
+      ...(requestId && { requestId }),
+      recovered,
+      epoch,
+      offset,
+      timestamp,
+    });
+    if (!recovered) {
+      this.#giveSnapshot(session);
+      return;
     }
+    this.#ports.delivery.synced(session, this.picture.epoch);
+    session.place = { at: "offset", told: position.offset, seen: position.offset };
+    const group = this.#groupOf.get(session);
+    if (group) this.#giveUpdate(session, group);
+  }
+
+  #giveSnapshot(session: Session): void {
+    const group = this.#groupOf.get(session);
+    if (!group) return;
+    const { clock, delivery, deflate } = this.#ports;
+    const encoded = group.snapshot(this.picture, this.#status?.live === true, clock.now(), deflate);
+    const { offset } = this.picture;
+    session.place = { at: "offset", told: offset, seen: offset };
+    delivery.synced(session, this.picture.epoch);
+    delivery.send(session, encoded);
+  }
+
+  #giveUpdate(session: Session, group: Group): void {
+    const { place } = session;
+    if (place.at !== "offset" || place.seen === this.picture.offset) return;
+    const { clock, delivery, deflate } = this.#ports;
+    const encoded = group.update(place, this.#missed, this.picture, clock.now(), deflate);
+    const { offset } = this.picture;
+    session.place = { at: "offset", told: encoded ? offset : place.told, seen: offset };
+    if (encoded) delivery.send(session, encoded);
+  }
+
+  #scheduleAll(): void {
+    for (const { mode } of this.#groups.values()) this.#schedule(mode);
+  }
+
+  #schedule(mode: Mode): void {
+    const intervalMs = MODE_INTERVAL_MS[mode];
+    if (intervalMs === null) return;
+    const ticks = this.#ticks.get(mode) ?? { cancel: null, dueMs: Number.NEGATIVE_INFINITY };
+    this.#ticks.set(mode, ticks);
+    if (ticks.cancel) return;
+    const nowMs = this.#ports.clock.now();
+    // By deadline: a tick that came late does not make the next one later.
+    ticks.dueMs = Math.max(ticks.dueMs + intervalMs, nowMs);
+    ticks.cancel = this.#ports.clock.after(ticks.dueMs - nowMs, () => {
+      ticks.cancel = null;
+      this.#tick(mode);
+    });
+  }
+
+  #tick(mode: Mode): void {
+    let isSomebodyBehind = false;
+    for (const group of [...this.#groups.values()]) {
+      if (group.mode !== mode) continue;
+      for (const session of group.sessions) {
+        if (session.place.at !== "offset" || session.place.seen === this.picture.offset) continue;
+        const hasRoom = this.#ports.delivery.hasRoom(session);
+        if (hasRoom) this.#giveUpdate(session, group);
+        else isSomebodyBehind = true;
+        if (effectiveMode(session) !== mode && this.#groupOf.has(session)) this.#changePace(session);
+      }
+    }
+    if (isSomebodyBehind) this.#schedule(mode);
+  }
+
+  #changePace(session: Session): void {
+    const { mode } = session.state;
+    const effective_mode = effectiveMode(session);
+    const reason = session.pace.slower > 0 ? "slow_client" : "caught_up";
+    const timestamp = this.#ports.clock.now();
+    this.#deliver(session, { type: "mode_changed", mode, effective_mode, reason, timestamp });
+    if (this.#groupOf.has(session)) this.join(session);
+  }
+
+  #statusFrame({ live, staleSince, circuit }: HiveStatus): GatewayFrame {
+    const timestamp = this.#ports.clock.now();
+    return { type: "hive_status", live, stale_since: staleSince, circuit, timestamp };
+  }
+
+  #deliver(session: Session, frame: GatewayFrame): void {
+    this.#ports.delivery.send(session, this.#encode(frame));
+  }
+
+  #encode(frame: GatewayFrame): Encoded {
+    return new Encoded(frame, this.#ports.deflate);
   }
 }
 
-const viewOf = (state: SessionState): View => ({
-  filters: state.filters,
-  mode: state.mode,
-  seesTasks: may(state.identity, "tasks:read"),
+/** How old a picture may be that somebody asks for now and then. */
+const ON_DEMAND_MS = 10_000;
+
+const NOWHERE: Session["place"] = { at: "nowhere", resume: null };
+
+const isSame = (a: HiveStatus, b: HiveStatus): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+const viewOf = ({ filters, identity }: SessionState): View => ({
+  scope: identity.scope,
+  filters,
+  seesTasks: may(identity, "tasks:read"),
 });

@@ -7,7 +7,7 @@ import { CLIENT_FRAME_TYPES, ClientFrame, type Filters, type Mode } from "../../
 import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
 import { createTask } from "../create-task.ts";
 import type { SidecarClient } from "../sidecar-client.ts";
-import type { SessionState } from "./session.ts";
+import type { Resume, SessionState } from "./session.ts";
 
 /** What the frames of one session can act on. */
 export type SessionActions = {
@@ -18,14 +18,30 @@ export type SessionActions = {
   uuid(): string;
   follow(taskId: string, after: number): void;
   unfollow(taskId: string): void;
-  /** Changes filters or mode, or neither, and sends a snapshot if the session is a stream. */
-  watch(change: { filters?: Filters; mode?: Mode }): { filters: Filters; mode: Mode };
+  /** Changes filters or mode, and sends a snapshot if the session is a stream and now sees something else. */
+  watch(change: { filters?: Filters; mode?: Mode }): void;
+  /** Sends a snapshot, or what was missed since a position if that is remembered. */
+  catchUp(resume: Resume | null): void;
+  acknowledged(probe: string): void;
+  /** The client shows a fresh token. @throws HivegateError as `authenticate` */
+  refresh(token: string): Promise<SessionState["identity"]>;
+  session(): Pick<GatewayFrame & { type: "session" }, "mode" | "effective_mode" | "filters" | "quality">;
 };
 
 /** The frames that answer one: they carry its `requestId`. */
 type Answer = Exclude<
   GatewayFrame,
-  { type: "task_event" | "welcome" | "hive_status" | "snapshot" | "agent_update" }
+  {
+    type:
+      | "task_event"
+      | "welcome"
+      | "hive_status"
+      | "snapshot"
+      | "agent_update"
+      | "probe"
+      | "mode_changed"
+      | "resumed";
+  }
 >;
 
 type Handler<Type> = {
@@ -104,21 +120,48 @@ const HANDLERS: { [Type in ClientFrame["type"]]: Handler<Type> } = {
 
   update_filters: {
     permission: "telemetry:read",
-    run: (frame, { watch, now }) => ({
-      type: "session",
-      ...watch({ filters: frame.filters }),
-      timestamp: now(),
-    }),
+    run(frame, { watch, session, now }) {
+      watch({ filters: frame.filters });
+      return { type: "session", ...session(), timestamp: now() };
+    },
   },
   performance_mode: {
     permission: "telemetry:read",
-    run: (frame, { watch, now }) => ({ type: "session", ...watch({ mode: frame.mode }), timestamp: now() }),
+    run(frame, { watch, session, now }) {
+      watch({ mode: frame.mode });
+      return { type: "session", ...session(), timestamp: now() };
+    },
+  },
+  get_session: {
+    permission: null,
+    run: (_, { session, now }) => ({ type: "session", ...session(), timestamp: now() }),
   },
   get_snapshot: {
     permission: "telemetry:read",
-    run(_, { watch }) {
-      watch({});
+    run(_, { catchUp }) {
+      catchUp(null);
       return null;
+    },
+  },
+  resume: {
+    permission: "telemetry:read",
+    run({ epoch, offset, requestId }, { catchUp }) {
+      catchUp({ position: { epoch, offset }, requestId });
+      return null;
+    },
+  },
+  ack: {
+    permission: null,
+    run({ probe }, { acknowledged }) {
+      acknowledged(probe);
+      return null;
+    },
+  },
+  refresh_token: {
+    permission: null,
+    async run({ token }, { refresh, now }) {
+      const { expiresMs } = await refresh(token);
+      return { type: "token_refreshed", expires_at: expiresMs, timestamp: now() };
     },
   },
 };

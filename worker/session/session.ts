@@ -1,13 +1,15 @@
 /** A client's session: what of it survives eviction, and the socket it holds. */
 import { z } from "zod";
 import { Identity } from "../../shared/auth/permission.ts";
+import type { Pace } from "../../shared/pressure/pace.ts";
 import type { TokenBucket } from "../../shared/pressure/token-bucket.ts";
-import { Filters, Mode } from "../../shared/protocol/client.ts";
-import { HiveId } from "../../shared/protocol/ids.ts";
+import { Encoding, Filters, Mode } from "../../shared/protocol/client.ts";
+import { HiveId, Timestamp } from "../../shared/protocol/ids.ts";
+import type { Position } from "../../shared/protocol/sidecar.ts";
 
 /**
  * Stored in the socket's attachment (at most 16,384 bytes), so it is written only when it changes: at the
- * start, when the first snapshot is sent, and when the client changes filters or mode.
+ * start, when the session is given a picture of another epoch, and when the client changes what it wants.
  */
 export const SessionState = z.object({
   clientId: z.uuid(),
@@ -18,28 +20,61 @@ export const SessionState = z.object({
   identity: Identity.omit({ hives: true }),
   filters: Filters,
   mode: Mode,
-  /** Whether the client has a snapshot, so that updates mean something to it. */
-  synced: z.boolean(),
+  encoding: Encoding,
+  /** The epoch of the picture that the client holds; null: it holds none. */
+  epoch: z.string().nullable(),
+  connectedMs: Timestamp,
 });
 export type SessionState = z.infer<typeof SessionState>;
+
+/** How a session begins. */
+export type Hello = Pick<SessionState, "kind" | "identity" | "filters" | "mode" | "encoding"> & {
+  /** Where the client stopped before; null: it starts anew. */
+  position: Position | null;
+};
 
 /** What the shard needs of a WebSocket, on any host. */
 export interface ClientSocket {
   /** Throws when the socket is closed. */
-  send(text: string): void;
+  send(data: string | Uint8Array): void;
   close(code: number, reason: string): void;
   save(state: SessionState): void;
   /** Bytes accepted by `send` and not yet gone out; null where the runtime does not say. */
   backlogBytes(): number | null;
+  /** When the runtime itself answered a heartbeat last; null: never, or it does not do that. */
+  heartbeatMs(): number | null;
 }
+
+/**
+ * Where a session is in the stream. `told` is the offset that its client knows of, `seen` the one up to which
+ * it has been given everything it may see: later, if that was nothing.
+ * `anywhere`: the shard has lost its memory; a session that it finds is where the feed is.
+ * `nowhere`: it waits for a picture, and would like to go on from `resume`.
+ */
+export type Place =
+  | { at: "offset"; told: number; seen: number }
+  | { at: "anywhere" }
+  | { at: "nowhere"; resume: Resume | null };
+export type Resume = { position: Position; requestId?: string | undefined };
 
 /** A session while it is in memory. */
 export type Session = {
   readonly socket: ClientSocket;
+  readonly pace: Pace;
   state: SessionState;
+  place: Place;
   bucket: TokenBucket;
+  heardMs: number;
   /** Frames refused in a row for coming too fast. */
   refused: number;
   /** Requests that wait for the sidecar. */
   waiting: number;
 };
+
+const MODES: readonly Mode[] = ["high_frequency", "normal", "low_frequency"];
+
+/** The mode asked for, or a slower one while the client cannot keep up. */
+export function effectiveMode({ state: { mode }, pace }: Session): Mode {
+  const asked = MODES.indexOf(mode);
+  return asked === -1 ? mode : (MODES[Math.min(asked + pace.slower, MODES.length - 1)] ?? mode);
+}

@@ -2,104 +2,114 @@
  * One shard: the sessions of some of a hive's clients. It keeps them while it hibernates (their state lives
  * in the sockets), takes the hive's telemetry from the Hive, and answers each session's frames.
  */
+import type { Identity } from "../../shared/auth/permission.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { ERRORS, type ErrorCode, HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { fullBucket, take } from "../../shared/pressure/token-bucket.ts";
 import type { Filters, Mode } from "../../shared/protocol/client.ts";
 import { type GatewayFrame, SUBPROTOCOL } from "../../shared/protocol/gateway.ts";
-import { FeedMessage, RESYNC } from "../hive/feed.ts";
 import type { SidecarClient } from "../sidecar-client.ts";
 import { Audience } from "./audience.ts";
+import { Delivery, lastHeardMs } from "./delivery.ts";
 import { dispatch, errorFrame, type SessionActions } from "./dispatch.ts";
-import type { ClientSocket, Session, SessionState } from "./session.ts";
+import { FeedLink, type FeedSocket } from "./feed-link.ts";
+import {
+  type ClientSocket,
+  effectiveMode,
+  type Hello,
+  type Place,
+  type Resume,
+  type Session,
+  type SessionState,
+} from "./session.ts";
 import { TaskFeeds } from "./task-feed.ts";
-
-/** The shard's end of the feed that the Hive dialled. */
-export interface FeedSocket {
-  send(text: string): void;
-  close(): void;
-}
 
 export type ShardPorts = {
   hive: string;
   sidecar: SidecarClient;
   clock: Clock;
   uuid(): string;
-  /** Asks the Hive to dial this shard. May fail in silence: `wakeAfter` has been called before. */
+  deflate(text: string): Uint8Array;
+  /** Who holds this token. @throws HivegateError `unauthorized`, `token_expired` */
+  verify(token: string): Promise<Identity>;
+  /** Asks the Hive to dial this shard. May fail in silence. */
   requestFeed(): void;
-  /** Has `wake` called later, even if the shard is evicted meanwhile. */
-  wakeAfter(delayMs: number): void;
+  /** Has `wake` called later, even if the shard is evicted meanwhile; a later call replaces an earlier one. */
+  wakeAt(atMs: number): void;
   log(message: string, error: unknown): void;
 };
 
+export type Refusal = "full" | "subject";
+
 const FRAME_RATE = { burst: LIMITS.clientFrameBurst, perSecond: LIMITS.clientFramesPerSecond };
-/** How long to wait for the Hive to dial before asking it again. */
-const FEED_RETRY_MS = 2_000;
 
 export class Shard {
   readonly #ports: ShardPorts;
   readonly #sessions = new Map<ClientSocket, Session>();
+  readonly #delivery: Delivery;
   readonly #audience: Audience;
+  readonly #feed: FeedLink;
   readonly #tasks: TaskFeeds;
-  #feed: FeedSocket | null = null;
-  /** Whether the picture has been asked for and has not come yet. */
-  #resyncing = false;
+  #wakeAtMs = Number.POSITIVE_INFINITY;
 
   constructor(ports: ShardPorts) {
+    const { clock, uuid, deflate, sidecar, log } = ports;
     this.#ports = ports;
-    const deliver = (session: Session, text: string) => this.#sendText(session, text);
-    this.#audience = new Audience({
-      clock: ports.clock,
-      deliver,
-      synced: (session) => {
-        // Sending the snapshot may have ended the session.
-        if (session.state.synced || !this.#isHere(session)) return;
-        session.state = { ...session.state, synced: true };
-        session.socket.save(session.state);
-      },
+    this.#delivery = new Delivery({
+      ...{ clock, uuid },
+      end: (session, code) => this.#end(session, code),
+      gone: (session) => this.disconnect(session.socket),
+    });
+    this.#audience = new Audience({ clock, deflate, delivery: this.#delivery });
+    this.#feed = new FeedLink({
+      audience: this.#audience,
+      request: ports.requestFeed,
+      wakeAfter: (delayMs) => this.#wakeAfter(delayMs),
     });
     this.#tasks = new TaskFeeds({
-      open: (taskId, after, signal) => ports.sidecar.events(taskId, after, signal),
-      deliver,
+      open: (taskId, after, signal) => sidecar.events(taskId, after, signal),
+      deliver: (session, text) => this.#delivery.sendText(session, text),
       over: (session, taskId, reason) =>
-        this.#send(session, { type: "task_unfollowed", taskId, reason, timestamp: ports.clock.now() }),
-      log: ports.log,
+        this.#send(session, { type: "task_unfollowed", taskId, reason, timestamp: clock.now() }),
+      log,
     });
   }
 
-  /** Whether there is room for another client. */
-  get isFull(): boolean {
-    if (this.#sessions.size < LIMITS.sessionsPerShard) return false;
+  /** Why another client of this subject is not taken: this shard is full, or the subject has its share. Null: it is. */
+  refusal(subject: string): Refusal | null {
+    const sessions = [...this.#sessions.values()];
     // A session that sends and receives nothing is not noticed to have expired until room is needed.
-    return [...this.#sessions.values()].filter((session) => this.#hasExpired(session)).length === 0;
+    const here = sessions.filter((session) => !this.#hasExpired(session));
+    const own = here.filter(({ state }) => state.identity.subject === subject).length;
+    if (own >= LIMITS.sessionsPerSubject) return "subject";
+    return here.length >= LIMITS.sessionsPerShard ? "full" : null;
   }
 
   /** A new client. @throws when its state cannot be stored; it is not taken then */
-  connect(socket: ClientSocket, hello: Pick<SessionState, "kind" | "identity">): void {
-    const state: SessionState = {
-      clientId: this.#ports.uuid(),
-      ...hello,
-      hive: this.#ports.hive,
-      filters: { include_performance: false, include_neural: false, include_topology: false },
-      mode: "normal",
-      synced: false,
-    };
+  connect(socket: ClientSocket, { position, ...hello }: Hello): void {
+    const { uuid, hive, clock } = this.#ports;
+    const connectedMs = clock.now();
+    const state: SessionState = { clientId: uuid(), ...hello, hive, epoch: null, connectedMs };
     socket.save(state);
-    const session = this.#admit(socket, state);
+    const session = this.#admit(socket, state, { at: "nowhere", resume: position && { position } });
     this.#send(session, this.#welcome(state));
-    if (hello.kind === "stream") this.#audience.sync(session);
-    this.#needFeed();
+    this.#joined(session);
+    this.#wakeAfter(LIMITS.sweepMs);
   }
 
   /** A client whose socket was accepted before this shard's memory was lost. */
   restore(socket: ClientSocket, state: SessionState): void {
-    this.#admit(socket, state);
+    const place: Place = state.epoch === null ? { at: "nowhere", resume: null } : { at: "anywhere" };
+    const session = this.#admit(socket, state, place);
+    if (state.kind === "stream") this.#audience.join(session);
   }
 
   async receive(socket: ClientSocket, data: string | ArrayBuffer): Promise<void> {
     const session = this.#sessions.get(socket);
-    if (!session || this.#hasExpired(session) || !this.#isAllowed(session)) return;
+    if (!session) return;
+    session.heardMs = this.#ports.clock.now();
+    if (this.#hasExpired(session) || !this.#isAllowed(session)) return;
     session.waiting++;
     const answer = await dispatch(data, this.#actionsOf(session), (error) => this.#ports.log("frame", error));
     session.waiting--;
@@ -111,91 +121,75 @@ export class Shard {
     if (!session) return;
     this.#sessions.delete(socket);
     this.#tasks.unfollowAll(session);
-    if (session.state.kind === "stream") this.#audience.leave(session);
-    if (!this.#audience.isEmpty) return;
-    this.#feed?.close();
-    this.#feed = null;
-    this.#audience.forget();
+    this.#audience.leave(session);
+    this.#feed.audienceChanged();
   }
 
   feedConnected(feed: FeedSocket): void {
-    this.#feed?.close();
-    this.#feed = null;
-    // Everybody may have left while the Hive was dialling.
-    if (this.#audience.isEmpty) feed.close();
-    else this.#feed = feed;
-    this.#resyncing = false;
+    this.#feed.connected(feed);
   }
 
-  /** A feed that was dialled before this shard's memory was lost: the picture has to be asked for. */
   feedRestored(feed: FeedSocket): void {
-    this.feedConnected(feed);
-    if (this.#feed === feed) this.#resync(feed);
+    this.#feed.restored(feed);
   }
 
   feedReceived(feed: FeedSocket, text: string): void {
-    if (this.#feed !== feed) return;
-    const message = FeedMessage.parse(JSON.parse(text));
-    switch (message.type) {
-      case "sync":
-        this.#resyncing = false;
-        this.#audience.replace(message.snapshot, message.live);
-        break;
-      case "change":
-        if (!this.#resyncing && !this.#audience.take(message)) this.#resync(feed);
-        break;
-      case "lost":
-        this.#audience.lose();
-        break;
-    }
+    this.#feed.received(feed, text);
+    this.#feed.audienceChanged();
   }
 
   feedClosed(feed: FeedSocket): void {
-    if (this.#feed !== feed) return;
-    this.#feed = null;
-    this.#audience.lose();
-    this.#needFeed();
+    this.#feed.closed(feed);
   }
 
-  /** Called after `wakeAfter`: asks for the feed again if it is still missing. */
+  /** Called at the time asked for by `wakeAt`: sees that there is a feed, and removes clients that are gone. */
   wake(): void {
-    this.#needFeed();
+    this.#wakeAtMs = Number.POSITIVE_INFINITY;
+    this.#feed.need();
+    const silentSinceMs = this.#ports.clock.now() - LIMITS.idleSessionMs;
+    for (const session of [...this.#sessions.values()]) {
+      if (lastHeardMs(session) < silentSinceMs) this.#end(session, "idle");
+      else this.#hasExpired(session);
+    }
+    if (this.#sessions.size > 0) this.#wakeAfter(LIMITS.sweepMs);
   }
 
-  /** Asks for the picture once, however many changes come that do not fit. */
-  #resync(feed: FeedSocket): void {
-    this.#resyncing = true;
-    feed.send(RESYNC);
+  #wakeAfter(delayMs: number): void {
+    const atMs = this.#ports.clock.now() + delayMs;
+    if (atMs >= this.#wakeAtMs) return;
+    this.#wakeAtMs = atMs;
+    this.#ports.wakeAt(atMs);
   }
 
-  #needFeed(): void {
-    if (this.#feed || this.#audience.isEmpty) return;
-    this.#ports.wakeAfter(FEED_RETRY_MS);
-    this.#ports.requestFeed();
+  #joined(session: Session): void {
+    if (session.state.kind !== "stream" || !this.#isHere(session)) return;
+    this.#audience.join(session);
+    this.#audience.place(session);
+    this.#feed.audienceChanged();
+    this.#feed.wantPicture();
   }
 
-  #admit(socket: ClientSocket, state: SessionState): Session {
-    const bucket = fullBucket(FRAME_RATE, this.#ports.clock.now());
-    const session: Session = { socket, state, bucket, refused: 0, waiting: 0 };
+  #admit(socket: ClientSocket, state: SessionState, place: Place): Session {
+    const nowMs = this.#ports.clock.now();
+    const session: Session = {
+      ...{ socket, state, place, heardMs: nowMs, refused: 0, waiting: 0 },
+      pace: this.#delivery.newPace(),
+      bucket: fullBucket(FRAME_RATE, nowMs),
+    };
     this.#sessions.set(socket, session);
-    if (state.kind === "stream") this.#audience.join(session);
     return session;
   }
 
-  #welcome(state: SessionState): GatewayFrame {
+  #welcome({ clientId, hive, mode, filters, encoding, identity }: SessionState): GatewayFrame {
+    const { epoch, offset } = this.#audience.picture;
     return {
-      type: "welcome",
-      client_id: state.clientId,
-      hive: state.hive,
-      protocol: SUBPROTOCOL,
-      epoch: this.#audience.picture.epoch,
-      offset: this.#audience.picture.offset,
-      mode: state.mode,
-      filters: state.filters,
+      ...{ type: "welcome", client_id: clientId, hive, protocol: SUBPROTOCOL, epoch, offset },
+      ...{ mode, filters, encoding, expires_at: identity.expiresMs },
       limits: {
         frame_bytes: LIMITS.clientFrameBytes,
         frames_per_second: LIMITS.clientFramesPerSecond,
         follows: LIMITS.followsPerSession,
+        idle_ms: LIMITS.idleSessionMs,
       },
       timestamp: this.#ports.clock.now(),
     };
@@ -204,9 +198,7 @@ export class Shard {
   #actionsOf(session: Session): SessionActions {
     const { hive, sidecar, clock, uuid } = this.#ports;
     return {
-      hive,
-      sidecar,
-      uuid,
+      ...{ hive, sidecar, uuid },
       identity: session.state.identity,
       now: () => clock.now(),
       follow: (taskId, after) => {
@@ -215,21 +207,48 @@ export class Shard {
       },
       unfollow: (taskId) => this.#tasks.unfollow(session, taskId),
       watch: (change) => this.#watch(session, change),
+      catchUp: (resume) => this.#catchUp(session, resume),
+      acknowledged: (probe) => session.pace.acknowledged(probe, clock.now()),
+      refresh: (token) => this.#refresh(session, token),
+      session: () => ({
+        mode: session.state.mode,
+        effective_mode: effectiveMode(session),
+        filters: session.state.filters,
+        quality: this.#delivery.quality(session),
+      }),
     };
   }
 
-  #watch(session: Session, change: { filters?: Filters; mode?: Mode }): { filters: Filters; mode: Mode } {
+  /** Other filters show another picture; another mode shows the same one at other times. */
+  #watch(session: Session, change: { filters?: Filters; mode?: Mode }): void {
+    this.#keep(session, change);
+    if (change.filters) session.place = { at: "nowhere", resume: null };
+    this.#joined(session);
+  }
+
+  #catchUp(session: Session, resume: Resume | null): void {
+    session.place = { at: "nowhere", resume };
+    this.#joined(session);
+  }
+
+  /** @throws HivegateError `forbidden` when the token is somebody else's */
+  async #refresh(session: Session, token: string): Promise<SessionState["identity"]> {
+    const { hives, ...identity } = await this.#ports.verify(token);
+    const { subject } = session.state.identity;
+    if (identity.subject !== subject || !(hives.includes("*") || hives.includes(this.#ports.hive)))
+      throw new HivegateError("forbidden", "The token is not this session's: open another.");
+    const before = JSON.stringify(session.state.identity.scope);
+    this.#keep(session, { identity });
+    if (JSON.stringify(identity.scope) !== before) session.place = { at: "nowhere", resume: null };
+    this.#joined(session);
+    return identity;
+  }
+
+  /** Throws when the state cannot be stored; nothing is changed then. */
+  #keep(session: Session, change: Partial<SessionState>): void {
     const state = { ...session.state, ...change };
-    // First what can fail, then what has to go together.
     session.socket.save(state);
-    const isStream = state.kind === "stream" && this.#isHere(session);
-    if (isStream) this.#audience.leave(session);
     session.state = state;
-    if (isStream) {
-      this.#audience.join(session);
-      this.#audience.sync(session);
-    }
-    return { filters: session.state.filters, mode: session.state.mode };
   }
 
   #isHere(session: Session): boolean {
@@ -266,20 +285,6 @@ export class Shard {
   }
 
   #send(session: Session, frame: GatewayFrame): void {
-    this.#sendText(session, JSON.stringify(frame));
-  }
-
-  #sendText(session: Session, text: string): void {
-    if (this.#hasExpired(session)) return;
-    if ((session.socket.backlogBytes() ?? 0) > LIMITS.sessionBacklogBytes) {
-      this.#end(session, "slow_consumer");
-      return;
-    }
-    try {
-      session.socket.send(text);
-    } catch {
-      // The socket closed before its event came.
-      this.disconnect(session.socket);
-    }
+    this.#delivery.sendText(session, JSON.stringify(frame));
   }
 }

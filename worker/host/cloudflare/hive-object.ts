@@ -4,6 +4,8 @@ import { platformClock } from "../../../shared/clock.ts";
 import { Hive, type ShardSocket } from "../../hive/hive.ts";
 import { type Env, gatewayOf, log } from "./env.ts";
 
+const BREAKER = "breaker:sidecar";
+
 export class HiveObject extends DurableObject<Env> {
   #hive: Hive | null = null;
 
@@ -30,15 +32,20 @@ export class HiveObject extends DurableObject<Env> {
     });
     socket.addEventListener("close", () => owner.shardClosed(shard, feed));
     socket.addEventListener("error", () => owner.shardClosed(shard, feed));
-    socket.accept();
     owner.shardConnected(shard, feed);
+    socket.accept();
   }
 
   #hiveOf(hive: string): Hive {
+    const { kv } = this.ctx.storage;
+    const sidecar = gatewayOf(this.env).sidecar(hive);
     this.#hive ??= new Hive({
       clock: platformClock,
       random: Math.random,
-      telemetry: (signal) => gatewayOf(this.env).sidecar(hive).telemetry(signal),
+      uuid: () => crypto.randomUUID(),
+      telemetry: (request, signal) => sidecar.telemetry(request, signal),
+      demand: (reader, intervalMs) => sidecar.demand(reader, intervalMs),
+      store: { load: () => kv.get(BREAKER), save: (state) => kv.put(BREAKER, state) },
       log,
     });
     return this.#hive;

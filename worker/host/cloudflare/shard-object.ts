@@ -1,18 +1,26 @@
 /** The Durable Object that a Shard lives in: hibernating sockets, an alarm, and the way to its Hive. */
 import { DurableObject } from "cloudflare:workers";
+import { deflateSync } from "node:zlib";
 import { z } from "zod";
 import { platformClock } from "../../../shared/clock.ts";
-import { ERRORS, HivegateError } from "../../../shared/errors.ts";
+import { ERRORS } from "../../../shared/errors.ts";
+import { HEARTBEAT, HEARTBEAT_ACK } from "../../../shared/protocol/heartbeat.ts";
 import { HiveId } from "../../../shared/protocol/ids.ts";
+import { Position } from "../../../shared/protocol/sidecar.ts";
+import type { FeedSocket } from "../../session/feed-link.ts";
 import { type ClientSocket, SessionState } from "../../session/session.ts";
-import { type FeedSocket, Shard } from "../../session/shard.ts";
+import { Shard } from "../../session/shard.ts";
 import { type Env, gatewayOf, log } from "./env.ts";
-import { refuseSession } from "./refuse-session.ts";
 
 export const HELLO_HEADER = "hivegate-hello";
-const ShardHello = SessionState.pick({ hive: true, kind: true, identity: true }).extend({
-  protocol: z.string().nullable(),
-});
+const ShardHello = SessionState.pick({
+  hive: true,
+  kind: true,
+  identity: true,
+  filters: true,
+  mode: true,
+  encoding: true,
+}).extend({ position: Position.nullable(), protocol: z.string().nullable() });
 
 /** A header holds ASCII alone, and a subject may be anything. */
 export const encodeHello = (hello: z.infer<typeof ShardHello>): string =>
@@ -29,6 +37,7 @@ export class ShardObject extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(HEARTBEAT, HEARTBEAT_ACK));
     for (const socket of ctx.getWebSockets()) {
       if (ctx.getTags(socket).includes(FEED)) continue;
       const state = SessionState.safeParse(socket.deserializeAttachment());
@@ -42,21 +51,18 @@ export class ShardObject extends DurableObject<Env> {
     }
   }
 
+  /** A socket: from the Hive (`/feed/{hive}`), or a client's. Answers 503 with a `Refusal` when it takes no more. */
   override async fetch(request: Request): Promise<Response> {
-    const { 0: client, 1: server } = new WebSocketPair();
     const path = new URL(request.url).pathname;
-    if (path.startsWith("/feed/")) {
-      const shard = this.#shardOf(HiveId.parse(path.slice("/feed/".length)));
-      this.ctx.acceptWebSocket(server, [FEED]);
-      shard.feedConnected(this.#feedOf(server));
-      return new Response(null, { status: 101, webSocket: client });
-    }
-    const hello = decodeHello(request.headers.get(HELLO_HEADER));
-    const shard = this.#shardOf(hello.hive);
-    if (shard.isFull) return refuseSession(request, new HivegateError("overloaded"), hello.protocol);
+    if (path.startsWith("/feed/")) return this.#acceptFeed(HiveId.parse(path.slice("/feed/".length)));
+    const { hive, protocol, ...hello } = decodeHello(request.headers.get(HELLO_HEADER));
+    const shard = this.#shardOf(hive);
+    const refusal = shard.refusal(hello.identity.subject);
+    if (refusal) return new Response(refusal, { status: 503 });
+    const { 0: client, 1: server } = new WebSocketPair();
     this.ctx.acceptWebSocket(server);
     shard.connect(this.#clientOf(server), hello);
-    const headers = hello.protocol ? { "sec-websocket-protocol": hello.protocol } : undefined;
+    const headers = protocol ? { "sec-websocket-protocol": protocol } : undefined;
     return new Response(null, { status: 101, webSocket: client, ...(headers && { headers }) });
   }
 
@@ -79,22 +85,33 @@ export class ShardObject extends DurableObject<Env> {
     this.#shard?.wake();
   }
 
+  #acceptFeed(hive: string): Response {
+    const { 0: client, 1: server } = new WebSocketPair();
+    const shard = this.#shardOf(hive);
+    this.ctx.acceptWebSocket(server, [FEED]);
+    shard.feedConnected(this.#feedOf(server));
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
   #closed(socket: WebSocket): void {
     if (this.#isFeed(socket)) this.#shard?.feedClosed(this.#feedOf(socket));
     else this.#shard?.disconnect(this.#clientOf(socket));
   }
 
   #shardOf(hive: string): Shard {
+    const gateway = gatewayOf(this.env);
     this.#shard ??= new Shard({
       hive,
-      sidecar: gatewayOf(this.env).sidecar(hive),
+      sidecar: gateway.sidecar(hive),
       clock: platformClock,
       uuid: () => crypto.randomUUID(),
+      deflate: (text) => deflateSync(text),
+      verify: (token) => gateway.tokens.verify(token, Date.now()),
       requestFeed: () => {
         const object = this.env.HIVE.get(this.env.HIVE.idFromName(hive));
         object.dial(hive, this.ctx.id.toString()).catch((error: unknown) => log("feed request", error));
       },
-      wakeAfter: (delayMs) => void this.ctx.storage.setAlarm(Date.now() + delayMs),
+      wakeAt: (atMs) => void this.ctx.storage.setAlarm(atMs),
       log,
     });
     return this.#shard;
@@ -106,13 +123,12 @@ export class ShardObject extends DurableObject<Env> {
 
   #clientOf(socket: WebSocket): ClientSocket {
     return remembered(this.#clients, socket, () => ({
-      send: (text) => socket.send(text),
+      send: (data) => socket.send(data),
       close: (code, reason) => socket.close(code, reason),
       save: (state) => socket.serializeAttachment(state),
-      backlogBytes: () =>
-        "bufferedAmount" in socket && typeof socket.bufferedAmount === "number"
-          ? socket.bufferedAmount
-          : null,
+      // workerd has `bufferedAmount`, but on a socket that hibernates it stays 0 whatever is buffered.
+      backlogBytes: () => null,
+      heartbeatMs: () => this.ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? null,
     }));
   }
 

@@ -1,0 +1,117 @@
+/** A shard's end of the feed from its Hive: there while it has an audience, and asked for again when it is lost. */
+import { FeedMessage, type ShardMessage } from "../hive/feed.ts";
+import type { Audience } from "./audience.ts";
+
+/** The socket that the Hive dialled. */
+export interface FeedSocket {
+  send(text: string): void;
+  close(): void;
+}
+
+export type FeedLinkPorts = {
+  audience: Audience;
+  /** Asks the Hive to dial. May fail in silence: `wakeAfter` has been called before. */
+  request(): void;
+  /** Has `need` called later, even if the shard is evicted meanwhile. */
+  wakeAfter(delayMs: number): void;
+};
+
+/** How long to wait for the Hive to dial before asking it again. */
+const RETRY_MS = 2_000;
+
+export class FeedLink {
+  readonly #ports: FeedLinkPorts;
+  #socket: FeedSocket | null = null;
+  /** Whether the Hive was asked to bring the picture up to date, and has not yet. */
+  #catchingUp = false;
+  #toldIntervalMs: number | null = null;
+
+  constructor(ports: FeedLinkPorts) {
+    this.#ports = ports;
+  }
+
+  /** Asks for the feed if there should be one and is none. */
+  need(): void {
+    if (this.#socket || this.#ports.audience.isEmpty) return;
+    this.#ports.wakeAfter(RETRY_MS);
+    this.#ports.request();
+  }
+
+  connected(socket: FeedSocket): void {
+    this.#socket?.close();
+    this.#socket = null;
+    // Everybody may have left while the Hive was dialling.
+    if (this.#ports.audience.isEmpty) {
+      socket.close();
+      return;
+    }
+    this.#socket = socket;
+    const { epoch, offset } = this.#ports.audience.picture;
+    this.#watch(epoch === null ? null : { epoch, offset });
+  }
+
+  /** A feed from before this shard lost its memory: nothing is asked for until something comes. */
+  restored(socket: FeedSocket): void {
+    if (this.#ports.audience.isEmpty) socket.close();
+    else this.#socket = socket;
+    this.#toldIntervalMs = this.#ports.audience.intervalMs;
+  }
+
+  received(socket: FeedSocket, text: string): void {
+    if (this.#socket !== socket) return;
+    const { audience } = this.#ports;
+    const message = FeedMessage.parse(JSON.parse(text));
+    switch (message.type) {
+      case "snapshot":
+        this.#catchingUp = false;
+        audience.replace(message);
+        break;
+      case "change":
+        // What follows on a line that is missing does not fit either, until the Hive has caught us up.
+        if (audience.take(message)) this.#catchingUp = false;
+        else if (!this.#catchingUp) this.#watch(null);
+        break;
+      case "status":
+        audience.tellStatus(message.status);
+        break;
+    }
+  }
+
+  closed(socket: FeedSocket): void {
+    if (this.#socket !== socket) return;
+    this.#socket = null;
+    this.#ports.audience.lose();
+    this.need();
+  }
+
+  /** The picture is wanted, and was lost with this shard's memory. */
+  wantPicture(): void {
+    if (this.#socket && !this.#catchingUp && this.#ports.audience.picture.epoch === null) this.#watch(null);
+    this.need();
+  }
+
+  /** Somebody came, left or changed: nobody left, no feed; another pace, another demand. */
+  audienceChanged(): void {
+    const { audience } = this.#ports;
+    if (audience.isEmpty) {
+      this.#socket?.close();
+      this.#socket = null;
+      audience.rest();
+      return;
+    }
+    const { intervalMs } = audience;
+    if (!this.#socket || intervalMs === this.#toldIntervalMs) return;
+    this.#toldIntervalMs = intervalMs;
+    this.#send({ type: "demand", intervalMs });
+  }
+
+  #watch(position: { epoch: string; offset: number } | null): void {
+    this.#catchingUp = true;
+    this.#toldIntervalMs = this.#ports.audience.intervalMs;
+    this.#send({ type: "watch", position, intervalMs: this.#toldIntervalMs });
+  }
+
+  #send(message: ShardMessage): void {
+    this.#socket?.send(JSON.stringify(message));
+  }
+}

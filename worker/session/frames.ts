@@ -1,0 +1,74 @@
+/** Telemetry as frames: each is made and encoded once, for all sessions that are to have the same. */
+import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
+import type { TelemetryChange } from "../../shared/protocol/sidecar.ts";
+import type { Missed, Picture } from "../../shared/swarm/picture.ts";
+import { seenOf, seenOfMissed, type View } from "../../shared/swarm/view.ts";
+
+/** A frame as text, and, for those who want it smaller, compressed when first asked for. */
+export class Encoded {
+  readonly text: string;
+  readonly #deflate: (text: string) => Uint8Array;
+  #deflated: Uint8Array | null = null;
+
+  constructor(frame: GatewayFrame, deflate: (text: string) => Uint8Array) {
+    this.text = JSON.stringify(frame);
+    this.#deflate = deflate;
+  }
+
+  get deflated(): Uint8Array {
+    this.#deflated ??= this.#deflate(this.text);
+    return this.#deflated;
+  }
+}
+
+/** What was missed since each of the offsets asked about, for as long as the picture stays where it is. */
+export class MissedSince {
+  readonly #picture: Picture;
+  readonly #known = new Map<number, Missed>();
+  #offset = 0;
+
+  constructor(picture: Picture) {
+    this.#picture = picture;
+  }
+
+  at(offset: number): Missed {
+    if (this.#offset !== this.#picture.offset) this.#known.clear();
+    this.#offset = this.#picture.offset;
+    const missed = this.#known.get(offset) ?? this.#picture.missedSince(offset);
+    this.#known.set(offset, missed);
+    return missed;
+  }
+}
+
+type Parts = Pick<TelemetryChange, "swarms" | "container">;
+
+/** What only those get who asked for it. */
+const asked = ({ swarms, container }: Parts) => ({
+  ...(container !== undefined && { performance_metrics: { container } }),
+  ...(swarms && { topology_changes: swarms }),
+});
+
+export function snapshotFrame(picture: Picture, view: View, live: boolean, timestamp: number): GatewayFrame {
+  const { epoch, offset } = picture;
+  const { agents, servers = [], tasks = [], ...parts } = seenOf(picture, view);
+  const payload = { agents, servers, tasks, ...asked(parts) };
+  return { type: "snapshot", epoch, offset, timestamp, live, payload };
+}
+
+/** Null: nothing that this view shows. */
+export function updateFrame(
+  missed: Missed,
+  { picture, view, from, timestamp }: { picture: Picture; view: View; from: number; timestamp: number },
+): GatewayFrame | null {
+  const change = seenOfMissed(missed, picture, view);
+  if (!change) return null;
+  const { agents = [], removed, servers, tasks, ...parts } = change;
+  const payload = {
+    agents,
+    ...(removed && { removed }),
+    ...(servers && { servers }),
+    ...(tasks && { tasks }),
+    ...asked(parts),
+  };
+  return { type: "agent_update", from, offset: picture.offset, timestamp, payload };
+}
