@@ -11,7 +11,7 @@ import { decode, encode } from "./message.ts";
 const DENO = fileURLToPath(new URL("deno", import.meta.resolve("deno/package.json")));
 const PROGRAM = fileURLToPath(import.meta.resolve("./worker.ts"));
 
-/** Neither network, nor files to write, nor processes: what runs anywhere needs none, and has to show it. */
+/** Neither network nor processes nor files to write: what runs anywhere needs none, and has to show it. */
 const PERMISSIONS = ["--allow-env", "--allow-read", "--allow-sys", "--no-prompt"];
 
 export const denoPool: PoolRunnerInitializer = {
@@ -22,17 +22,23 @@ export const denoPool: PoolRunnerInitializer = {
 class DenoWorker implements PoolWorker {
   readonly name = denoPool.name;
   readonly #env: PoolOptions["env"];
+  readonly #permissions: string[];
   #process: ChildProcess | null = null;
 
-  constructor({ env }: PoolOptions) {
+  constructor({ env, project }: PoolOptions) {
+    const { coverage } = project.vitest.config;
     this.#env = env;
+    // What was covered is handed over in files.
+    this.#permissions = coverage.enabled
+      ? [...PERMISSIONS, `--allow-write=${coverage.reportsDirectory}`]
+      : PERMISSIONS;
   }
 
   async start(): Promise<void> {
     this.#process = fork(PROGRAM, [], {
       env: { ...this.#env, DENO_NO_UPDATE_CHECK: "1" },
       execPath: DENO,
-      execArgv: ["run", "--cached-only", ...PERMISSIONS],
+      execArgv: ["run", "--cached-only", ...this.#permissions],
     });
     await once(this.#process, "spawn");
   }
