@@ -2,7 +2,7 @@
 import { errors, jwtVerify, SignJWT } from "jose";
 import { z } from "zod";
 import { HivegateError } from "../errors.ts";
-import { Identity } from "./permission.ts";
+import { Identity, type Scope } from "./permission.ts";
 
 const ISSUER = "hivegate";
 const Claims = z.object({
@@ -15,7 +15,7 @@ const Claims = z.object({
 
 /** A token for `identity`. `secret` is at least 32 bytes. */
 export async function mintToken(
-  { subject, hives, permissions, scope, expiresMs }: Identity,
+  { subject, hives, permissions, scope = {}, expiresMs }: Omit<Identity, "scope"> & { scope?: Scope },
   secret: Uint8Array,
   nowMs: number,
 ): Promise<string> {

@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, "../..");
 const ARROWS: [folder: string, may: RegExp][] = [
   ["shared/client/", /^(shared\/|npm:zod$)/],
   ["shared/", /^(shared\/(?!client\/)|npm:(zod|jose)$)/],
-  ["worker/host/cloudflare/", /^(shared\/|worker\/|cloudflare:|npm:(zod|hono)(\/|$))/],
+  ["worker/host/cloudflare/", /^(shared\/|worker\/|cloudflare:|node:zlib$|npm:(zod|hono)(\/|$))/],
   ["worker/page/build.ts", /^(node:|npm:esbuild$)/],
   ["worker/page/", /^(shared\/|worker\/page\/)/],
   ["worker/index.ts", /^(shared\/|worker\/)/],

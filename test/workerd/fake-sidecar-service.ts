@@ -12,7 +12,13 @@ const Control = z.object({
   reset: z.boolean().optional(),
 });
 
-export type Seen = { method: string; path: string; headers: Record<string, string>; body: string };
+export type Seen = {
+  method: string;
+  path: string;
+  query: string;
+  headers: Record<string, string>;
+  body: string;
+};
 
 type State = {
   answers: Map<string, { status: number; body: string }>;
@@ -32,7 +38,10 @@ export function fakeSidecarService(): (request: Request) => Promise<Response> {
         hangUp(state);
         state = fresh();
       }
-      for (const [key, answer] of Object.entries(control.answers ?? {})) state.answers.set(key, answer);
+      for (const [key, answer] of Object.entries(control.answers ?? {})) {
+        if (answer.body === "null") state.answers.delete(key);
+        else state.answers.set(key, answer);
+      }
       if (control.emit)
         state.telemetry?.enqueue(new TextEncoder().encode(`${JSON.stringify(control.emit)}\n`));
       if (control.hangUp) hangUp(state);
@@ -41,11 +50,13 @@ export function fakeSidecarService(): (request: Request) => Promise<Response> {
     state.requests.push({
       method: request.method,
       path: url.pathname,
+      query: url.search,
       headers: Object.fromEntries(request.headers),
       body: await request.text(),
     });
-    if (url.pathname === "/v1/telemetry") return telemetryStream(state);
+    if (url.pathname.startsWith("/v1/telemetry/")) return Response.json({ ok: true });
     const answer = state.answers.get(`${request.method} ${url.pathname}`);
+    if (url.pathname === "/v1/telemetry" && !answer) return telemetryStream(state);
     if (!answer) return Response.json({ code: "not_found", message: "no" }, { status: 404 });
     return new Response(answer.body, { status: answer.status });
   };

@@ -7,6 +7,7 @@ const Observed = z.object({
     z.object({
       method: z.string(),
       path: z.string(),
+      query: z.string(),
       headers: z.record(z.string(), z.string()),
       body: z.string(),
     }),
@@ -25,6 +26,7 @@ export const sidecar = {
   observe: () => control({}),
   emit: (line: TelemetryLine) => control({ emit: line }),
   hangUp: () => control({ hangUp: true }),
+  /** `null` takes the answer back. */
   answers: (route: string, body: unknown, status = 200) =>
     control({
       answers: { [route]: { status, body: typeof body === "string" ? body : JSON.stringify(body) } },

@@ -6,9 +6,10 @@ import { mintToken } from "../../shared/auth/token.ts";
 import { GatewayFrame } from "../../shared/protocol/gateway.ts";
 import { CreateTask, type TelemetryChange, type TelemetryLine } from "../../shared/protocol/sidecar.ts";
 import type { Agent } from "../../shared/swarm/agent.ts";
+import { ALL_FIELDS, IS_NEW } from "../../shared/swarm/fields.ts";
 import type { TaskEvent } from "../../shared/swarm/task.ts";
 import { formatEvent } from "../../shared/wire/sse.ts";
-import { anAgent, aTask } from "../support/agents.ts";
+import { aChange, anAgent, aSnapshot, aTask } from "../support/agents.ts";
 import { sidecar } from "./fake-sidecar.ts";
 
 /** Each test begins without sockets, streams or objects of the one before. */
@@ -19,8 +20,8 @@ beforeEach(async () => {
 
 const NO_TELEMETRY = { status: "telemetry_unavailable" };
 
-const untilWatched = (watched: boolean) =>
-  vi.waitFor(async () => expect((await sidecar.observe()).isWatched).toBe(watched), { timeout: 5_000 });
+const untilWatched = (watched: boolean, timeout = 5_000) =>
+  vi.waitFor(async () => expect((await sidecar.observe()).isWatched).toBe(watched), { timeout });
 
 describe("a session", () => {
   it("S1 greets a client with its id, mode, filters and limits", async () => {
@@ -95,10 +96,10 @@ describe("a session", () => {
         ],
       }),
     );
-    // The picture was lost with the memory: the shard asks for it and starts its clients from a snapshot.
-    const fresh = await client.next("snapshot");
-    expect(fresh).toMatchObject({ offset: 2, live: true });
-    expect(fresh.payload.agents.map((agent) => [agent.agent_id, agent.status])).toEqual([["agent-2", "y"]]);
+    // The picture was lost with the memory: the shard asks for it, and its clients go on from where they are.
+    const update = await client.next("agent_update");
+    expect(update).toMatchObject({ from: 1, offset: 2 });
+    expect(update.payload.agents.map((agent) => [agent.agent_id, agent.status])).toEqual([["agent-2", "y"]]);
 
     await sidecar.emit(change(2, { removed: ["agent-2"] }));
     expect((await client.next("agent_update")).payload.removed).toEqual(["agent-2"]);
@@ -127,11 +128,69 @@ describe("a session", () => {
     await sidecar.hangUp();
     expect(await client.next("hive_status")).toMatchObject({ live: false });
     await untilWatched(true);
-    await sidecar.emit(snapshot([anAgent({ status: "back" })]));
-    // The new picture first: the old one is never called live.
-    const fresh = await client.next("snapshot");
-    expect(fresh).toMatchObject({ live: true, payload: { agents: [{ status: "back" }] } });
-    expect(await client.next("hive_status")).toMatchObject({ live: true });
+    const [, again] = (await sidecar.observe()).requests.filter(({ path }) => path === "/v1/telemetry");
+    expect(Object.fromEntries(new URLSearchParams(again?.query))).toMatchObject({ epoch: "e", offset: "1" });
+    await sidecar.emit(change(1, { agents: [{ agent_id: "agent-1", status: "back" }] }));
+    expect(await client.next("hive_status")).toMatchObject({ live: true, stale_since: null });
+    expect((await client.next("agent_update")).payload.agents).toEqual([
+      { agent_id: "agent-1", status: "back" },
+    ]);
+  });
+
+  it("S4 keeps the breaker's state through eviction, and tells a client of it", async () => {
+    await sidecar.answers("GET /v1/telemetry", { code: "internal", message: "no" }, 500);
+    const client = await connect("stream");
+    const opened = await client.next("hive_status", ({ circuit }) => circuit.state === "open");
+    expect(opened).toMatchObject({ live: false });
+    const saved = await runInDurableObject(hiveStub(), (_, ctx) => ctx.storage.kv.get("breaker:sidecar"));
+    expect(saved).toMatchObject({ phase: "open" });
+    client.close();
+    await abortAllDurableObjects();
+    const next = await connect("stream");
+    const restored = await next.next("hive_status");
+    expect(restored.circuit.state).toBe("open");
+    expect(restored.circuit.since).toBe(opened.circuit.since);
+    await sidecar.answers("GET /v1/telemetry", null);
+    await untilWatched(true, 15_000);
+    await sidecar.emit(snapshot([anAgent()]));
+    const closed = await next.next("hive_status", ({ live }) => live, 15_000);
+    expect(closed.circuit.state).toBe("closed");
+  }, 30_000);
+
+  it("S1 answers a heartbeat without waking anybody, and says how the connection is", async () => {
+    const client = await connect("stream");
+    await client.next("welcome");
+    client.sendText('{"type":"heartbeat"}');
+    expect(await client.next("heartbeat_ack")).not.toHaveProperty("timestamp");
+    client.send({ type: "get_session" });
+    expect(await client.next("session")).toMatchObject({
+      effective_mode: "normal",
+      quality: { missed_heartbeats: 0, latency_ms: null },
+    });
+  });
+
+  it("S1 S5 begins as its address says: filters, mode, encoding, and the place to go on from", async () => {
+    const first = await connect("stream");
+    await untilWatched(true);
+    await sidecar.emit(snapshot([anAgent(), anAgent({ agent_id: "q", agent_type: "queen" })]));
+    await first.next("snapshot");
+    await sidecar.emit(change(1, { agents: [{ agent_id: "q", status: "x" }] }));
+    await first.next("agent_update");
+    const filters = JSON.stringify({ agent_types: ["queen"] });
+    const query = new URLSearchParams({
+      filters,
+      mode: "low_frequency",
+      encoding: "deflate",
+      epoch: "e",
+      offset: "1",
+    });
+    const client = await connect("stream", undefined, query);
+    expect(await client.next("welcome")).toMatchObject({ mode: "low_frequency", encoding: "deflate" });
+    expect(await client.next("resumed")).toMatchObject({ recovered: true, offset: 2 });
+    expect((await client.next("agent_update")).payload.agents).toEqual([{ agent_id: "q", status: "x" }]);
+    const wrong = await connect("stream", undefined, new URLSearchParams({ mode: "sometimes" }));
+    expect(await wrong.next("error")).toMatchObject({ code: "invalid_request" });
+    expect(await wrong.closed).toBe(4500);
   });
 
   it("S4 does not show a newcomer the picture that nobody kept up", async () => {
@@ -143,8 +202,12 @@ describe("a session", () => {
     await vi.waitFor(async () => expect(await openFeeds()).toBe(0), { timeout: 5_000 });
     const newcomer = await connect("stream");
     await vi.waitFor(async () => expect(await telemetryRequests()).toBe(2), { timeout: 5_000 });
-    await sidecar.emit(snapshot([anAgent({ status: "new" })]));
-    await newcomer.next("snapshot", ({ live }) => live);
+    await sidecar.emit(change(1, { agents: [{ agent_id: "agent-1", status: "new" }] }));
+    // Until the sidecar is heard, what is shown is said to be old.
+    expect(await newcomer.next("hive_status")).toMatchObject({ live: false });
+    expect(await newcomer.next("snapshot")).toMatchObject({ live: false });
+    expect(await newcomer.next("hive_status")).toMatchObject({ live: true });
+    expect((await newcomer.next("agent_update")).payload.agents).toMatchObject([{ status: "new" }]);
     expect(newcomer.seen.filter(({ type }) => type === "snapshot")).not.toContainEqual(
       expect.objectContaining({
         live: true,
@@ -236,6 +299,8 @@ describe("a session", () => {
 
 const shardStub = () => env.SHARD.get(env.SHARD.idFromName("default/0"));
 
+const hiveStub = () => env.HIVE.get(env.HIVE.idFromName("default"));
+
 const openFeeds = () =>
   runInDurableObject(
     shardStub(),
@@ -247,10 +312,12 @@ const telemetryRequests = async () =>
 
 type FrameOf<Type> = GatewayFrame & { type: Type };
 
-async function connect(kind: "stream" | "relay", given?: string | null) {
+async function connect(kind: "stream" | "relay", given?: string | null, query = new URLSearchParams()) {
   const token = given === undefined ? await tokenFor({}) : given;
   const headers = { upgrade: "websocket", ...(token !== null && { authorization: `Bearer ${token}` }) };
-  const response = await exports.default.fetch(`http://gateway/v1/hives/default/${kind}`, { headers });
+  const response = await exports.default.fetch(`http://gateway/v1/hives/default/${kind}?${query}`, {
+    headers,
+  });
   const socket = response.webSocket;
   if (!socket) throw new Error(`no socket, but ${response.status}`);
   const frames: GatewayFrame[] = [];
@@ -275,6 +342,7 @@ async function connect(kind: "stream" | "relay", given?: string | null) {
     async next<Type extends GatewayFrame["type"]>(
       type: Type,
       fits: (frame: FrameOf<Type>) => boolean = () => true,
+      timeout = 5_000,
     ): Promise<FrameOf<Type>> {
       return vi.waitFor(
         () => {
@@ -283,7 +351,7 @@ async function connect(kind: "stream" | "relay", given?: string | null) {
           }
           throw new Error(`no ${type} came`);
         },
-        { timeout: 5_000, interval: 10 },
+        { timeout, interval: 10 },
       );
     },
   };
@@ -306,20 +374,13 @@ const tokenFor = (change: Partial<Identity>) =>
     Date.now(),
   );
 
+/** The picture as of offset 1, without memory of anything before it. */
 const snapshot = (agents: Agent[]): TelemetryLine => ({
-  type: "snapshot",
-  epoch: "e1",
-  offset: 1,
-  timestamp: 1,
-  agents,
-  servers: [],
-  tasks: [],
+  ...aSnapshot({ agents }),
+  history: {
+    ...{ horizon: 1, agents: agents.map(() => [[1, ALL_FIELDS | IS_NEW]]), tasks: [], departures: [] },
+    parts: { servers: 1, swarms: 1, container: 1 },
+  },
 });
 
-const change = (from: number, what: TelemetryChange): TelemetryLine => ({
-  type: "change",
-  from,
-  offset: from + 1,
-  timestamp: 1,
-  change: what,
-});
+const change = (from: number, what: TelemetryChange): TelemetryLine => aChange(from, what);

@@ -150,11 +150,11 @@ export class Hive {
       return false;
     }
     this.#heardMs = this.#ports.clock.now();
-    if (line.type !== "alive") this.#broadcast(text);
     if (!this.#live) {
       this.#live = true;
       this.#tellStatus();
     }
+    if (line.type !== "alive") this.#broadcast(text);
     return true;
   }
 

@@ -1,7 +1,8 @@
 /** A gateway's end of a WebSocket, for tests of the client library. */
 
 import type { OpenSocket, SocketEvents } from "../../../shared/client/web-socket.ts";
-import type { GatewayFrame, SeenAgent } from "../../../shared/protocol/gateway.ts";
+import type { GatewayFrame } from "../../../shared/protocol/gateway.ts";
+import type { AgentPatch, SeenAgent } from "../../../shared/swarm/agent.ts";
 import type { Task } from "../../../shared/swarm/task.ts";
 import { aTask } from "../../support/agents.ts";
 
@@ -10,6 +11,8 @@ export class FakeGateway {
   /** Frames received on the present socket. */
   received: Record<string, unknown>[] = [];
   open = 0;
+  /** When the token that the client came with expires. */
+  expiresMs = Number.MAX_SAFE_INTEGER;
   mostOpen = 0;
   #events: SocketEvents | null = null;
 
@@ -29,8 +32,8 @@ export class FakeGateway {
     this.#events?.message(JSON.stringify(frame));
   }
 
-  sendText(text: string): void {
-    this.#events?.message(text);
+  sendRaw(data: string | ArrayBuffer): void {
+    this.#events?.message(data);
   }
 
   close(code: number, reason = ""): void {
@@ -47,7 +50,9 @@ export class FakeGateway {
       offset: 0,
       mode: "normal",
       filters: { include_performance: false, include_neural: false, include_topology: false },
-      limits: { frame_bytes: 1, frames_per_second: 1, follows: 1 },
+      encoding: "json",
+      expires_at: this.expiresMs,
+      limits: { frame_bytes: 1, frames_per_second: 1, follows: 1, idle_ms: 1 },
       timestamp: 1,
     });
   }
@@ -72,6 +77,14 @@ export const agent = (id: string, status = "working"): SeenAgent => ({
   last_active: null,
 });
 
+export const status = (live: boolean, sinceMs: number): GatewayFrame => ({
+  type: "hive_status",
+  live,
+  stale_since: live ? null : sinceMs,
+  circuit: { state: "closed", since: 0, retry_at: null },
+  timestamp: sinceMs,
+});
+
 export const TASK_ID = "0192d1a0-0000-4000-8000-000000000001";
 
 export const task = (state: Task["state"], taskId = TASK_ID): Task =>
@@ -89,7 +102,7 @@ export const snapshot = (offset: number, agents: SeenAgent[], epoch = "e"): Gate
 export const update = (
   from: number,
   offset: number,
-  agents: SeenAgent[],
+  agents: AgentPatch[],
   removed: string[] = [],
 ): GatewayFrame => ({
   type: "agent_update",

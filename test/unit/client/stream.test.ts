@@ -1,10 +1,11 @@
+import { deflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { GatewayUnreachable } from "../../../shared/client/client-errors.ts";
 import type { ConnectionState } from "../../../shared/client/connection.ts";
 import { HivegateStream } from "../../../shared/client/stream.ts";
 import type { HivegateError } from "../../../shared/errors.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { agent, FakeGateway, output, snapshot, TASK_ID, task, update } from "./fakes.ts";
+import { agent, FakeGateway, output, settled, snapshot, status, TASK_ID, task, update } from "./fakes.ts";
 
 function start() {
   const clock = new ManualClock();
@@ -112,11 +113,11 @@ describe("HivegateStream: the connection", () => {
     expect(gateway.open).toBe(0);
   });
 
-  it("U2 pings every 25 s and takes a connection that stays silent 40 s longer for dead", () => {
+  it("U2 sends a heartbeat every 25 s and takes a connection that stays silent 40 s longer for dead", () => {
     const { clock, gateway, stream } = open();
     clock.advance(25_000);
-    expect(gateway.ofType("ping").length).toBe(1);
-    gateway.send({ type: "pong", timestamp: 1 });
+    expect(gateway.ofType("heartbeat").length).toBe(1);
+    gateway.sendRaw('{"type":"heartbeat_ack"}');
     clock.advance(64_999);
     expect(stream.state.name).toBe("open");
     clock.advance(1);
@@ -154,46 +155,118 @@ describe("HivegateStream: the picture", () => {
     expect(stream.picture.agents.size).toBe(1);
   });
 
-  it("U2 asks for a snapshot once when an update is missing, and applies nothing until it is there", () => {
+  it("U2 Q2 asks once for what is missing, and applies nothing until it is there", () => {
     const { gateway, stream } = open();
     gateway.send(snapshot(4, []));
     gateway.send(update(5, 6, [agent("a")]));
     gateway.send(update(6, 7, [agent("b")]));
-    expect(gateway.ofType("get_snapshot").length).toBe(1);
+    expect(gateway.ofType("resume")).toEqual([{ type: "resume", epoch: "e", offset: 4 }]);
     expect(stream.picture.agents.size).toBe(0);
-    gateway.send(snapshot(7, [agent("a"), agent("b")]));
+    gateway.send(update(4, 7, [agent("a"), agent("b")]));
     expect(stream.picture.agents.size).toBe(2);
+    // A change of an agent that was never told of whole shows that something is missing, too.
+    gateway.send(update(7, 8, [{ agent_id: "c", status: "done" }]));
+    expect(stream.picture).toMatchObject({ offset: 7 });
   });
 
   it("U2 S4 keeps the last picture, marked as not live, when the gateway or the way to it is lost", () => {
     const { clock, gateway, stream } = open();
     gateway.send(snapshot(4, [agent("a")]));
-    gateway.send({ type: "hive_status", live: false, timestamp: 99 });
+    gateway.send(status(false, 99));
     expect(stream.picture).toMatchObject({ live: false, staleSinceMs: 99 });
-    gateway.send({ type: "hive_status", live: true, timestamp: 100 });
+    gateway.send(status(true, 100));
     gateway.close(1006);
     expect(stream.picture).toMatchObject({ live: false, staleSinceMs: clock.now() });
     expect(stream.picture.agents.size).toBe(1);
   });
 
-  it("U2 S1 says filters and mode again after a reconnect", () => {
+  it("U2 S5 changes only what an update says of an agent", () => {
+    const { gateway, stream } = open();
+    gateway.send(snapshot(4, [agent("a"), agent("b")]));
+    const before = stream.picture.agents.get("b");
+    gateway.send(update(4, 5, [{ agent_id: "a", progress: 0.5 }]));
+    expect(stream.picture.agents.get("a")).toEqual({ ...agent("a"), progress: 0.5 });
+    expect(stream.picture.agents.get("b")).toBe(before);
+  });
+
+  it("U2 S1 goes on where it stopped after a reconnect, with the filters and the mode of now", () => {
     const { clock, gateway, stream } = open();
     const filters = { include_performance: true, include_neural: false, include_topology: false };
     stream.setFilters(filters);
     stream.setMode("low_frequency");
+    gateway.send(snapshot(4, [agent("a")]));
     gateway.close(1006);
     clock.advance(500);
+    const { searchParams } = new URL(gateway.dials.at(-1)?.url ?? "");
+    expect(Object.fromEntries(searchParams)).toEqual({
+      filters: JSON.stringify(filters),
+      mode: "low_frequency",
+      epoch: "e",
+      offset: "4",
+    });
     gateway.welcome();
-    expect(gateway.received).toEqual([
-      { type: "update_filters", filters },
-      { type: "performance_mode", mode: "low_frequency" },
-    ]);
+    expect(gateway.received).toEqual([]);
+    gateway.send(update(4, 9, [{ agent_id: "a", status: "done" }]));
+    expect(stream.picture.agents.get("a")?.status).toBe("done");
+  });
+
+  it("U2 does not go on from a picture that was seen through other filters", () => {
+    const { clock, gateway, stream } = open();
+    gateway.send(snapshot(4, [agent("a")]));
+    stream.setFilters({ include_performance: false, include_neural: false, include_topology: false });
+    gateway.close(1006);
+    clock.advance(500);
+    expect(new URL(gateway.dials.at(-1)?.url ?? "").searchParams.has("epoch")).toBe(false);
+  });
+
+  it("U2 S5 says at once how far it has read", () => {
+    const { gateway } = open();
+    gateway.send({ type: "probe", probe: "p1" });
+    expect(gateway.received).toEqual([{ type: "ack", probe: "p1" }]);
+  });
+
+  it("U2 S5 takes compressed frames in the order in which they came", async () => {
+    const { gateway, stream } = open();
+    const deflated = (frame: unknown) => {
+      const bytes = deflateSync(JSON.stringify(frame));
+      return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+    };
+    gateway.sendRaw(deflated(snapshot(4, [agent("a")])));
+    gateway.send(update(4, 5, [{ agent_id: "a", status: "first" }]));
+    gateway.sendRaw(deflated(update(5, 6, [{ agent_id: "a", status: "second" }])));
+    gateway.sendRaw(new TextEncoder().encode("not compressed").buffer);
+    gateway.send(update(6, 7, [{ agent_id: "a", progress: 1 }]));
+    await expect.poll(() => stream.picture.offset).toBe(7);
+    expect(stream.picture.agents.get("a")).toMatchObject({ status: "second", progress: 1 });
+  });
+
+  it("U2 S8 shows a fresh token before the old one expires, and comes back with it", async () => {
+    const clock = new ManualClock();
+    const gateway = new FakeGateway();
+    let minted = 0;
+    const stream = new HivegateStream({
+      ...{ baseUrl: "https://gate.example/", hive: "default", token: "old", random: () => 1 },
+      freshToken: async () => `fresh-${++minted}`,
+      openSocket: gateway.openSocket,
+      clock,
+    });
+    gateway.expiresMs = clock.now() + 20_000;
+    gateway.welcome();
+    clock.advance(15_999);
+    expect(gateway.ofType("refresh_token")).toEqual([]);
+    clock.advance(1);
+    await settled();
+    expect(gateway.ofType("refresh_token")).toMatchObject([{ token: "fresh-1" }]);
+    gateway.close(4503);
+    await settled();
+    expect(gateway.dials.at(-1)?.protocols).toEqual(["hivegate.v1", "fresh-2"]);
+    stream.close();
   });
 
   it("U2 passes over what it does not know", () => {
     const { gateway, stream } = open();
-    gateway.sendText("no json");
-    gateway.sendText('{"type":"from_the_future"}');
+    gateway.sendRaw("no json");
+    gateway.sendRaw('{"type":"from_the_future"}');
     expect(stream.state.name).toBe("open");
   });
 

@@ -28,7 +28,7 @@ const agent = fc
     agent_type: fc.constantFrom("worker", "queen"),
     swarm_id: fc.constantFrom("s1", "s2", null),
     status: fc.constantFrom("idle", "working"),
-    capabilities: fc.constantFrom([], ["code"]),
+    capabilities: fc.subarray(["code"]),
     progress: fc.constantFrom(0, 0.5, null),
     neural_info: fc.constantFrom(null, { cognitive_pattern: "lateral", network_id: null }),
     cpu: fc.constantFrom(1, 2, null),

@@ -8,6 +8,7 @@ const IDENTITY: Identity = {
   subject: "alice",
   hives: ["default"],
   permissions: ["tasks:read"],
+  scope: { swarm_ids: ["s1"] },
   expiresMs: NOW_MS + 60_000,
 };
 

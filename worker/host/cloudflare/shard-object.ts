@@ -46,8 +46,9 @@ export class ShardObject extends DurableObject<Env> {
       else this.#shardOf(state.data.hive).restore(this.#clientOf(socket), state.data);
     }
     for (const socket of ctx.getWebSockets(FEED)) {
-      if (this.#shard) this.#shard.feedRestored(this.#feedOf(socket));
-      else this.#feedOf(socket).close();
+      const feed = this.#feedOf(socket);
+      if (this.#shard) this.#shard.feedRestored(feed);
+      else feed.close();
     }
   }
 
@@ -117,8 +118,9 @@ export class ShardObject extends DurableObject<Env> {
     return this.#shard;
   }
 
+  /** Every feed has been seen, when it was accepted or when this object woke. */
   #isFeed(socket: WebSocket): boolean {
-    return this.ctx.getTags(socket).includes(FEED);
+    return this.#feeds.has(socket);
   }
 
   #clientOf(socket: WebSocket): ClientSocket {
