@@ -1,14 +1,14 @@
 import type { Clock } from "../../shared/clock.ts";
 
 /** `order` keeps timers of one time in the order in which they were set. */
-type Timer = { readonly atMs: number; readonly order: number; then: (() => void) | null };
+type Timer = { readonly atMs: number; readonly order: number; run: (() => void) | null };
 
 /** A clock that is moved by hand; what falls due is called in its order. */
 export class ManualClock implements Clock {
   #nowMs = 1_700_000_000_000;
   #set = 0;
   #waiting = 0;
-  /** A binary heap, the next one first. One that was called off stays, without its `then`, until it is due. */
+  /** A binary heap, the next one first. One that was called off stays, without its `run`, until it is due. */
   readonly #timers: Timer[] = [];
 
   now(): number {
@@ -18,12 +18,12 @@ export class ManualClock implements Clock {
   after(delayMs: number, then: () => void): () => void {
     // As on every platform it tells whole milliseconds, and nothing comes early.
     const atMs = this.#nowMs + Math.ceil(Math.max(0, delayMs));
-    const timer: Timer = { atMs, order: this.#set++, then };
+    const timer: Timer = { atMs, order: this.#set++, run: then };
     this.#push(timer);
     this.#waiting++;
     return () => {
-      if (timer.then) this.#waiting--;
-      timer.then = null;
+      if (timer.run) this.#waiting--;
+      timer.run = null;
     };
   }
 
@@ -43,12 +43,12 @@ export class ManualClock implements Clock {
   advanceToNext(untilMs: number): boolean {
     for (let next = this.#timers[0]; next && next.atMs <= untilMs; next = this.#timers[0]) {
       this.#pop();
-      const { then } = next;
-      if (!then) continue;
-      next.then = null;
+      const { run } = next;
+      if (!run) continue;
+      next.run = null;
       this.#waiting--;
       this.#nowMs = next.atMs;
-      then();
+      run();
       return true;
     }
     this.#nowMs = untilMs;
