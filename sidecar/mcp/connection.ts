@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import { backoffMs } from "../../shared/pressure/backoff.ts";
+import type { BreakerRules, BreakerState } from "../../shared/pressure/breaker.ts";
+import { Guard } from "../../shared/pressure/guarded.ts";
+import type { Circuit } from "../../shared/protocol/sidecar.ts";
 import type { Logger } from "../log.ts";
 import type { Notification, Params } from "./json-rpc-session.ts";
 import { McpLink } from "./link.ts";
@@ -17,48 +19,76 @@ export type McpConnectionOptions = {
   connectTimeoutMs: number;
   /** How long a call may take, connecting included, when it does not say otherwise. */
   callTimeoutMs: number;
+  /** `saved` is what `save` was given last, were it before a restart; null when there is nothing. */
+  breaker: { rules: BreakerRules; saved: unknown; save(state: BreakerState): void };
   log: Logger;
-  /** Milliseconds; only differences count. */
+  /** Whole milliseconds since the epoch. */
   now: () => number;
   /** In [0, 1). */
   random: () => number;
 };
 
-/** `waiting`: the server could not be had, and it is not yet time to try again. */
-export type McpConnectionState = "idle" | "connecting" | "open" | "waiting" | "closed";
+export type McpConnectionState = "idle" | "connecting" | "open" | "closed";
 
 type CallOptions = { timeoutMs?: number };
 
-const RECONNECT = { firstMs: 100, mostMs: 5_000 };
-
 /**
  * The one connection to one MCP server, for everybody. It opens on first use and again on the first use
- * after a loss. While a server that cannot be had is left alone for a while, calls fail at once rather than
- * queue. A call is never sent twice: it may not be idempotent.
+ * after a loss. A circuit breaker leaves a server that fails alone for a while; calls then fail at once. A
+ * call is never sent twice: it may not be idempotent.
  */
 export class McpConnection {
   readonly #options: McpConnectionOptions;
-  readonly #listeners = new Set<(notification: Notification) => void>();
+  readonly #guard: Guard;
+  readonly #notified = new Set<(notification: Notification) => void>();
+  readonly #troubled = new Set<() => void>();
   readonly #closing = new AbortController();
   #link: McpLink | null = null;
   #opening: Promise<McpLink> | null = null;
-  #waiting = 0;
-  #failuresInARow = 0;
-  #retryAtMs = Number.NEGATIVE_INFINITY;
+  #pending = 0;
+  #isFailing = false;
+  /** How often calls were lost with a connection, or because there was none to be had. */
+  #losses = 0;
 
   constructor(options: McpConnectionOptions) {
     this.#options = options;
+    const { now, random, breaker } = options;
+    this.#guard = new Guard({
+      rules: breaker.rules,
+      clock: { now },
+      random,
+      saved: breaker.saved,
+      changed: (state) => this.#circuitChanged(state),
+    });
   }
 
   get state(): McpConnectionState {
     if (this.#closed) return "closed";
     if (this.isOpen) return "open";
-    if (this.#opening) return "connecting";
-    return this.#options.now() < this.#retryAtMs ? "waiting" : "idle";
+    return this.#opening ? "connecting" : "idle";
   }
 
   get isOpen(): boolean {
     return this.#link?.isOpen ?? false;
+  }
+
+  /** Calls that wait for an answer. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** The last call got no answer. */
+  get isFailing(): boolean {
+    return this.#isFailing;
+  }
+
+  get circuit(): Circuit {
+    return this.#guard.circuit;
+  }
+
+  /** Milliseconds until the circuit lets a call through; 0: it does. */
+  get retryInMs(): number {
+    return this.#guard.retryInMs;
   }
 
   get #closed(): boolean {
@@ -68,25 +98,30 @@ export class McpConnection {
   /**
    * Calls a tool and gives its data (see `toolData`).
    * @throws HivegateError `mcp_failed` (the server or the tool says so), `mcp_unavailable` (no connection),
-   * `timeout` (sent, no answer yet), `overloaded` (too many calls wait), `shutting_down`
+   * `timeout` (sent, no answer yet), `circuit_open` (not sent), `overloaded` (too many calls wait),
+   * `shutting_down`
    */
   async call(tool: string, args: Params, options: CallOptions = {}): Promise<unknown> {
     return toolData(await this.request("tools/call", { name: tool, arguments: args }, options));
   }
 
-  /** Any request; the answer's bare result. @throws as `call` */
+  /**
+   * Any request; the answer's bare result. A timeout counts against the server: whoever is only impatient
+   * stops waiting instead (`within`).
+   * @throws as `call`
+   */
   async request(method: string, params: Params, options: CallOptions = {}): Promise<unknown> {
+    if (this.#pending >= LIMITS.mcpPendingCalls) throw new HivegateError("overloaded");
     const timeoutMs = options.timeoutMs ?? this.#options.callTimeoutMs;
-    if (this.#waiting >= LIMITS.mcpPendingCalls) throw new HivegateError("overloaded");
-    this.#waiting++;
+    this.#pending++;
     try {
-      if (this.#link?.isOpen) return await this.#link.request(method, params, timeoutMs);
-      const startedMs = this.#options.now();
-      const link = await within(this.#open(), timeoutMs, () => new HivegateError("mcp_unavailable"));
-      const spentMs = this.#options.now() - startedMs;
-      return await link.request(method, params, Math.max(1, timeoutMs - spentMs));
+      const losses = this.#losses;
+      return await this.#guard.run(
+        () => this.#ask(method, params, timeoutMs),
+        (error) => this.#failed(error, losses),
+      );
     } finally {
-      this.#waiting--;
+      this.#pending--;
     }
   }
 
@@ -103,8 +138,14 @@ export class McpConnection {
 
   /** `listener` hears what the server says unasked, over every reconnection. Returns how to stop. */
   onNotification(listener: (notification: Notification) => void): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+    this.#notified.add(listener);
+    return () => void this.#notified.delete(listener);
+  }
+
+  /** `listener` hears that an open connection was lost, or that the circuit changed. Returns how to stop. */
+  onTrouble(listener: () => void): () => void {
+    this.#troubled.add(listener);
+    return () => void this.#troubled.delete(listener);
   }
 
   /** Whoever waits for an answer gets `shutting_down`, and so does whoever asks from now on. */
@@ -113,12 +154,36 @@ export class McpConnection {
     this.#closing.abort();
   }
 
+  async #ask(method: string, params: Params, timeoutMs: number): Promise<unknown> {
+    const startedMs = this.#options.now();
+    const link = this.#link?.isOpen
+      ? this.#link
+      : await within(this.#open(), timeoutMs, () => new HivegateError("mcp_unavailable"));
+    const spentMs = this.#options.now() - startedMs;
+    const result = await link.request(method, params, Math.max(1, timeoutMs - spentMs));
+    this.#isFailing = false;
+    return result;
+  }
+
+  /**
+   * Whether this counts as a failure of the server, as `Guard.run` wants to know it: an answer that says no is
+   * an answer, and where our own limits or our own end came first nothing was learnt (null). One lost
+   * connection is one failure, however many calls it ends: `losses` is how many there were when the call began.
+   */
+  #failed(error: unknown, losses: number): boolean | null {
+    const code = error instanceof HivegateError ? error.code : "internal";
+    if (code === "overloaded" || code === "shutting_down") return null;
+    this.#isFailing = code !== "mcp_failed";
+    if (code !== "mcp_unavailable") return this.#isFailing;
+    if (losses !== this.#losses) return null;
+    this.#losses++;
+    return true;
+  }
+
   /** Simultaneous first users share one opening. */
   async #open(): Promise<McpLink> {
     if (this.#closed) throw new HivegateError("shutting_down");
-    if (this.#opening) return this.#opening;
-    if (this.#options.now() < this.#retryAtMs) throw new HivegateError("mcp_unavailable");
-    this.#opening = this.#connect().finally(() => {
+    this.#opening ??= this.#connect().finally(() => {
       this.#opening = null;
     });
     return this.#opening;
@@ -130,11 +195,12 @@ export class McpConnection {
       ...this.#options,
       newId: randomUUID,
       signal: this.#closing.signal,
-      onNotification: (notification) => this.#notified(notification),
+      onNotification: (notification) => this.#tell(notification),
       onOver: (over) => this.#over(over),
     }).catch((cause: unknown) => {
       if (this.#closed) throw new HivegateError("shutting_down");
-      this.#backOff(cause);
+      // The first failure is news, those after it are the same one.
+      log[this.#isFailing ? "debug" : "warn"]({ server: name, err: cause }, "cannot use the MCP server");
       throw new HivegateError("mcp_unavailable", undefined, { cause });
     });
     this.#link = link;
@@ -142,8 +208,8 @@ export class McpConnection {
     return link;
   }
 
-  #notified(notification: Notification): void {
-    for (const listener of this.#listeners) listener(notification);
+  #tell(notification: Notification): void {
+    for (const listener of this.#notified) listener(notification);
   }
 
   #over(link: McpLink): void {
@@ -151,17 +217,13 @@ export class McpConnection {
     this.#link = null;
     if (this.#closed) return;
     this.#options.log.warn({ server: this.#options.name, ...link.counters }, "lost the MCP server");
-    if (link.hasAnswered) this.#failuresInARow = 0;
-    // A server that hangs up on us before it was of any use would do so again.
-    else this.#backOff(new Error("the connection was lost before anything was answered"));
+    for (const listener of this.#troubled) listener();
   }
 
-  #backOff(cause: unknown): void {
-    const waitMs = backoffMs(RECONNECT, this.#failuresInARow, this.#options.random());
-    this.#retryAtMs = this.#options.now() + waitMs;
-    this.#failuresInARow++;
-    const entry = { server: this.#options.name, err: cause, waitMs };
-    if (this.#failuresInARow === 1) this.#options.log.warn(entry, "cannot use the MCP server");
-    else this.#options.log.debug(entry, "still cannot use the MCP server");
+  #circuitChanged(state: BreakerState): void {
+    const { name, log, breaker } = this.#options;
+    log.info({ server: name, circuit: state.phase }, "the MCP server's circuit changed");
+    breaker.save(state);
+    for (const listener of this.#troubled) listener();
   }
 }

@@ -35,7 +35,6 @@ export class McpLink {
   readonly #session: JsonRpcSession;
   #socket: LineSocket | null = null;
   #silentRounds = 0;
-  #answers = 0;
 
   /** @throws whatever went wrong, for the log: an error of the system's or a HivegateError */
   static async open(options: LinkOptions): Promise<McpLink> {
@@ -57,8 +56,6 @@ export class McpLink {
       link.#socket.close();
       throw error;
     }
-    // The handshake's answers prove nothing: a server may greet everybody and serve nobody.
-    link.#answers = 0;
     return link;
   }
 
@@ -69,11 +66,6 @@ export class McpLink {
 
   get isOpen(): boolean {
     return this.#socket?.isOpen ?? false;
-  }
-
-  /** Whether this link was of any use: a request was answered on it. */
-  get hasAnswered(): boolean {
-    return this.#answers > 0;
   }
 
   get counters(): { unknownIds: number; strangeLines: number } {
@@ -125,9 +117,6 @@ export class McpLink {
     this.#silentRounds = 0;
     const received = this.#session.receive(line);
     switch (received.kind) {
-      case "handled":
-        this.#answers++;
-        break;
       case "notification":
         this.#options.onNotification(received.notification);
         break;

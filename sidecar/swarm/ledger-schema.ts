@@ -38,6 +38,7 @@ const MIGRATIONS = [
   `,
   "ALTER TABLE tasks ADD COLUMN never_ran INTEGER NOT NULL DEFAULT 0",
   "CREATE TABLE remembered (task_id TEXT PRIMARY KEY, fingerprint TEXT NOT NULL) STRICT",
+  "CREATE TABLE breakers (name TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT",
 ];
 
 /**

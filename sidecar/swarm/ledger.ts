@@ -7,7 +7,9 @@ import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { CreateTask } from "../../shared/protocol/sidecar.ts";
 import { hasEnded, Task, type TaskEvent } from "../../shared/swarm/task.ts";
+import type { Logger } from "../log.ts";
 import type { Executor } from "./executor.ts";
+import { LedgerBreakers } from "./ledger-breakers.ts";
 import { fingerprintOfRow, refusalOf, sameOrThrow } from "./ledger-idempotency.ts";
 import { readEvent, readTask, storeState, Unfinished } from "./ledger-rows.ts";
 import { openDatabase } from "./ledger-schema.ts";
@@ -161,6 +163,11 @@ export class Ledger {
     return this.#statements.unfinished
       .all()
       .map((row) => ({ task: readTask(row), ...Unfinished.parse(row) }));
+  }
+
+  /** The circuit breakers' states, which live in the same database. */
+  breakers(log: Logger): LedgerBreakers {
+    return new LedgerBreakers(this.#db, log);
   }
 
   close(): void {

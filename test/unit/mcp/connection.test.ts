@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { LIMITS } from "../../../shared/limits.ts";
+import { BREAKER_RULES, type BreakerState } from "../../../shared/pressure/breaker.ts";
 import { McpConnection, type McpConnectionOptions } from "../../../sidecar/mcp/connection.ts";
 import { mcpServer, startLineServer } from "../../support/line-server.ts";
 import { recordingLog } from "../../support/recording-log.ts";
@@ -14,6 +15,7 @@ const echo = mcpServer({
 function connect(port: number, options: Partial<McpConnectionOptions> = {}) {
   const { log, lines } = recordingLog();
   const clock = { nowMs: 0 };
+  const kept: BreakerState[] = [];
   const connection = new McpConnection({
     name: "test",
     host: "127.0.0.1",
@@ -21,13 +23,14 @@ function connect(port: number, options: Partial<McpConnectionOptions> = {}) {
     token: null,
     connectTimeoutMs: 2_000,
     callTimeoutMs: 2_000,
+    breaker: { rules: BREAKER_RULES, saved: null, save: (state) => void kept.push(state) },
     log,
     now: () => clock.nowMs,
     random: () => 0,
     ...options,
   });
   onTestFinished(() => connection.close());
-  return { connection, clock, lines };
+  return { connection, clock, lines, kept };
 }
 
 const code = (code: string) => expect.objectContaining({ code });
@@ -110,21 +113,62 @@ describe("a connection to an MCP server", () => {
     expect(server.received.filter(({ params }) => params?.name === "never")).toHaveLength(2);
   });
 
-  it("S4 while a server cannot be had, calls fail at once; when it is back, so are they", async () => {
+  it("S4 a server that cannot be had is left alone once its circuit is open; when it is back, so are the calls", async () => {
     const first = await startLineServer(echo);
     await first.close();
-    const { connection, clock } = connect(first.port);
-    await expect(connection.call("echo", {})).rejects.toEqual(code("mcp_unavailable"));
-    expect(connection.state).toBe("waiting");
+    const { connection, clock, kept } = connect(first.port);
+    for (let n = 0; n < 5; n++) {
+      expect(connection.circuit.state).toBe("closed");
+      await expect(connection.call("echo", {})).rejects.toEqual(code("mcp_unavailable"));
+    }
+    expect(connection.circuit).toEqual({ state: "open", since: 0, retry_at: 500 });
+    expect(connection.retryInMs).toBe(500);
+    expect(connection.isFailing).toBe(true);
 
     const second = await startLineServer(echo, { port: first.port });
-    await expect(connection.call("echo", {})).rejects.toEqual(code("mcp_unavailable"));
+    await expect(connection.call("echo", {})).rejects.toEqual(code("circuit_open"));
     expect(second.accepted()).toBe(0);
 
-    clock.nowMs += 100;
-    expect(connection.state).toBe("idle");
-    expect(await connection.call("echo", { back: 1 })).toEqual({ back: 1 });
-    expect(connection.state).toBe("open");
+    clock.nowMs += 500;
+    for (let n = 0; n < 2; n++) expect(await connection.call("echo", { n })).toEqual({ n });
+    expect(connection.circuit.state).toBe("closed");
+    expect(connection.isFailing).toBe(false);
+    expect(kept.map(({ phase }) => phase)).toEqual(["open", "half_open", "closed"]);
+  });
+
+  it("S4 the circuit is where it was after a restart", async () => {
+    const server = await startLineServer(echo);
+    await server.close();
+    const before = connect(server.port);
+    for (let n = 0; n < 5; n++) await before.connection.call("echo", {}).catch(() => {});
+
+    const saved: unknown = JSON.parse(JSON.stringify(before.kept.at(-1)));
+    const breaker = { rules: BREAKER_RULES, saved, save: () => {} };
+    const { connection } = connect(server.port, { breaker });
+    expect(connection.circuit).toEqual(before.connection.circuit);
+    await expect(connection.call("echo", {})).rejects.toEqual(code("circuit_open"));
+  });
+
+  it("S4 an error that the server answers with does not open the circuit, silence does", async () => {
+    const server = await startLineServer(echo);
+    const { connection } = connect(server.port);
+    for (let n = 0; n < 20; n++) {
+      await expect(connection.call("no_such_tool", {})).rejects.toEqual(code("mcp_failed"));
+    }
+    expect(connection.circuit.state).toBe("closed");
+    const silent = Array.from({ length: 14 }, () => connection.call("never", {}, { timeoutMs: 20 }));
+    for (const { status } of await Promise.allSettled(silent)) expect(status).toBe("rejected");
+    expect(connection.circuit.state).toBe("open");
+  });
+
+  it("S4 calls that were never sent say nothing about the server", async () => {
+    const server = await startLineServer(echo);
+    const { connection } = connect(server.port, { callTimeoutMs: 60_000 });
+    await connection.call("echo", {});
+    const calls = Array.from({ length: 20 }, () => connection.call("never", {}));
+    connection.close();
+    await Promise.allSettled(calls);
+    expect(connection.circuit.state).toBe("closed");
   });
 
   it("S4 a server that greets and hangs up is asked less and less often", async () => {
@@ -132,14 +176,23 @@ describe("a connection to an MCP server", () => {
       request.method === "tools/call" ? client.drop() : echo(request, client),
     );
     const { connection, clock } = connect(server.port);
-    const tryFor = async (limitMs: number) => {
-      for (const endMs = clock.nowMs + limitMs; clock.nowMs < endMs; clock.nowMs += 10) {
-        await connection.call("echo", {}).catch(() => {});
-      }
-    };
-    await tryFor(1_000);
-    expect(server.accepted()).toBeGreaterThanOrEqual(3);
-    expect(server.accepted()).toBeLessThanOrEqual(6);
+    for (; clock.nowMs < 10_000; clock.nowMs += 100) await connection.call("echo", {}).catch(() => {});
+    // Five before the circuit opens, then one each after 0.5, 1, 2 and 4 seconds.
+    expect(server.accepted()).toBe(9);
+  });
+
+  it("S4 whoever wants to know hears of a loss at once, and of each change of the circuit", async () => {
+    const server = await startLineServer(echo);
+    const { connection } = connect(server.port);
+    await connection.call("echo", {});
+    const heard: string[] = [];
+    const stop = connection.onTrouble(() => heard.push(connection.circuit.state));
+    for (const client of server.clients) client.drop();
+    await vi.waitFor(() => expect(heard).toEqual(["closed"]));
+    await server.close();
+    for (let n = 0; n < 5; n++) await connection.call("echo", {}).catch(() => {});
+    expect(heard).toEqual(["closed", "open"]);
+    stop();
   });
 
   it("S8 a refusal line closes the connection; its words are for the log alone", async () => {
@@ -163,7 +216,7 @@ describe("a connection to an MCP server", () => {
     });
     const { connection } = connect(server.port);
     await expect(connection.call("echo", {})).rejects.toEqual(code("mcp_unavailable"));
-    expect(connection.state).toBe("waiting");
+    expect(connection.isFailing).toBe(true);
   });
 
   it("S6 a line without an end closes the connection", async () => {
@@ -186,6 +239,7 @@ describe("a connection to an MCP server", () => {
     await vi.waitFor(() => expect(methods(server)).toHaveLength(LIMITS.mcpPendingCalls + 3));
     for (const client of server.clients) client.drop();
     await Promise.allSettled(calls);
+    // One loss, though it ended a thousand calls: the circuit stays closed.
     expect(await connection.call("echo", {})).toEqual({});
   });
 
@@ -197,9 +251,10 @@ describe("a connection to an MCP server", () => {
     expect(server.accepted()).toBe(1);
   });
 
-  it("S4 many calls that end together do not condemn a server, silence over three rounds does", async () => {
+  it("S4 many calls that end together do not cost the connection, silence over three rounds does", async () => {
     const server = await startLineServer(echo);
-    const { connection } = connect(server.port);
+    const patient = { ...BREAKER_RULES, failuresInARow: 100, leastOutcomes: 100 };
+    const { connection } = connect(server.port, { breaker: { rules: patient, saved: null, save: () => {} } });
     const silence = () => connection.call("never", {}, { timeoutMs: 20 }).catch(() => {});
     await Promise.all(Array.from({ length: 10 }, silence));
     await silence();

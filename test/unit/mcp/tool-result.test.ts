@@ -53,6 +53,12 @@ describe("the data in a tool's answer", () => {
     expect(String(error.cause)).toContain("type: Required");
   });
 
+  it("T8 what claude-flow 2 says of a tool that it does not have is an error", () => {
+    const data = { success: true, tool: "no_such", message: "Tool no_such executed successfully", args: {} };
+    expect(failureOf(text(JSON.stringify(data))).code).toBe("mcp_failed");
+    expect(toolData(text(JSON.stringify({ ...data, message: "done" })))).toMatchObject({ message: "done" });
+  });
+
   it.each([undefined, null, 3, {}, { content: "text" }])("T8 %j is not a tool's answer", (result) => {
     expect(failureOf(result).code).toBe("mcp_failed");
   });
