@@ -1,158 +1,118 @@
-import { type Backoff, backoffMs } from "../../shared/pressure/backoff.ts";
-import type { Logger } from "../log.ts";
-import type { McpServer } from "../mcp/servers.ts";
-import type { AgentReport } from "./profile.ts";
-import { TELEMETRY_PROFILES } from "./profiles.ts";
-
-/** What a poll came to. `staleSinceMs` is when the data known before was fresh for the last time. */
-export type CollectorNews =
-  | { kind: "agents"; report: AgentReport; nowMs: number }
-  | { kind: "failure"; staleSinceMs: number; nowMs: number };
+import { isDeepStrictEqual } from "node:util";
+import type { Clock } from "../../shared/clock.ts";
+import type { ServerState } from "../../shared/protocol/sidecar.ts";
+import type { CollectorNews, TelemetrySource } from "./hub.ts";
+import { LONGEST_INTERVAL_MS, type Polled, pauseMs, SHORTEST_INTERVAL_MS } from "./poll-pause.ts";
+import type { Pool, Told } from "./pool.ts";
+import type { TelemetryReport } from "./profile.ts";
 
 export type CollectorOptions = {
-  name: string;
-  /** As `Agent.server_source`. */
-  source: string;
-  read(): Promise<AgentReport>;
-  /** Calls `wake` when the server says by itself that something happened. Returns how to stop. */
+  pool: Pick<Pool, "name" | "retryInMs" | "read" | "servers">;
+  /** Calls `wake` when a server says by itself that something happened, or is lost. Returns how to stop. */
   listen(wake: () => void): () => void;
-  /** From the end of a poll to the next one. */
-  intervalMs: number;
-  log: Logger;
-  now: () => number;
-  random: () => number;
+  /** As `TelemetryProfile.notifies`. */
+  notifies: boolean;
+  clock: Clock;
 };
 
-const RETRY: Backoff = { firstMs: 250, mostMs: 5_000 };
-/** No client sees more than 60 pictures a second, however often a server calls. */
-const SHORTEST_PAUSE_MS = 16;
+type Watcher = { intervalMs: number; tell: (news: CollectorNews) => void; stopListening: () => void };
 
 /**
- * Asks one server about its agents for as long as somebody watches. Polls never overlap, and a pause is at
- * least as long as the poll before it took: a slow server is busy with us at most half of its time.
+ * Asks one pool of servers about its agents for as long as somebody watches. Polls never overlap. Where the
+ * server notifies of every change, silence spares nearly all of them.
  */
-export class Collector {
+export class Collector implements TelemetrySource {
   readonly #options: CollectorOptions;
-  #tell: ((news: CollectorNews) => void) | null = null;
-  #stopListening = () => {};
-  #timer: NodeJS.Timeout | null = null;
+  #watcher: Watcher | null = null;
+  #cancel: (() => void) | null = null;
   #isPolling = false;
-  #wasWoken = false;
-  #earliestMs = 0;
-  #failuresInARow = 0;
-  #freshAtMs: number | null = null;
-  #leftOut = 0;
+  #isWoken = false;
+  #last: { polled: Polled; endedMs: number } | null = null;
+  #report: TelemetryReport | null = null;
+  #told: Told | null = null;
 
   constructor(options: CollectorOptions) {
     this.#options = options;
   }
 
-  get name(): string {
-    return this.#options.name;
+  get pool(): string {
+    return this.#options.pool.name;
   }
 
-  get source(): string {
-    return this.#options.source;
+  servers(): ServerState[] {
+    return this.#options.pool.servers(this.#told, this.#watcher !== null);
   }
 
-  /** When the server answered last, or, if it never did, was first missed; null: it was never asked. */
-  get freshAtMs(): number | null {
-    return this.#freshAtMs;
-  }
-
-  /** Begins with a poll at once. */
-  start(tell: (news: CollectorNews) => void): void {
-    if (this.#tell) return;
-    this.#tell = tell;
-    this.#stopListening = this.#options.listen(() => this.#wake());
+  /** Begins with a poll at once. An interval is held between 16 ms and 10 s. */
+  watch(intervalMs: number | null, tell: (news: CollectorNews) => void): void {
+    if (intervalMs === null) {
+      this.#rest();
+      return;
+    }
+    const held = Math.min(LONGEST_INTERVAL_MS, Math.max(SHORTEST_INTERVAL_MS, intervalMs));
+    if (this.#watcher) {
+      this.#watcher = { ...this.#watcher, intervalMs: held, tell };
+      if (!this.#isPolling) this.#schedule();
+      return;
+    }
+    this.#watcher = { intervalMs: held, tell, stopListening: this.#options.listen(() => this.#wake()) };
     // A poll that was under way when the last one stopped watching will do.
     if (!this.#isPolling) this.#pollAfter(0);
   }
 
-  stop(): void {
-    this.#tell = null;
-    this.#stopListening();
-    this.#unschedule();
+  #rest(): void {
+    this.#watcher?.stopListening();
+    this.#watcher = null;
+    this.#cancel?.();
+    this.#cancel = null;
   }
 
   /** Any number of calls during a pause are one reason to end it. */
   #wake(): void {
-    if (this.#isPolling) this.#wasWoken = true;
-    else if (this.#timer) this.#pollAfter(this.#earliestMs - this.#options.now());
+    this.#isWoken = true;
+    if (!this.#isPolling) this.#schedule();
+  }
+
+  #schedule(): void {
+    if (!this.#watcher || !this.#last) return;
+    const { polled, endedMs } = this.#last;
+    const pause = pauseMs(polled, this.#watcher.intervalMs, this.#isWoken);
+    this.#pollAfter(endedMs + pause - this.#options.clock.now());
   }
 
   #pollAfter(waitMs: number): void {
-    this.#unschedule();
-    this.#timer = setTimeout(() => void this.#poll(), Math.max(0, waitMs));
-  }
-
-  #unschedule(): void {
-    if (this.#timer) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#cancel?.();
+    this.#cancel = this.#options.clock.after(Math.max(0, waitMs), () => void this.#poll());
   }
 
   async #poll(): Promise<void> {
-    const startedMs = this.#options.now();
-    this.#timer = null;
+    const { pool, clock } = this.#options;
+    const startedMs = clock.now();
+    this.#cancel = null;
     this.#isPolling = true;
-    this.#wasWoken = false;
-    const outcome = await this.#options.read().then(
-      (report) => ({ report }),
-      (error: unknown) => ({ error }),
-    );
+    this.#isWoken = false;
+    // Whose fault it was is in the log, and in the servers' states.
+    const report = await pool.read().catch(() => null);
     this.#isPolling = false;
+    const endedMs = clock.now();
+    this.#last = { polled: this.#polled(report, endedMs - startedMs), endedMs };
     // What nobody heard of does not count: it must not make older data look fresh.
-    if (!this.#tell) return;
-    const nowMs = this.#options.now();
-    const waitMs =
-      "report" in outcome ? this.#answered(outcome.report, nowMs) : this.#failed(outcome.error, nowMs);
-    // Whoever was told may have had enough.
-    if (!this.#tell) return;
-    const shortestMs = Math.max(SHORTEST_PAUSE_MS, nowMs - startedMs);
-    this.#earliestMs = nowMs + shortestMs;
-    this.#pollAfter(this.#wasWoken ? shortestMs : Math.max(waitMs, shortestMs));
+    if (!this.#watcher) return;
+    this.#tell(report, endedMs);
+    this.#schedule();
   }
 
-  #answered(report: AgentReport, nowMs: number): number {
-    const { name, log, intervalMs } = this.#options;
-    if (this.#failuresInARow > 0) log.info({ server: name }, "the MCP server tells of its agents again");
-    if (report.leftOut !== this.#leftOut) {
-      log.warn(
-        { server: name, leftOut: report.leftOut },
-        "agents left out: their entries are not as expected",
-      );
+  #polled(report: TelemetryReport | null, tookMs: number): Polled {
+    const { pool, notifies } = this.#options;
+    if (!report) return { tookMs, failed: { retryInMs: pool.retryInMs }, isQuiet: false };
+    return { tookMs, failed: null, isQuiet: notifies && isDeepStrictEqual(report, this.#report) };
+  }
+
+  #tell(report: TelemetryReport | null, nowMs: number): void {
+    if (report) {
+      this.#report = report;
+      this.#told = { agents: report.agents.length, atMs: nowMs };
     }
-    this.#leftOut = report.leftOut;
-    this.#failuresInARow = 0;
-    this.#freshAtMs = nowMs;
-    this.#tell?.({ kind: "agents", report, nowMs });
-    return intervalMs;
+    this.#watcher?.tell({ report, servers: this.servers() });
   }
-
-  #failed(err: unknown, nowMs: number): number {
-    const { name, log, random } = this.#options;
-    if (this.#failuresInARow === 0)
-      log.warn({ server: name, err }, "the MCP server does not tell of its agents");
-    // A server that never answered has been missed since now.
-    this.#freshAtMs ??= nowMs;
-    this.#tell?.({ kind: "failure", staleSinceMs: this.#freshAtMs, nowMs });
-    return backoffMs(RETRY, this.#failuresInARow++, random());
-  }
-}
-
-/** The collector for one configured server. `timeoutMs` is for each of a poll's calls. */
-export function collectorFor(
-  server: McpServer,
-  options: { intervalMs: number; timeoutMs: number; log: Logger; now: () => number; random: () => number },
-): Collector {
-  const profile = TELEMETRY_PROFILES[server.profile];
-  const { timeoutMs, ...rest } = options;
-  return new Collector({
-    name: server.name,
-    source: profile.serverSource,
-    read: () =>
-      profile.readAgents(server.name, (tool, args) => server.connection.call(tool, args, { timeoutMs })),
-    listen: (wake) => server.connection.onNotification(wake),
-    ...rest,
-  });
 }

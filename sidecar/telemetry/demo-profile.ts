@@ -1,12 +1,15 @@
 import { z } from "zod";
+import type { SwarmTopology } from "../../shared/protocol/sidecar.ts";
 import { type AgentPerformance, UNKNOWN_PERFORMANCE } from "../../shared/swarm/agent.ts";
 import {
   AgentId,
-  type CallTool,
+  Count,
   Figure,
+  ifTold,
   Label,
   Moment,
   readEntries,
+  readFew,
   type TelemetryProfile,
   Words,
 } from "./profile.ts";
@@ -33,12 +36,29 @@ const Figures = z.object({
   tasksFailed: Figure,
 });
 
-/** The demo swarm: `agent_list` says who is there, `agent_metrics` what each of them uses. */
+const SwarmEntry = z.object({
+  swarmId: AgentId,
+  topology: Words,
+  status: Words,
+  coordinator: Words,
+  agentCount: Count,
+});
+
+/**
+ * The demo swarm: `agent_list` says who is there, `agent_metrics` what each of them uses, `swarm_topology` how
+ * they belong together.
+ */
 export const demoProfile: TelemetryProfile = {
   serverSource: "demo",
+  notifies: true,
 
-  async readAgents(server, call) {
-    const [list, performanceOf] = await Promise.all([call("agent_list", {}), readFigures(call)]);
+  async read(server, call) {
+    const [list, figures, topology] = await Promise.all([
+      call("agent_list", {}),
+      ifTold(call("agent_metrics", {})),
+      ifTold(call("swarm_topology", {})),
+    ]);
+    const performanceOf = readPerformance(figures);
     const { entries, leftOut } = readEntries(list, Entry);
     const agents = entries.map((entry) => ({
       agent_id: entry.agentId,
@@ -52,18 +72,17 @@ export const demoProfile: TelemetryProfile = {
       current_task: entry.currentTask,
       progress: entry.progress,
       performance: performanceOf.get(entry.agentId) ?? UNKNOWN_PERFORMANCE,
+      neural_info: null,
       created_at: entry.createdAt,
       last_active: entry.lastActive,
     }));
-    return { agents, leftOut };
+    return { agents, swarms: readSwarms(server, topology), leftOut };
   },
 };
 
-/** Without its figures an agent is still worth showing, so a failure here costs nothing else. */
-async function readFigures(call: CallTool): Promise<ReadonlyMap<string, AgentPerformance>> {
-  const answer = await call("agent_metrics", {}).catch(() => ({ agents: [] }));
-  return new Map(
-    readEntries(answer, Figures).entries.map((figures) => [
+const readPerformance = (data: unknown): ReadonlyMap<string, AgentPerformance> =>
+  new Map(
+    readFew(data, Figures, "agents").map((figures) => [
       figures.agentId,
       {
         ...UNKNOWN_PERFORMANCE,
@@ -76,4 +95,15 @@ async function readFigures(call: CallTool): Promise<ReadonlyMap<string, AgentPer
       },
     ]),
   );
-}
+
+const readSwarms = (server: string, data: unknown): SwarmTopology[] =>
+  readFew(data, SwarmEntry, "swarms").map((swarm) => ({
+    swarm_id: swarm.swarmId,
+    server,
+    server_source: demoProfile.serverSource,
+    topology: swarm.topology,
+    status: swarm.status,
+    coordinator: swarm.coordinator,
+    agents: swarm.agentCount,
+    max_agents: null,
+  }));

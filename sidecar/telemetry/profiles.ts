@@ -1,15 +1,33 @@
 import { z } from "zod";
 import { HivegateError } from "../../shared/errors.ts";
 import type { McpConnection } from "../mcp/connection.ts";
-import type { McpProfileName } from "../mcp/servers.ts";
-import { claudeFlowProfile } from "./claude-flow-profile.ts";
+import type { McpServer } from "../mcp/servers.ts";
+import { claudeFlow2Profile } from "./claude-flow-2-profile.ts";
+import { claudeFlow3Profile } from "./claude-flow-3-profile.ts";
 import { demoProfile } from "./demo-profile.ts";
+import { genericProfile } from "./generic-profile.ts";
 import type { TelemetryProfile } from "./profile.ts";
+import { ruvSwarmProfile } from "./ruv-swarm-profile.ts";
 
-export const TELEMETRY_PROFILES: Record<McpProfileName, TelemetryProfile> = {
-  demo: demoProfile,
-  "claude-flow@3": claudeFlowProfile,
-};
+/** How this server is asked about its agents. */
+export function telemetryProfileOf({
+  profile,
+  pool,
+  generic,
+}: Pick<McpServer, "profile" | "pool" | "generic">): TelemetryProfile {
+  switch (profile) {
+    case "demo":
+      return demoProfile;
+    case "claude-flow@3":
+      return claudeFlow3Profile;
+    case "claude-flow@2":
+      return claudeFlow2Profile;
+    case "ruv-swarm":
+      return ruvSwarmProfile;
+    case "generic":
+      return genericProfile(generic, pool);
+  }
+}
 
 const NotFound = z.object({ status: z.literal("not_found") });
 
