@@ -92,7 +92,7 @@ export const LIMITS = {
   sessionsPerSubject: 200,
 
   /** One line of the sidecar's telemetry stream; above it the Hive opens the stream anew. */
-  telemetryLineBytes: 16 * 1024 * 1024,
+  telemetryLineBytes: 24 * 1024 * 1024,
   /** The telemetry stream says something at least this often. */
   telemetryKeepAliveMs: 10_000,
   /** Agents in one picture; the rest are left out and the picture says so. */
@@ -105,7 +105,7 @@ export const LIMITS = {
   /** Swarms in one picture; the rest are left out. */
   swarms: 1_000,
   /** Agents that went, remembered for clients that missed it; whoever missed an older one gets a snapshot. */
-  departures: 10_000,
+  departures: 4_000,
   /** Telemetry readers at the sidecar (one per hive is normal); above it `overloaded`. */
   telemetryReaders: 16,
   /** A telemetry reader that leaves more than this unread, on top of its snapshot, gets `slow_consumer`. */

@@ -74,7 +74,6 @@ export class TelemetryHub {
     if (this.#closed) throw new HivegateError("shutting_down");
     const before = this.#readers.get(reader);
     if (!before && this.#readers.size >= LIMITS.telemetryReaders) throw new HivegateError("overloaded");
-    if (before) this.#end(reader, before);
     const first = this.#encode(this.#firstLine(position));
     let remove = () => {};
     return new ReadableStream<Uint8Array>(
@@ -107,7 +106,10 @@ export class TelemetryHub {
   /** Ends all streams, and asks the servers no more. */
   close(): void {
     this.#closed = true;
-    for (const [name, reader] of this.#readers) this.#end(name, reader);
+    for (const [name, reader] of this.#readers) {
+      reader.stream.close();
+      this.#remove(name, reader);
+    }
   }
 
   #firstLine(position: Position | null): TelemetryLine {
@@ -118,17 +120,14 @@ export class TelemetryHub {
   }
 
   #add(name: string, reader: Reader): void {
+    const before = this.#readers.get(name);
     this.#readers.set(name, reader);
+    before?.stream.close();
     this.#keepAlive ??= setInterval(
       () => this.#say({ type: "alive", timestamp: this.#options.now() }),
       LIMITS.telemetryKeepAliveMs,
     );
     this.#follow();
-  }
-
-  #end(name: string, reader: Reader): void {
-    reader.stream.close();
-    this.#remove(name, reader);
   }
 
   #remove(name: string, reader: Reader): void {

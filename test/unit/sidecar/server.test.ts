@@ -44,17 +44,25 @@ function start() {
     tasks.close();
     ledger.close();
   });
+  const opened: unknown[] = [];
+  const demands: unknown[] = [];
   const ports = {
     auth: { keys: new Map([[TEST_KEY.kid, TEST_KEY]]), hive: "default", now: Date.now },
     tasks,
     health: async () => HEALTH,
-    openTelemetry: () => new Response('{"type":"alive","timestamp":1}\n').body ?? new ReadableStream(),
+    telemetry: {
+      open: (request: unknown) => {
+        opened.push(request);
+        return new Response('{"type":"alive","timestamp":1}\n').body ?? new ReadableStream();
+      },
+      demand: (reader: string, intervalMs: number | null) => void demands.push([reader, intervalMs]),
+    },
     log: { ...silentLog, error: (entry: unknown) => errors.push(entry) },
   };
   const { app } = createServer(ports);
   const send = async (path: string, options?: RequestOptions): Promise<Response> =>
     app.fetch(await signedRequest(`http://sidecar${path}`, options));
-  return { executor, ports, send, app };
+  return { executor, ports, send, app, opened, demands };
 }
 
 const answer = async (response: Response) => [response.status, await response.json()];
@@ -93,8 +101,12 @@ describe("the sidecar's routes", () => {
   });
 
   it("S2 stream telemetry line by line", async () => {
-    const { send } = start();
-    const response = await send("/v1/telemetry");
+    const { send, opened, demands } = start();
+    const response = await send("/v1/telemetry?reader=r&intervalMs=16&epoch=e&offset=7");
+    expect(opened).toEqual([{ reader: "r", intervalMs: 16, position: { epoch: "e", offset: 7 } }]);
+    await send("/v1/telemetry/r", { body: { intervalMs: null } });
+    expect(demands).toEqual([["r", null]]);
+    expect((await send("/v1/telemetry?intervalMs=often")).status).toBe(400);
     expect(response.headers.get("content-type")).toBe("application/x-ndjson");
     expect(await response.text()).toBe('{"type":"alive","timestamp":1}\n');
   });
@@ -144,11 +156,11 @@ describe("the sidecar's refusals", () => {
 
   it("S6 say that a limit is reached", async () => {
     const { ports } = start();
-    ports.openTelemetry = () => {
+    ports.telemetry.open = () => {
       throw new HivegateError("overloaded");
     };
     const { app } = createServer(ports);
-    const response = await app.fetch(await signedRequest("http://sidecar/v1/telemetry"));
+    const response = await app.fetch(await signedRequest("http://sidecar/v1/telemetry?reader=r"));
     expect(await answer(response)).toMatchObject([503, { code: "overloaded", retryable: true }]);
   });
 });

@@ -1,50 +1,60 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { LIMITS } from "../../../shared/limits.ts";
-import { TelemetryLine } from "../../../shared/protocol/sidecar.ts";
+import { type ContainerFigures, TelemetryLine } from "../../../shared/protocol/sidecar.ts";
 import type { Agent } from "../../../shared/swarm/agent.ts";
 import type { Task } from "../../../shared/swarm/task.ts";
 import { LineSplitter } from "../../../shared/wire/lines.ts";
-import type { CollectorNews } from "../../../sidecar/telemetry/collector.ts";
-import { TelemetryHub } from "../../../sidecar/telemetry/hub.ts";
-import { anAgent, aTask } from "../../support/agents.ts";
+import { type CollectorNews, TelemetryHub, type TelemetryRequest } from "../../../sidecar/telemetry/hub.ts";
+import { anAgent, aServer, aTask } from "../../support/agents.ts";
 import { recordingLog } from "../../support/recording-log.ts";
 
 beforeEach(() => void vi.useFakeTimers({ now: 5_000 }));
 afterEach(() => void vi.useRealTimers());
 
-/** A collector that the test speaks for. */
-function fakeCollector() {
+/** A pool of one server that the test speaks for. */
+function fakeSource() {
+  let state = aServer({ status: "unavailable", agents: 0 });
   const fake = {
-    name: "demo",
-    source: "demo",
-    freshAtMs: null as number | null,
-    starts: 0,
+    pool: "demo",
+    intervals: [] as (number | null)[],
     tell: null as ((news: CollectorNews) => void) | null,
-    start: (tell: (news: CollectorNews) => void) => {
-      fake.starts++;
-      fake.tell = tell;
+    servers: () => [{ ...state, stale_since: fake.tell ? state.stale_since : fake.freshAtMs }],
+    freshAtMs: null as number | null,
+    watch(intervalMs: number | null, tell: (news: CollectorNews) => void) {
+      fake.intervals.push(intervalMs);
+      fake.tell = intervalMs === null ? null : tell;
     },
-    stop: () => {
-      fake.tell = null;
-    },
-    agents: (...agents: Agent[]) => {
+    agents(...agents: Agent[]) {
       fake.freshAtMs = Date.now();
-      fake.tell?.({ kind: "agents", report: { agents, leftOut: 0 }, nowMs: Date.now() });
+      state = aServer({ agents: agents.length });
+      fake.tell?.({ report: { agents, swarms: [] }, servers: fake.servers() });
+    },
+    fails(staleSince: number) {
+      state = { ...state, status: "unavailable", stale_since: staleSince };
+      fake.tell?.({ report: null, servers: fake.servers() });
     },
   };
   return fake;
 }
 
 function hubWith(tasks: Task[] = []) {
-  const collector = fakeCollector();
+  const source = fakeSource();
+  const containers: ((figures: ContainerFigures | null) => void)[] = [];
   const hub = new TelemetryHub({
-    collectors: [collector],
-    recentTasks: () => tasks,
+    sources: [source],
+    watchContainer: (tell) => {
+      containers.push(tell);
+      return () => void containers.splice(0);
+    },
+    tasks,
     epoch: "e1",
     log: recordingLog().log,
     now: () => Date.now(),
   });
-  return { hub, collector };
+  let readers = 0;
+  const open = (request: Partial<TelemetryRequest> = {}) =>
+    hub.open({ reader: `${readers++}`, intervalMs: 100, position: null, ...request });
+  return { hub, source, open, containers };
 }
 
 /** Reads a stream line by line; each line is checked against the protocol. */
@@ -67,31 +77,16 @@ function readerOf(stream: ReadableStream<Uint8Array>) {
 
 describe("the telemetry hub", () => {
   it("S5 a stream begins with a snapshot and goes on with changes that follow on it", async () => {
-    const { hub, collector } = hubWith([aTask()]);
-    const reader = readerOf(hub.open());
-    expect(await reader.next()).toEqual({
-      type: "snapshot",
-      epoch: "e1",
-      offset: 0,
-      timestamp: 5_000,
-      agents: [],
-      servers: [
-        { server: "demo", server_source: "demo", status: "unavailable", agents: 0, stale_since: null },
-      ],
-      tasks: [aTask()],
+    const { hub, source, open } = hubWith([aTask()]);
+    const reader = readerOf(open());
+    expect(await reader.next()).toMatchObject({
+      ...{ type: "snapshot", epoch: "e1", offset: 0, timestamp: 5_000, agents: [], tasks: [aTask()] },
+      servers: [{ server: "demo", status: "unavailable", agents: 0, stale_since: null }],
     });
-    collector.agents(anAgent());
+    source.agents(anAgent());
     expect(await reader.next()).toEqual({
-      type: "change",
-      from: 0,
-      offset: 1,
-      timestamp: 5_000,
-      change: {
-        agents: [anAgent()],
-        servers: [
-          { server: "demo", server_source: "demo", status: "available", agents: 1, stale_since: null },
-        ],
-      },
+      ...{ type: "change", epoch: "e1", from: 0, offset: 1, timestamp: 5_000 },
+      change: { agents: [anAgent()], servers: [aServer()] },
     });
     hub.taskChanged(aTask({ state: "completed" }));
     expect(await reader.next()).toMatchObject({
@@ -101,48 +96,84 @@ describe("the telemetry hub", () => {
     });
   });
 
-  it("H9 the servers are asked from the first reader to the last, once for all of them", async () => {
-    const { hub, collector } = hubWith();
-    expect(collector.starts).toBe(0);
-    const readers = [readerOf(hub.open()), readerOf(hub.open()), readerOf(hub.open())];
-    expect(collector.starts).toBe(1);
+  it("H9 S1 the servers are asked as often as the most demanding reader wants, and not at all for nobody", async () => {
+    const { hub, source, open } = hubWith();
+    expect(source.intervals).toEqual([]);
+    const readers = [16, 1_000, null].map((intervalMs) => readerOf(open({ intervalMs })));
+    hub.demand("1", 50);
+    await readers[0]?.cancel();
+    hub.demand("1", null);
+    expect(source.intervals).toEqual([16, 50, null]);
+    hub.demand("2", 10_000);
     for (const reader of readers) await reader.cancel();
-    expect(collector.tell).toBeNull();
+    expect(source.intervals).toEqual([16, 50, null, 10_000, null]);
     expect(vi.getTimerCount()).toBe(0);
-    hub.open();
-    expect(collector.starts).toBe(2);
+    expect(() => hub.demand("1", 5)).toThrow(expect.objectContaining({ code: "not_found" }));
+  });
+
+  it("S5 Q2 a reader that comes again goes on from where it was, and takes its own place", async () => {
+    const { hub, source, open } = hubWith();
+    const first = readerOf(open({ reader: "gateway" }));
+    source.agents(anAgent());
+    source.agents(anAgent({ status: "done" }));
+    const second = readerOf(open({ reader: "gateway", position: { epoch: "e1", offset: 1 } }));
+    expect(await second.next()).toMatchObject({
+      ...{ type: "change", from: 1, offset: 2 },
+      change: { agents: [{ agent_id: "agent-1", status: "done" }] },
+    });
+    for (let i = 0; i < 3; i++) await first.next();
+    expect(await first.next()).toBeNull();
+    expect(hub.readers).toBe(1);
+    const third = readerOf(open({ position: { epoch: "e1", offset: 2 } }));
+    expect(await third.next()).toMatchObject({ type: "alive" });
+    const lost = readerOf(open({ position: { epoch: "e0", offset: 2 } }));
+    expect(await lost.next()).toMatchObject({ type: "snapshot", offset: 2 });
+  });
+
+  it("S2 P6 the container is watched while somebody wants news", async () => {
+    const { hub, open, containers } = hubWith();
+    const reader = readerOf(open({ reader: "r" }));
+    await reader.next();
+    containers[0]?.({
+      ...{ container: "c", cpu_usage: 1, memory_bytes: 2, memory_limit_bytes: null },
+      ...{ network_received_bytes: null, network_sent_bytes: null, processes: 3, timestamp: 4 },
+    });
+    expect(await reader.next()).toMatchObject({ change: { container: { container: "c" } } });
+    hub.demand("r", null);
+    expect(containers).toEqual([]);
   });
 
   it("S5 all readers get the very same bytes, encoded once", async () => {
-    const { hub, collector } = hubWith();
-    const readers = [hub.open().getReader(), hub.open().getReader()];
+    const { source, open } = hubWith();
+    const readers = [open().getReader(), open().getReader()];
     for (const reader of readers) await reader.read();
-    collector.agents(anAgent());
+    source.agents(anAgent());
     const [first, second] = await Promise.all(readers.map((reader) => reader.read()));
     expect(first?.value).toBeInstanceOf(Uint8Array);
     expect(second?.value).toBe(first?.value);
   });
 
   it("S4 who comes after a time without readers sees how old the picture is, then that it is fresh", async () => {
-    const { hub, collector } = hubWith();
-    const first = readerOf(hub.open());
-    collector.agents(anAgent());
+    const { source, open } = hubWith();
+    const first = readerOf(open());
+    source.agents(anAgent());
     await first.cancel();
     vi.setSystemTime(60_000);
-    const second = readerOf(hub.open());
+    const second = readerOf(open());
     expect(await second.next()).toMatchObject({
       agents: [anAgent()],
       servers: [{ status: "available", stale_since: 5_000 }],
     });
-    collector.agents(anAgent());
+    vi.setSystemTime(61_000);
+    source.agents(anAgent());
     expect(await second.next()).toMatchObject({ change: { servers: [{ stale_since: null }] } });
   });
 
   it("S4 a failing server is told of, its agents stay", async () => {
-    const { hub, collector } = hubWith();
-    const reader = readerOf(hub.open());
-    collector.agents(anAgent());
-    collector.tell?.({ kind: "failure", staleSinceMs: 5_000, nowMs: 6_000 });
+    const { source, open } = hubWith();
+    const reader = readerOf(open());
+    source.agents(anAgent());
+    source.fails(5_000);
     await reader.next();
     await reader.next();
     const line = await reader.next();
@@ -151,17 +182,17 @@ describe("the telemetry hub", () => {
   });
 
   it("H9 tasks that change while nobody reads move the offset, so no reader thinks it missed nothing", async () => {
-    const { hub } = hubWith([aTask()]);
+    const { hub, open } = hubWith([aTask()]);
     hub.taskChanged(aTask());
-    expect(await readerOf(hub.open()).next()).toMatchObject({ offset: 1, tasks: [aTask()] });
+    expect(await readerOf(open()).next()).toMatchObject({ offset: 1, tasks: [aTask()] });
   });
 
   it("S7 silence is broken by a sign of life, and only silence", async () => {
-    const { hub, collector } = hubWith();
-    const reader = readerOf(hub.open());
+    const { source, open } = hubWith();
+    const reader = readerOf(open());
     await reader.next();
     await vi.advanceTimersByTimeAsync(LIMITS.telemetryKeepAliveMs - 1);
-    collector.agents(anAgent());
+    source.agents(anAgent());
     expect(await reader.next()).toMatchObject({ type: "change" });
     const next = reader.next();
     await vi.advanceTimersByTimeAsync(LIMITS.telemetryKeepAliveMs);
@@ -169,13 +200,13 @@ describe("the telemetry hub", () => {
   });
 
   it("S6 a reader that does not read is cut off, the others go on", async () => {
-    const { hub, collector } = hubWith();
-    const idle = hub.open().getReader();
-    const busy = readerOf(hub.open());
+    const { hub, source, open } = hubWith();
+    const idle = open().getReader();
+    const busy = readerOf(open());
     await busy.next();
     const heavy = (n: number) => anAgent({ current_task: `${n}${"x".repeat(1024 * 1024)}` });
     for (let n = 0; n < 6; n++) {
-      collector.agents(heavy(n));
+      source.agents(heavy(n));
       expect(await busy.next()).toMatchObject({ type: "change", offset: n + 1 });
     }
     expect(hub.readers).toBe(1);
@@ -183,34 +214,34 @@ describe("the telemetry hub", () => {
   });
 
   it("S6 when the last reader is cut off, nothing goes on for nobody", async () => {
-    const { hub, collector } = hubWith();
-    hub.open();
-    for (let n = 0; collector.tell && n < 10; n++) {
-      collector.agents(anAgent({ current_task: `${n}${"x".repeat(1024 * 1024)}` }));
+    const { hub, source, open } = hubWith();
+    open();
+    for (let n = 0; source.tell && n < 10; n++) {
+      source.agents(anAgent({ current_task: `${n}${"x".repeat(1024 * 1024)}` }));
     }
     expect(hub.readers).toBe(0);
-    expect(collector.tell).toBeNull();
+    expect(source.tell).toBeNull();
     expect(vi.getTimerCount()).toBe(0);
   });
 
   it("S6 readers above the limit are refused, and have room when one leaves", async () => {
-    const { hub } = hubWith();
-    const readers = Array.from({ length: LIMITS.telemetryReaders }, () => readerOf(hub.open()));
-    expect(() => hub.open()).toThrow(expect.objectContaining({ code: "overloaded" }));
+    const { open } = hubWith();
+    const readers = Array.from({ length: LIMITS.telemetryReaders }, () => readerOf(open()));
+    expect(() => open()).toThrow(expect.objectContaining({ code: "overloaded" }));
     await readers[0]?.cancel();
-    expect(() => hub.open()).not.toThrow();
+    expect(() => open()).not.toThrow();
   });
 
   it("Q3 closing ends the streams after what was said, and stops asking", async () => {
-    const { hub, collector } = hubWith();
-    const reader = readerOf(hub.open());
-    collector.agents(anAgent());
+    const { hub, source, open } = hubWith();
+    const reader = readerOf(open());
+    source.agents(anAgent());
     hub.close();
     expect(await reader.next()).toMatchObject({ type: "snapshot" });
     expect(await reader.next()).toMatchObject({ type: "change" });
     expect(await reader.next()).toBeNull();
-    expect(collector.tell).toBeNull();
-    expect(() => hub.open()).toThrow(expect.objectContaining({ code: "shutting_down" }));
+    expect(source.tell).toBeNull();
+    expect(() => open()).toThrow(expect.objectContaining({ code: "shutting_down" }));
     expect(vi.getTimerCount()).toBe(0);
   });
 });
