@@ -30,7 +30,7 @@ const saved: fc.Arbitrary<BreakerState> = fc.oneof(
   fc.record({
     phase: fc.constant("closed" as const),
     failuresInARow: fc.maxSafeNat(),
-    window: fc.array(bucket, { maxLength: 20 }),
+    window: fc.array(bucket, { maxLength: 20, size: "max" }),
     ...common,
   }),
   fc.record({ phase: fc.constant("open" as const), retryAtMs: timestamp, doublings, ...common }),
@@ -53,7 +53,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant("restart" as const), ms: fc.nat(5_000) }) },
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
-const steps = fc.array(step, { maxLength: 120 });
+const steps = fc.array(step, { maxLength: 120, size: "max" });
 
 /** A breaker and the calls through it that have not reported yet. */
 class World extends Bench {
@@ -161,7 +161,10 @@ describe("the breaker, from any saved state and with any clock", () => {
 
 describe("a closed breaker, whatever its calls", () => {
   it("S4 opens at the very failure at which one of its rules is reached", () => {
-    const calls = fc.array(fc.record({ ok: fc.boolean(), afterMs: fc.nat(1_000) }), { maxLength: 27 });
+    const calls = fc.array(fc.record({ ok: fc.boolean(), afterMs: fc.nat(1_000) }), {
+      maxLength: 27,
+      size: "max",
+    });
     fc.assert(
       fc.property(rules, fc.double({ min: 0.1, max: 1, noNaN: true }), calls, (some, failureRate, calls) => {
         const bench = new Bench({ ...BREAKER_RULES, ...some, failureRate });
