@@ -22,7 +22,7 @@ export type AgentFigures = {
   cpuPercent: number | null;
   memoryBytes: number | null;
   unitsDone: number;
-  /** Average since its first unit began. */
+  /** Average from the start of its work to its last unit; null until there is one. */
   unitsPerSecond: number | null;
   tasksActive: number;
   tasksCompleted: number;
@@ -86,17 +86,18 @@ export class WorkerAgent {
     this.#memoryBytes = null;
   }
 
-  /** Takes the figures of this moment. `now` is read when they have come. */
-  async measure(now: () => number): Promise<void> {
-    if (this.#measuring || this.status !== "working" || !this.thread) return;
+  /** Takes the figures of this moment: false when there are none. `now` is read when they have come. */
+  async measure(now: () => number): Promise<boolean> {
+    if (this.#measuring || this.status !== "working" || !this.thread) return false;
     this.#measuring = true;
     const measured = await this.thread.measure();
     this.#measuring = false;
-    if (!measured || this.status !== "working") return;
+    if (!measured || this.status !== "working") return false;
     const usage = { cpuMicros: measured.cpuMicros, atMs: now() };
     this.#cpuPercent = cpuPercent(this.#usage, usage);
     this.#memoryBytes = measured.heapBytes;
     this.#usage = usage;
+    return true;
   }
 
   entry(): AgentEntry {
@@ -114,9 +115,8 @@ export class WorkerAgent {
     };
   }
 
-  figures(nowMs: number): AgentFigures {
-    const untilMs = this.status === "working" ? nowMs : this.#lastActive;
-    const seconds = this.#startedAt === null ? 0 : (untilMs - this.#startedAt) / 1000;
+  figures(): AgentFigures {
+    const seconds = this.#startedAt === null ? 0 : (this.#lastActive - this.#startedAt) / 1000;
     return {
       agentId: this.#identity.agentId,
       cpuPercent: this.#cpuPercent,

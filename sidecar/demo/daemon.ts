@@ -12,6 +12,8 @@ import { createRpc } from "./rpc.ts";
 import { hiveTools } from "./tools.ts";
 
 const SWARM_CHANGED = JSON.stringify({ jsonrpc: "2.0", method: "notifications/swarm_changed" });
+/** For those who watch closely: sent over TCP alone, where the tools are that show it. */
+const AGENTS_CHANGED = JSON.stringify({ jsonrpc: "2.0", method: "notifications/agents_changed" });
 
 export type Daemon = { mcpPort: number; wsPort: number; healthPort: number; close(): Promise<void> };
 
@@ -29,6 +31,7 @@ export async function startDaemon(config: DemoConfig, options: { faults: boolean
       mcp.broadcast(SWARM_CHANGED);
       orchestrator.broadcast(SWARM_CHANGED);
     }),
+    progressed: coalesced(DEMO_LIMITS.notifyProgressEveryMs, () => mcp.broadcast(AGENTS_CHANGED)),
   });
   const faults = options.faults ? new Faults() : null;
   const rpc = createRpc(faults ? [...hiveTools(hive), faults.tool] : hiveTools(hive));

@@ -1,7 +1,7 @@
 import { HivegateError } from "../../shared/errors.ts";
 import type { AgentEntry, AgentFigures } from "./agent.ts";
 import { DEMO_LIMITS } from "./limits.ts";
-import { Swarm, type SwarmOrder, type SwarmPorts } from "./swarm.ts";
+import { Swarm, type SwarmOrder, type SwarmPorts, type TopologyEntry } from "./swarm.ts";
 
 export type HivePorts = SwarmPorts & {
   /** A new UUID. */
@@ -18,6 +18,8 @@ export class Hive {
   readonly #ports: HivePorts;
   /** In the order of their start. */
   readonly #swarms = new Map<string, Swarm>();
+  /** Ended swarms that are still listed. */
+  readonly #lingering = new Map<string, NodeJS.Timeout>();
   #measuring: NodeJS.Timeout | null = null;
 
   constructor(ports: HivePorts) {
@@ -45,7 +47,7 @@ export class Hive {
         priority: order.priority,
         maxWorkers: order.maxWorkers,
       },
-      this.#ports,
+      { ...this.#ports, changed: () => this.#changed() },
     );
     this.#swarms.set(swarm.swarmId, swarm);
     this.#forgetOldest();
@@ -79,9 +81,29 @@ export class Hive {
     return this.#listed().flatMap((swarm) => swarm.figures());
   }
 
+  /** The swarms whose agents are listed. */
+  topologies(): TopologyEntry[] {
+    return this.#listed().map((swarm) => swarm.topology());
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.running().map((swarm) => swarm.stop()));
+    for (const timer of this.#lingering.values()) clearTimeout(timer);
     this.#measure();
+  }
+
+  /** That agents are no longer listed is a change like any other. */
+  #changed(): void {
+    this.#ports.changed();
+    for (const { swarmId } of this.#listed().filter(({ status }) => status !== "active")) {
+      if (this.#lingering.has(swarmId)) continue;
+      const gone = () => {
+        this.#lingering.delete(swarmId);
+        this.#ports.changed();
+      };
+      // A millisecond later than they are listed, since timers may be that much too early.
+      this.#lingering.set(swarmId, setTimeout(gone, this.#ports.lingerMs + 1).unref());
+    }
   }
 
   #byTask(taskId: string): Swarm | undefined {

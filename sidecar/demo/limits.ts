@@ -26,6 +26,8 @@ export const DEMO_LIMITS = {
   sampleEveryMs: 250,
   /** `notifications/swarm_changed` is sent at most this often. */
   notifyEveryMs: 50,
+  /** `notifications/agents_changed` is sent at most this often: sixty times a second. */
+  notifyProgressEveryMs: 16,
 
   /** How long the CLI waits for the daemon to connect or to answer; then it fails. */
   callTimeoutMs: 10_000,

@@ -45,4 +45,4 @@ export const queenFigures = ({ swarmId, status }: Queen): AgentFigures => ({
   ...taskCounters(STATUS[status]),
 });
 
-const queenId = (swarmId: string): string => `${swarmId}-queen`;
+export const queenId = (swarmId: string): string => `${swarmId}-queen`;

@@ -3,7 +3,7 @@ import type { Priority } from "../../shared/swarm/task.ts";
 import { type AgentEntry, type AgentFigures, isAtWork, WorkerAgent } from "./agent.ts";
 import type { StartAgent } from "./agent-thread.ts";
 import { DEMO_LIMITS } from "./limits.ts";
-import { type Queen, queenEntry, queenFigures, type SwarmStatus } from "./queen.ts";
+import { type Queen, queenEntry, queenFigures, queenId, type SwarmStatus } from "./queen.ts";
 import { type Job, type JobResult, jobOf, type UnitValue } from "./work.ts";
 
 /** A swarm as `swarm_status` shows it; a long task text is shortened. */
@@ -34,6 +34,16 @@ export type SwarmPorts = {
   now: () => number;
   /** An agent appeared or ended. */
   changed: () => void;
+  /** Something else that the tools show changed: how far an agent is, or what it uses. */
+  progressed: () => void;
+};
+
+/** A swarm as `swarm_topology` shows it. */
+export type TopologyEntry = Pick<SwarmEntry, "swarmId" | "topology" | "status"> & {
+  /** The queen's id. */
+  coordinator: string;
+  /** With the queen. */
+  agentCount: number;
 };
 
 const WORKERS: Record<Priority, number> = { High: 4, Medium: 2, Low: 1 };
@@ -95,7 +105,8 @@ export class Swarm {
   }
 
   async measure(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.measure(this.#ports.now)));
+    const measured = await Promise.all(this.#workers.map((worker) => worker.measure(this.#ports.now)));
+    if (measured.includes(true)) this.#ports.progressed();
   }
 
   entry(): SwarmEntry {
@@ -113,13 +124,17 @@ export class Swarm {
     };
   }
 
+  topology(): TopologyEntry {
+    const { swarmId, topology, status } = this.entry();
+    return { swarmId, topology, status, coordinator: queenId(swarmId), agentCount: this.workerCount + 1 };
+  }
+
   agents(): AgentEntry[] {
     return [queenEntry(this.#queen()), ...this.#workers.map((worker) => worker.entry())];
   }
 
   figures(): AgentFigures[] {
-    const nowMs = this.#ports.now();
-    return [queenFigures(this.#queen()), ...this.#workers.map((worker) => worker.figures(nowMs))];
+    return [queenFigures(this.#queen()), ...this.#workers.map((worker) => worker.figures())];
   }
 
   #queen(): Queen {
@@ -143,7 +158,10 @@ export class Swarm {
     worker.thread = this.#ports.startAgent(
       { task, first: index, step },
       {
-        online: () => worker.began(this.#ports.now()),
+        online: () => {
+          worker.began(this.#ports.now());
+          this.#ports.progressed();
+        },
         unitDone: (unit, value) => this.#unitDone(worker, unit, value),
         ended: () => this.#workerEnded(worker),
       },
@@ -160,7 +178,9 @@ export class Swarm {
     if (this.unitsDone === this.unitsTotal) {
       this.result = this.#job.combine(this.#values);
       void this.#end("completed");
-    } else if (!isAtWork(worker.status)) {
+    } else if (isAtWork(worker.status)) {
+      this.#ports.progressed();
+    } else {
       this.#ports.changed();
     }
   }

@@ -61,6 +61,9 @@ export function hiveTools(hive: Hive): Tool[] {
     tool("agent_metrics", "What each agent uses and has done, measured; null where unknown", nothing, () => ({
       agents: hive.figures(),
     })),
+    tool("swarm_topology", "How the swarms of these agents are put together", nothing, () => ({
+      swarms: hive.topologies(),
+    })),
     tool("swarm_status", "One swarm, or all", z.object({ swarmId: SwarmId.optional() }), ({ swarmId }) => {
       const swarms = swarmId === undefined ? hive.swarms() : [hive.find(swarmId)];
       return { swarms: swarms.map((swarm) => swarm.entry()) };

@@ -39,7 +39,7 @@ export class FakeAgent implements AgentThread {
 export function fakeHive(options: { lingerMs?: number } = {}) {
   const agents: FakeAgent[] = [];
   const clock = { nowMs: 1_000_000 };
-  const seen = { changes: 0, ids: 0 };
+  const seen = { changes: 0, progress: 0, ids: 0 };
   const hive = new Hive({
     startAgent: (share, events) => {
       const agent = new FakeAgent(share, events);
@@ -51,6 +51,9 @@ export function fakeHive(options: { lingerMs?: number } = {}) {
     lingerMs: options.lingerMs ?? 30_000,
     changed: () => {
       seen.changes++;
+    },
+    progressed: () => {
+      seen.progress++;
     },
   });
   return { hive, agents, clock, seen };

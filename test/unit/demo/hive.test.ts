@@ -62,12 +62,12 @@ describe("the demo hive", () => {
     expect(hive.swarms()).toEqual([swarm]);
   });
 
-  it("S2 tells when an agent appears or ends, and not at every unit", () => {
+  it("S2 tells when an agent appears or ends, and apart from that how far it is", () => {
     const { hive, agents, seen } = fakeHive();
     hive.orchestrate(order);
-    expect(seen.changes).toBe(1);
+    expect(seen).toMatchObject({ changes: 1, progress: 0 });
     agents[0]?.work(4);
-    expect(seen.changes).toBe(1);
+    expect(seen).toMatchObject({ changes: 1, progress: 5 });
     agents[0]?.work();
     expect(seen.changes).toBe(2);
     agents[1]?.work();

@@ -31,6 +31,7 @@ describe("the tools of the demo swarm", () => {
         tools: [
           { name: "agent_list" },
           { name: "agent_metrics" },
+          { name: "swarm_topology" },
           { name: "swarm_status", inputSchema: { properties: { swarmId: { type: "string" } } } },
           { name: "task_orchestrate", inputSchema: schema(["task"]) },
           { name: "task_status", inputSchema: schema(["taskId"]) },
