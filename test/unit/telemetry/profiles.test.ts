@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { HivegateError } from "../../../shared/errors.ts";
 import { Agent, UNKNOWN_PERFORMANCE } from "../../../shared/swarm/agent.ts";
-import { claudeFlowProfile } from "../../../sidecar/telemetry/claude-flow-profile.ts";
 import { demoProfile } from "../../../sidecar/telemetry/demo-profile.ts";
 import type { CallTool } from "../../../sidecar/telemetry/profile.ts";
 import { taskStatus } from "../../../sidecar/telemetry/profiles.ts";
@@ -56,14 +55,22 @@ describe("the demo swarm's agents", () => {
       tasks_completed: 0,
       tasks_failed: 0,
     },
+    neural_info: null,
     created_at: 1_000,
     last_active: 2_000,
+  };
+  const swarm = {
+    swarmId: "swarm-1",
+    topology: "star",
+    status: "active",
+    coordinator: "swarm-1-queen",
+    agentCount: 2,
   };
 
   it("S3 an agent has what the server says of it, and null where it says nothing", async () => {
     const call = serverWith({ agent_list: { agents: [entry] }, agent_metrics: { agents: [figures] } });
-    const report = await demoProfile.readAgents("main", call);
-    expect(report).toEqual({ agents: [agent], leftOut: 0 });
+    const report = await demoProfile.read("main", call);
+    expect(report).toEqual({ agents: [agent], swarms: [], leftOut: 0 });
     expect(Agent.parse(report.agents[0])).toEqual(agent);
   });
 
@@ -73,7 +80,7 @@ describe("the demo swarm's agents", () => {
     ["knows nothing of it", { agent_metrics: { agents: [{ agentId: entry.agentId, cpuPercent: null }] } }],
   ])("S3 where agent_metrics %s, the figures are null", async (_what, metrics) => {
     const call = serverWith({ agent_list: { agents: [entry] }, ...metrics });
-    const { agents } = await demoProfile.readAgents("main", call);
+    const { agents } = await demoProfile.read("main", call);
     expect(agents).toEqual([{ ...agent, performance: UNKNOWN_PERFORMANCE }]);
   });
 
@@ -83,73 +90,27 @@ describe("the demo swarm's agents", () => {
       agent_list: { agents: [...strange, entry] },
       agent_metrics: { agents: [figures] },
     });
-    expect(await demoProfile.readAgents("main", call)).toEqual({ agents: [agent], leftOut: 5 });
+    expect(await demoProfile.read("main", call)).toEqual({ agents: [agent], swarms: [], leftOut: 5 });
+  });
+
+  it("S2 the queen coordinates her swarm", async () => {
+    const call = serverWith({
+      agent_list: { agents: [] },
+      swarm_topology: { swarms: [swarm, { swarmId: "" }] },
+    });
+    expect(await demoProfile.read("main", call)).toMatchObject({
+      swarms: [
+        {
+          ...{ swarm_id: "swarm-1", server: "main", server_source: "demo", topology: "star" },
+          ...{ status: "active", coordinator: "swarm-1-queen", agents: 2, max_agents: null },
+        },
+      ],
+    });
   });
 
   it("T8 no list at all is mcp_failed", async () => {
     const call = serverWith({ agent_list: "no agents today", agent_metrics: { agents: [] } });
-    await expect(demoProfile.readAgents("main", call)).rejects.toMatchObject({ code: "mcp_failed" });
-  });
-});
-
-describe("claude-flow's agents", () => {
-  // As claude-flow 3.43.0 answers.
-  const worker = {
-    agentId: "hive-worker-1795250382356-2vs5",
-    agentType: "worker",
-    status: "idle",
-    health: 1,
-    taskCount: 0,
-    createdAt: "2026-11-21T08:39:42.356Z",
-    domain: "hive-mind",
-  };
-  const coder = {
-    agentId: "agent-1795250382153-hozygb",
-    agentType: "coder",
-    status: "active",
-    health: 1,
-    taskCount: 1,
-    createdAt: "2026-11-21T08:39:42.154Z",
-  };
-  const list = { agents: [worker, coder], total: 2, filters: {} };
-  const hive = {
-    hiveId: "hive-1795250382349",
-    status: "active",
-    initialized: true,
-    workers: [{ id: worker.agentId, type: "worker", status: "idle", currentTask: null, tasksCompleted: 0 }],
-  };
-
-  it("S3 the hive's workers belong to the hive, other agents to no swarm that is known", async () => {
-    const call = serverWith({ agent_list: list, "hive-mind_status": hive });
-    const { agents, leftOut } = await claudeFlowProfile.readAgents("main", call);
-    expect(leftOut).toBe(0);
-    expect(agents.map((agent) => Agent.parse(agent))).toEqual([
-      {
-        agent_id: worker.agentId,
-        swarm_id: "hive-1795250382349",
-        server: "main",
-        server_source: "claude_flow",
-        name: null,
-        agent_type: "worker",
-        status: "idle",
-        capabilities: [],
-        current_task: null,
-        progress: null,
-        performance: { ...UNKNOWN_PERFORMANCE, health_score: 1, tasks_completed: 0 },
-        created_at: 1795250382356,
-        last_active: null,
-      },
-      expect.objectContaining({ agent_id: coder.agentId, swarm_id: null, status: "active" }),
-    ]);
-  });
-
-  it.each([
-    ["fails", {}],
-    ["tells of a hive that is not there", { "hive-mind_status": { ...hive, initialized: false } }],
-  ])("S3 where hive-mind_status %s, no swarm is made up", async (_what, status) => {
-    const call = serverWith({ agent_list: list, ...status });
-    const { agents } = await claudeFlowProfile.readAgents("main", call);
-    expect(agents.map((agent) => agent.swarm_id)).toEqual([null, null]);
+    await expect(demoProfile.read("main", call)).rejects.toMatchObject({ code: "mcp_failed" });
   });
 });
 
