@@ -44,18 +44,22 @@ export type Config = {
    * the demo swarm `hive` in a container, and on this host the demo that comes with Hivegate.
    */
   cli: string[];
-  /** ENABLE_MCP_TELEMETRY, ENABLE_MCP_FALLBACK, ENABLE_DOCKER_FALLBACK (true). The last two are for later. */
+  /**
+   * ENABLE_MCP_TELEMETRY (true): false leaves the MCP servers alone. ENABLE_MCP_FALLBACK,
+   * ENABLE_DOCKER_FALLBACK (true): for later.
+   */
   enable: { mcpTelemetry: boolean; mcpFallback: boolean; dockerFallback: boolean };
   /** DOCKER_COMMAND_TIMEOUT_MS (30000): a short command of the swarm is ended after this. */
   commandTimeoutMs: number;
   /** MCP_TELEMETRY_TIMEOUT_MS (500): how long an answer waits for what MCP adds to it. */
   telemetryTimeoutMs: number;
   /**
-   * MCP_CIRCUIT_BREAKER_FAILURE_THRESHOLD (5), MCP_CIRCUIT_BREAKER_TIMEOUT_MS (60000) and
-   * MCP_CIRCUIT_BREAKER_RETRY_DELAY_MS (1000): checked now, for the circuit breakers to come.
+   * The circuit breaker of each MCP server. MCP_CIRCUIT_BREAKER_FAILURE_THRESHOLD (5): so many failures in a
+   * row open it. MCP_CIRCUIT_BREAKER_RETRY_DELAY_MS (1000): for how long at first, doubling up to
+   * MCP_CIRCUIT_BREAKER_TIMEOUT_MS (60000).
    */
   breaker: { failureThreshold: number; timeoutMs: number; retryDelayMs: number };
-  /** MCP_SERVERS (one of SWARM_PROFILE's kind on 127.0.0.1:9500): JSON list of `{name, profile, host, port, token?}`. */
+  /** MCP_SERVERS (one of SWARM_PROFILE's kind on 127.0.0.1:9500): JSON list of `McpServerConfig`. */
   mcpServers: z.infer<typeof McpServerConfigs>;
   /** ORCHESTRATOR_WS_URL (`ws://multi-agent-container:3002/ws`). */
   orchestratorUrl: string;

@@ -70,6 +70,21 @@ describe("readConfig", () => {
     expect(refusal({ SWARM_ENV: "API_KEY,SIDECAR_KEYS" })).toMatch(/^SWARM_ENV \(at 1\): /);
   });
 
+  it("S3 takes MCP servers of every kind, in pools, with what a generic one needs", () => {
+    const at = { host: "h", port: 1 };
+    const servers = [
+      { ...at, name: "a", pool: "flow", profile: "claude-flow@2" },
+      { ...at, name: "b", pool: "flow", profile: "claude-flow@2", token: "t" },
+      { ...at, name: "c", profile: "generic", generic: { fields: { agent_id: "uid" } } },
+    ];
+    const { mcpServers } = readConfig({ ...required, MCP_SERVERS: JSON.stringify(servers) });
+    expect(mcpServers).toEqual([
+      servers[0],
+      servers[1],
+      { ...servers[2], generic: { tool: "agent_list", list: "agents", fields: { agent_id: "uid" } } },
+    ]);
+  });
+
   it.each([
     [{ SIDECAR_PORT: "80 80" }, "SIDECAR_PORT: expected an integer from 0 to 65535"],
     [{ SIDECAR_PORT: "65536" }, "SIDECAR_PORT: expected an integer from 0 to 65535"],
@@ -82,6 +97,10 @@ describe("readConfig", () => {
     [{ ALLOWED_CONTAINERS: "ok,../no" }, "ALLOWED_CONTAINERS (at 1): expected a container's name"],
     [{ MCP_SERVERS: "not json" }, "MCP_SERVERS: expected JSON"],
     [{ MCP_SERVERS: '[{"name":"a","profile":"demo","host":"h","port":0}]' }, "MCP_SERVERS (at 0.port): "],
+    [
+      { MCP_SERVERS: '[{"name":"a","profile":"demo","host":"h","port":1,"generic":{}}]' },
+      "MCP_SERVERS (at 0.generic): expected only with the profile generic",
+    ],
     [{ ORCHESTRATOR_WS_URL: "http://h" }, "ORCHESTRATOR_WS_URL: expected a ws:// or wss:// address"],
     [{ LOG_LEVEL: "loud" }, "LOG_LEVEL: expected one of"],
     [{ SIDECAR_KEYS: "" }, "SIDECAR_KEYS: expected JSON {kid: base64 of 32 bytes or more}"],
