@@ -7,7 +7,7 @@ afterEach(() => void vi.useRealTimers());
 
 /** What may happen to a hive, to the agent of that number where it is an agent's. */
 const anyEvent = fc.oneof(
-  fc.record({ kind: fc.constant("time passes" as const), ms: fc.nat(3_000) }),
+  fc.record({ kind: fc.constant("time passes" as const), ms: fc.nat(6_000) }),
   fc.record({
     kind: fc.constant("a task comes" as const),
     priority: fc.constantFrom("High" as const, "Low" as const),
@@ -54,7 +54,7 @@ async function happens({ hive, agents, clock }: Fake, event: Event): Promise<voi
 describe("the demo hive's notices", () => {
   it("Q1 tell of every change that its tools show, so that whoever hears none need not ask (P6)", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(anyEvent, { maxLength: 30 }), async (events) => {
+      fc.asyncProperty(fc.array(anyEvent, { maxLength: 60, size: "max" }), async (events) => {
         const fake = fakeHive({ lingerMs: 5_000 });
         const { hive, seen } = fake;
         const shown = () => JSON.stringify([hive.agents(), hive.figures(), hive.topologies()]);
