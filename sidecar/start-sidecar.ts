@@ -4,13 +4,15 @@ import type { Server } from "node:http";
 import { resolve } from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
 import Dockerode from "dockerode";
+import { platformClock } from "../shared/clock.ts";
 import type { Telemetry } from "../shared/protocol/sidecar.ts";
 import type { Config } from "./config.ts";
 import { HybridHealthCheck } from "./health/hybrid.ts";
 import type { RefusalCounts } from "./http/authenticate.ts";
 import { macKeys } from "./http/keys.ts";
 import { createLogger, type Logger } from "./log.ts";
-import { McpServers } from "./mcp/servers.ts";
+import { breakerRules } from "./mcp/breaker-rules.ts";
+import { type McpServer, McpServers } from "./mcp/servers.ts";
 import { createServer } from "./server.ts";
 import { createDockerExecutor } from "./swarm/docker/executor.ts";
 import type { Executor } from "./swarm/executor.ts";
@@ -19,12 +21,11 @@ import { createProcessExecutor } from "./swarm/process/executor.ts";
 import { profileOf } from "./swarm/profiles/index.ts";
 import { Tasks, type TelemetrySource } from "./swarm/tasks.ts";
 import { withinMs } from "./swarm/tasks-deadline.ts";
-import { collectorFor } from "./telemetry/collector.ts";
+import { collectorsOf } from "./telemetry/collectors.ts";
 import { TelemetryHub } from "./telemetry/hub.ts";
 import { taskStatus } from "./telemetry/profiles.ts";
 
 const MCP_CALL_TIMEOUT_MS = 5_000;
-const POLL_MS = 100;
 /** Connections at once; more are refused by the system. */
 const CONNECTIONS = 1_024;
 /** A request that takes longer than this to arrive is broken off. */
@@ -55,13 +56,17 @@ export async function startSidecar(
   const now = Date.now;
   const { ledger, executor } = openState(config, deps.executor);
   const configs = config.enable.mcpTelemetry ? config.mcpServers : [];
-  const mcp = { log, now, random: Math.random };
-  const servers = new McpServers(configs, { callTimeoutMs: MCP_CALL_TIMEOUT_MS, ...mcp });
+  const servers = new McpServers(configs, {
+    callTimeoutMs: MCP_CALL_TIMEOUT_MS,
+    rules: breakerRules(config.breaker),
+    breakers: ledger.breakers(log),
+    random: Math.random,
+    ...{ log, now },
+  });
   const hub = new TelemetryHub({
-    collectors: servers
-      .all()
-      .map((server) => collectorFor(server, { intervalMs: POLL_MS, timeoutMs: MCP_CALL_TIMEOUT_MS, ...mcp })),
-    recentTasks: () => ledger.list(),
+    sources: collectorsOf(servers.pools(), { timeoutMs: MCP_CALL_TIMEOUT_MS, log, clock: platformClock }),
+    watchContainer: () => () => {},
+    tasks: ledger.list(),
     epoch: randomUUID(),
     ...{ log, now },
   });
@@ -86,7 +91,7 @@ export async function startSidecar(
     auth: { keys: macKeys(config.keys), hive: config.hive, now },
     tasks,
     health: health.check,
-    openTelemetry: () => hub.open(),
+    telemetry: hub,
     log,
   });
   const server = createHttpServer(app.fetch);
@@ -142,18 +147,16 @@ function executorFor(config: Config): Executor {
   });
 }
 
-/** The first server configured is asked about tasks; without one there is no telemetry. */
+/** A server of the first pool is asked about tasks; without one there is no telemetry. */
 function telemetryOf(servers: McpServers): TelemetrySource {
-  const server = servers.primary();
-  if (!server) {
-    const unavailable = async (): Promise<Telemetry> => ({ status: "telemetry_unavailable" });
-    return { taskStatus: unavailable, swarmStatus: unavailable };
-  }
-  const { name, connection } = server;
-  const available = (data: unknown): Telemetry => ({ status: "available", server: name, data });
+  const ask = async (question: (server: McpServer) => Promise<unknown>): Promise<Telemetry> => {
+    const server = servers.primary();
+    if (!server) return { status: "telemetry_unavailable" };
+    return { status: "available", server: server.name, data: await question(server) };
+  };
   return {
-    taskStatus: async (taskId) => available(await taskStatus(connection, taskId)),
-    swarmStatus: async () => available(await connection.call("swarm_status", {})),
+    taskStatus: (taskId) => ask(({ connection }) => taskStatus(connection, taskId)),
+    swarmStatus: () => ask(({ connection }) => connection.call("swarm_status", {})),
   };
 }
 

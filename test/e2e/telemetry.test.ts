@@ -1,16 +1,19 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { z } from "zod";
+import { platformClock } from "../../shared/clock.ts";
 import { LIMITS } from "../../shared/limits.ts";
+import { BREAKER_RULES } from "../../shared/pressure/breaker.ts";
 import { TelemetryLine } from "../../shared/protocol/sidecar.ts";
 import type { Agent } from "../../shared/swarm/agent.ts";
 import { Picture } from "../../shared/swarm/picture.ts";
 import { LineSplitter, readLines } from "../../shared/wire/lines.ts";
 import { HybridHealthCheck } from "../../sidecar/health/hybrid.ts";
 import { McpServers } from "../../sidecar/mcp/servers.ts";
-import { collectorFor } from "../../sidecar/telemetry/collector.ts";
+import { collectorsOf } from "../../sidecar/telemetry/collectors.ts";
+import { demoProfile } from "../../sidecar/telemetry/demo-profile.ts";
 import { TelemetryHub } from "../../sidecar/telemetry/hub.ts";
-import { TELEMETRY_PROFILES, taskStatus } from "../../sidecar/telemetry/profiles.ts";
+import { taskStatus } from "../../sidecar/telemetry/profiles.ts";
 import { type DemoOptions, startDemo } from "../support/demo.ts";
 import { recordingLog } from "../support/recording-log.ts";
 
@@ -22,18 +25,24 @@ const TASK = "count primes below 20000000";
 async function startSwarm(options: DemoOptions = {}) {
   const demo = await startDemo(options);
   const { log } = recordingLog();
-  const clock = { log, now: () => Date.now(), random: Math.random };
+  const now = () => Date.now();
   const servers = new McpServers(
     [{ name: "main", profile: "demo", host: "127.0.0.1", port: demo.mcpPort, token: options.token }],
-    { callTimeoutMs: 5_000, ...clock },
+    {
+      callTimeoutMs: 5_000,
+      rules: { ...BREAKER_RULES, firstMs: 100, mostMs: 200 },
+      breakers: { load: () => null, save: () => {} },
+      ...{ log, now, random: Math.random },
+    },
   );
   const server = servers.primary();
   if (!server) throw new Error("there is a server, it was just configured");
   const hub = new TelemetryHub({
-    collectors: [collectorFor(server, { intervalMs: 50, timeoutMs: 300, ...clock })],
-    recentTasks: () => [],
+    sources: collectorsOf(servers.pools(), { timeoutMs: 300, log, clock: platformClock }),
+    watchContainer: () => () => {},
+    tasks: [],
     epoch: randomUUID(),
-    ...clock,
+    ...{ log, now },
   });
   onTestFinished(async () => {
     hub.close();
@@ -53,7 +62,7 @@ async function startSwarm(options: DemoOptions = {}) {
 function follow(hub: TelemetryHub) {
   const picture = new Picture();
   const seen = { statuses: new Set<string>(), cpu: 0, memory: 0, progress: new Set<number>(), gaps: 0 };
-  const stream = hub.open();
+  const stream = hub.open({ reader: randomUUID(), intervalMs: 50, position: null });
   const ended = (async () => {
     for await (const text of readLines(stream, new LineSplitter(LIMITS.telemetryLineBytes))) {
       if (picture.apply(TelemetryLine.parse(JSON.parse(text))) === "gap") seen.gaps++;
@@ -102,7 +111,7 @@ describe("telemetry of a real swarm", () => {
     await expect(taskStatus(connection, randomUUID())).rejects.toMatchObject({ code: "mcp_failed" });
 
     // Q2: what the reader has put together from changes is what the swarm says when asked.
-    const truth = async () => (await TELEMETRY_PROFILES.demo.readAgents("main", call)).agents;
+    const truth = async () => (await demoProfile.read("main", call)).agents;
     await expect.poll(async () => byId(await truth()), { timeout: WAIT_MS }).toEqual(byId(agents()));
   });
 

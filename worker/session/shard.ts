@@ -50,7 +50,7 @@ export class Shard {
   readonly #delivery: Delivery;
   readonly #audience: Audience;
   readonly #feed: FeedLink;
-  readonly #tasks: TaskFeeds;
+  readonly #tasks: TaskFeeds<Session>;
   #wakeAtMs = Number.POSITIVE_INFINITY;
 
   constructor(ports: ShardPorts) {

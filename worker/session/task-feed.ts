@@ -7,38 +7,38 @@ import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
 import { hasEnded, type TaskEvent } from "../../shared/swarm/task.ts";
-import type { Session } from "./session.ts";
 
 export type OpenEvents = (taskId: string, after: number, signal: AbortSignal) => AsyncIterable<TaskEvent>;
 export type Unfollowed = (GatewayFrame & { type: "task_unfollowed" })["reason"];
 
-export type TaskFeedPorts = {
+/** `Follower` is a session, told apart by identity. */
+export type TaskFeedPorts<Follower> = {
   open: OpenEvents;
-  deliver(session: Session, text: string): void;
+  deliver(session: Follower, text: string): void;
   /** A session no longer follows, for another reason than having asked for it. */
-  over(session: Session, taskId: string, reason: Unfollowed): void;
+  over(session: Follower, taskId: string, reason: Unfollowed): void;
   log(message: string, error: unknown): void;
 };
 
-type Feed = {
+type Feed<Follower> = {
   readonly taskId: string;
   readonly stream: AbortController;
   /** Number of the last event seen by each session. */
-  readonly followers: Map<Session, number>;
+  readonly followers: Map<Follower, number>;
   /** Number of the last event read from the stream. */
   position: number;
 };
 
-export class TaskFeeds {
-  readonly #ports: TaskFeedPorts;
-  readonly #feeds = new Set<Feed>();
+export class TaskFeeds<Follower> {
+  readonly #ports: TaskFeedPorts<Follower>;
+  readonly #feeds = new Set<Feed<Follower>>();
 
-  constructor(ports: TaskFeedPorts) {
+  constructor(ports: TaskFeedPorts<Follower>) {
     this.#ports = ports;
   }
 
   /** @throws HivegateError `overloaded` */
-  follow(session: Session, taskId: string, after: number): void {
+  follow(session: Follower, taskId: string, after: number): void {
     this.unfollow(session, taskId);
     const followed = [...this.#feeds].filter(({ followers }) => followers.has(session)).length;
     if (followed >= LIMITS.followsPerSession) {
@@ -55,28 +55,28 @@ export class TaskFeeds {
       });
   }
 
-  unfollow(session: Session, taskId: string): void {
+  unfollow(session: Follower, taskId: string): void {
     for (const feed of this.#feedsOf(taskId)) this.#leave(session, feed);
   }
 
-  unfollowAll(session: Session): void {
+  unfollowAll(session: Follower): void {
     for (const feed of [...this.#feeds]) this.#leave(session, feed);
   }
 
-  #feedsOf(taskId: string): Feed[] {
+  #feedsOf(taskId: string): Feed<Follower>[] {
     return [...this.#feeds].filter((feed) => feed.taskId === taskId);
   }
 
-  #leave(session: Session, feed: Feed): void {
+  #leave(session: Follower, feed: Feed<Follower>): void {
     if (feed.followers.delete(session) && feed.followers.size === 0) this.#close(feed);
   }
 
-  #close(feed: Feed): void {
+  #close(feed: Feed<Follower>): void {
     this.#feeds.delete(feed);
     feed.stream.abort();
   }
 
-  async #read(feed: Feed): Promise<void> {
+  async #read(feed: Feed<Follower>): Promise<void> {
     this.#feeds.add(feed);
     let reason: Unfollowed = "lost";
     try {
@@ -93,7 +93,7 @@ export class TaskFeeds {
     for (const session of feed.followers.keys()) this.#ports.over(session, feed.taskId, reason);
   }
 
-  #fanOut(feed: Feed, event: TaskEvent): void {
+  #fanOut(feed: Feed<Follower>, event: TaskEvent): void {
     feed.position = event.seq;
     const text = JSON.stringify({ type: "task_event", event } satisfies GatewayFrame);
     for (const [session, seen] of feed.followers) {
@@ -108,7 +108,7 @@ export class TaskFeeds {
   }
 
   /** Two streams at the same place are one too many. */
-  #merge(from: Feed, into: Feed): void {
+  #merge(from: Feed<Follower>, into: Feed<Follower>): void {
     for (const [session, seen] of from.followers) into.followers.set(session, seen);
     from.followers.clear();
     this.#close(from);

@@ -155,8 +155,8 @@ describe("a picture", () => {
   it("Q2 tells a reader at any earlier offset what it missed: filter, then diff = diff as the filter sees it", () => {
     fc.assert(
       fc.property(
-        fc.array(event, { maxLength: 12 }),
-        fc.array(event, { maxLength: 25 }),
+        fc.array(event, { maxLength: 12, size: "max" }),
+        fc.array(event, { maxLength: 25, size: "max" }),
         view,
         (before, after, view) => {
           const picture = started();
@@ -178,8 +178,8 @@ describe("a picture", () => {
   it("Q2 an update does no harm to a reader that was further on than it assumes", () => {
     fc.assert(
       fc.property(
-        fc.array(event, { maxLength: 12 }),
-        fc.array(event, { maxLength: 12 }),
+        fc.array(event, { maxLength: 12, size: "max" }),
+        fc.array(event, { maxLength: 12, size: "max" }),
         view,
         (first, second, view) => {
           const picture = started();
@@ -201,9 +201,9 @@ describe("a picture", () => {
   it("Q2 one made from a snapshot, or from merged changes, can tell as well as the first one", () => {
     fc.assert(
       fc.property(
-        fc.array(event, { maxLength: 10 }),
-        fc.array(event, { maxLength: 10 }),
-        fc.array(event, { maxLength: 10 }),
+        fc.array(event, { maxLength: 10, size: "max" }),
+        fc.array(event, { maxLength: 10, size: "max" }),
+        fc.array(event, { maxLength: 10, size: "max" }),
         view,
         (first, second, third, view) => {
           const source = started();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { SidecarClient } from "../../../worker/sidecar-client.ts";
+import { SidecarClient, type TelemetryRequest } from "../../../worker/sidecar-client.ts";
 import { aTask } from "../../support/agents.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
@@ -30,6 +30,8 @@ function openBody(signal: AbortSignal | null | undefined) {
   return { body, write: async (text: string) => (await promise).enqueue(new TextEncoder().encode(text)) };
 }
 
+const REQUEST: TelemetryRequest = { reader: "r", intervalMs: 100, position: null };
+
 describe("the sidecar, as the worker sees it", () => {
   it("S4 gives up a telemetry stream that has gone silent, and not one that says it is alive", async () => {
     const alive = `${JSON.stringify({ type: "alive", timestamp: 1 })}\n`;
@@ -39,7 +41,7 @@ describe("the sidecar, as the worker sees it", () => {
       write = open.write;
       return new Response(open.body);
     });
-    const lines = client.telemetry(new AbortController().signal);
+    const lines = client.telemetry(REQUEST, new AbortController().signal);
     for (let i = 0; i < 5; i++) {
       const next = lines.next();
       await new Promise((resolve) => setImmediate(resolve));

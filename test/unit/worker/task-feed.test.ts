@@ -1,7 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { fullBucket } from "../../../shared/pressure/token-bucket.ts";
 import type { TaskEvent } from "../../../shared/swarm/task.ts";
-import { SessionState } from "../../../worker/session/session.ts";
 import { TaskFeeds } from "../../../worker/session/task-feed.ts";
 import { aTask } from "../../support/agents.ts";
 
@@ -26,7 +24,7 @@ function setUp(history: number) {
   }[] = [];
   const delivered: [string, number][] = [];
   const over: [string, string][] = [];
-  const feeds = new TaskFeeds({
+  const feeds = new TaskFeeds<Follower>({
     async *open(_, after, signal) {
       const queue: (TaskEvent | "end" | "fail")[] = [];
       let wake = () => {};
@@ -47,9 +45,9 @@ function setUp(history: number) {
           });
       }
     },
-    deliver: (session, text) => delivered.push([session.state.clientId, JSON.parse(text).event.seq]),
+    deliver: (session, text) => delivered.push([session.name, JSON.parse(text).event.seq]),
     log: () => {},
-    over: (session, _, reason) => over.push([session.state.clientId, reason]),
+    over: (session, _, reason) => over.push([session.name, reason]),
   });
   const seenBy = (id: string) => delivered.filter(([client]) => client === id).map(([, seq]) => seq);
   return { feeds, streams, over, seenBy };
@@ -60,11 +58,11 @@ describe("followed tasks", () => {
     const { feeds, streams, seenBy } = setUp(2);
     const [a, b] = [session("a"), session("b")];
     feeds.follow(a, TASK, 0);
-    await vi.waitFor(() => expect(seenBy(a.state.clientId)).toEqual([1, 2]));
+    await vi.waitFor(() => expect(seenBy(a.name)).toEqual([1, 2]));
     feeds.follow(b, TASK, 2);
     streams[0]?.push(event(3));
-    await vi.waitFor(() => expect(seenBy(b.state.clientId)).toEqual([3]));
-    expect(seenBy(a.state.clientId)).toEqual([1, 2, 3]);
+    await vi.waitFor(() => expect(seenBy(b.name)).toEqual([3]));
+    expect(seenBy(a.name)).toEqual([1, 2, 3]);
     expect(streams).toHaveLength(1);
   });
 
@@ -72,11 +70,11 @@ describe("followed tasks", () => {
     const { feeds, streams, seenBy } = setUp(2);
     const [a, b] = [session("a"), session("b")];
     feeds.follow(a, TASK, 0);
-    await vi.waitFor(() => expect(seenBy(a.state.clientId)).toEqual([1, 2]));
+    await vi.waitFor(() => expect(seenBy(a.name)).toEqual([1, 2]));
     streams[0]?.push(event(3));
-    await vi.waitFor(() => expect(seenBy(a.state.clientId)).toEqual([1, 2, 3]));
+    await vi.waitFor(() => expect(seenBy(a.name)).toEqual([1, 2, 3]));
     feeds.follow(b, TASK, 0);
-    await vi.waitFor(() => expect(seenBy(b.state.clientId)).toEqual([1, 2]));
+    await vi.waitFor(() => expect(seenBy(b.name)).toEqual([1, 2]));
     expect(streams.map(({ after, signal }) => [after, signal.aborted])).toEqual([
       [0, false],
       [0, false],
@@ -84,8 +82,8 @@ describe("followed tasks", () => {
     streams[1]?.push(event(3));
     await vi.waitFor(() => expect(streams[1]?.signal.aborted).toBe(true));
     streams[0]?.push(event(4));
-    await vi.waitFor(() => expect(seenBy(b.state.clientId)).toEqual([1, 2, 3, 4]));
-    expect(seenBy(a.state.clientId)).toEqual([1, 2, 3, 4]);
+    await vi.waitFor(() => expect(seenBy(b.name)).toEqual([1, 2, 3, 4]));
+    expect(seenBy(a.name)).toEqual([1, 2, 3, 4]);
   });
 
   it("H9 end their stream with the last follower", async () => {
@@ -104,11 +102,11 @@ describe("followed tasks", () => {
     const a = session("a");
     feeds.follow(a, TASK, 0);
     streams[0]?.fail();
-    await vi.waitFor(() => expect(over).toEqual([[a.state.clientId, "lost"]]));
+    await vi.waitFor(() => expect(over).toEqual([[a.name, "lost"]]));
     feeds.follow(a, TASK, 0);
     streams[1]?.end();
     await vi.waitFor(() => expect(over).toHaveLength(2));
-    expect(over.at(-1)).toEqual([a.state.clientId, "lost"]);
+    expect(over.at(-1)).toEqual([a.name, "lost"]);
     feeds.follow(a, TASK, 0);
     streams[2]?.push({
       kind: "state",
@@ -118,7 +116,7 @@ describe("followed tasks", () => {
       task: aTask({ state: "completed" }),
     });
     streams[2]?.end();
-    await vi.waitFor(() => expect(over.at(-1)).toEqual([a.state.clientId, "ended"]));
+    await vi.waitFor(() => expect(over.at(-1)).toEqual([a.name, "ended"]));
   });
 
   it("S6 are limited per session", () => {
@@ -130,16 +128,6 @@ describe("followed tasks", () => {
   });
 });
 
-function session(name: string) {
-  const state = SessionState.parse({
-    clientId: `00000000-0000-4000-8000-${name.padStart(12, "0")}`,
-    kind: "relay",
-    hive: "default",
-    identity: { subject: name, hives: ["*"], permissions: [], expiresMs: 0 },
-    filters: {},
-    mode: "normal",
-    synced: false,
-  });
-  const socket = { send() {}, close() {}, save() {}, backlogBytes: () => 0 };
-  return { socket, state, bucket: fullBucket({ burst: 1, perSecond: 1 }, 0), refused: 0, waiting: 0 };
-}
+type Follower = { name: string };
+
+const session = (name: string): Follower => ({ name });
