@@ -9,7 +9,7 @@ const { references } = References.parse(JSON.parse(readFileSync("tsconfig.json",
 const steps = [
   ["biome", "check", "--error-on-warnings", "."],
   ...references.map(({ path }) => ["tsc", "-p", path]),
-  ["npm", "run", "--silent", "check:deno"],
+  ["deno", "check", "--quiet", "--cached-only", "shared", "worker"],
   ["vitest", "run", "--project", "unit", "test/unit/layout.test.ts"],
   ["knip", "--cache"],
 ];

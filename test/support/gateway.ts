@@ -1,10 +1,11 @@
 /** The gateway as it runs in production: the bundled worker under `workerd serve`, without any dev proxy. */
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { build } from "esbuild";
 import { z } from "zod";
 import { ALL_PERMISSIONS, type Identity } from "../../shared/auth/permission.ts";
@@ -34,12 +35,14 @@ export type RunningGateway = {
   token(identity?: Partial<Identity>): Promise<string>;
   /** The end of what it logged. */
   log(): string;
-  kill(signal: NodeJS.Signals): Promise<void>;
+  /** Resolves with the exit code; null when it did not end by itself. */
+  kill(signal: NodeJS.Signals): Promise<number | null>;
   stop(): Promise<void>;
 };
 
 export const newSecret = (): string => randomBytes(32).toString("base64");
 
+/** On Cloudflare's runtime. */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const jwtSecret = options.jwtSecret ?? newSecret();
   const dir = await mkdtemp(join(tmpdir(), "hivegate-gateway-"));
@@ -47,17 +50,23 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   await mkdir(stateDir, { recursive: true });
   await bundleWorker(join(dir, "worker.js"));
   await writeFile(join(dir, "config.capnp"), workerdConfig({ ...options, stateDir, jwtSecret }));
+  const command = join(ROOT, "node_modules/.bin/workerd");
+  const args = ["serve", "--experimental", "--control-fd=1", join(dir, "config.capnp")];
+  return runGateway(spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] }), { jwtSecret, dir });
+}
 
-  const child = spawn(
-    join(ROOT, "node_modules/.bin/workerd"),
-    ["serve", "--experimental", "--control-fd=1", join(dir, "config.capnp")],
-    { stdio: ["ignore", "pipe", "pipe"] },
-  );
+/** What is the same on every host. `dir` is removed when the process has ended. */
+export async function runGateway(
+  child: ChildProcessByStdio<null, Readable, Readable>,
+  { jwtSecret, dir }: { jwtSecret: string; dir: string },
+): Promise<RunningGateway> {
+  const killWithUs = () => child.kill("SIGKILL");
+  process.once("exit", killWithUs);
   let complaints = "";
   child.stderr.setEncoding("utf8").on("data", (text) => {
     complaints = (complaints + text).slice(-COMPLAINTS_CHARS);
   });
-  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
   const port = await new Promise<number>((resolve, reject) => {
     createInterface({ input: child.stdout }).on("line", (line) => {
       if (line.startsWith("{")) {
@@ -65,16 +74,18 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
         if (event.success) resolve(event.data.port);
       }
     });
-    void exited.then(() => reject(new Error(`workerd ended before it listened: ${complaints}`)));
+    void exited.then(() => reject(new Error(`the gateway ended before it listened: ${complaints}`)));
   });
 
   const kill = async (signal: NodeJS.Signals) => {
     child.kill(signal);
     // Asked politely, workerd waits for its clients to hang up.
     const timer = setTimeout(() => child.kill("SIGKILL"), STOP_WITHIN_MS);
-    await exited;
+    const exitCode = await exited;
     clearTimeout(timer);
+    process.off("exit", killWithUs);
     await rm(dir, { recursive: true, force: true });
+    return exitCode;
   };
   return {
     url: `http://127.0.0.1:${port}`,
@@ -95,11 +106,11 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       ),
     log: () => complaints,
     kill,
-    stop: () => kill("SIGTERM"),
+    stop: async () => void (await kill("SIGTERM")),
   };
 }
 
-const ListenEvent = z.object({ event: z.literal("listen"), port: z.number() });
+const ListenEvent = z.object({ event: z.enum(["listen", "listening"]), port: z.number() });
 
 async function bundleWorker(outfile: string): Promise<void> {
   await build({

@@ -9,6 +9,10 @@ const ARROWS: [folder: string, may: RegExp][] = [
   ["shared/client/", /^(shared\/|npm:zod$)/],
   ["shared/", /^(shared\/(?!client\/)|npm:(zod|jose)$)/],
   ["worker/host/cloudflare/", /^(shared\/|worker\/|cloudflare:|node:zlib$|npm:(zod|hono)(\/|$))/],
+  [
+    "worker/host/deno/",
+    /^(shared\/|worker\/(?!host\/cloudflare\/)|node:(fs|path|sqlite|v8|zlib)$|npm:(zod|hono)(\/|$))/,
+  ],
   ["worker/page/build.ts", /^(node:|npm:esbuild$)/],
   ["worker/page/", /^(shared\/|worker\/page\/)/],
   ["worker/index.ts", /^(shared\/|worker\/)/],
@@ -39,7 +43,9 @@ describe("the layout's arrows", () => {
     expect(ruleFor("shared/errors.ts").test("worker/app.ts")).toBe(false);
     expect(ruleFor("shared/errors.ts").test("node:fs")).toBe(false);
     expect(ruleFor("worker/app.ts").test("worker/host/cloudflare/env.ts")).toBe(false);
+    expect(ruleFor("worker/app.ts").test("worker/host/deno/env.ts")).toBe(false);
     expect(ruleFor("worker/app.ts").test("sidecar/main.ts")).toBe(false);
+    expect(ruleFor("worker/host/deno/main.ts").test("worker/host/cloudflare/env.ts")).toBe(false);
     expect(ruleFor("sidecar/main.ts").test("package.json")).toBe(false);
   });
 });

@@ -1,0 +1,40 @@
+/** The gateway's settings on Deno, from environment variables, and its log: lines of JSON on stderr. */
+import { z } from "zod";
+import { HivegateError } from "../../../shared/errors.ts";
+import { ConfigError, type GatewayConfig, readConfig } from "../../config.ts";
+
+export type Settings = { gateway: GatewayConfig; host: string; port: number; stateDir: string };
+
+const Own = z.object({
+  HOST: z.string().default("127.0.0.1"),
+  /** 0 lets the system choose. */
+  PORT: z
+    .string()
+    .regex(/^\d{1,5}$/, "has to be a port")
+    .transform(Number)
+    .refine((port) => port <= 65_535, "has to be a port")
+    .default(8787),
+  /** What has to survive a restart is kept here. */
+  GATEWAY_STATE_DIR: z.string().default(".hivegate/gateway"),
+});
+
+/** A variable that is empty counts as not set. @throws ConfigError with one line that names the variable */
+export function readSettings(variable: (name: string) => string | undefined): Settings {
+  const read = (names: string[]) =>
+    Object.fromEntries(names.map((name) => [name, variable(name) || undefined]));
+  const gateway = readConfig(read(["HIVES", "SIDECAR_KEYS", "JWT_SECRET"]));
+  const own = Own.safeParse(read(Object.keys(Own.shape)));
+  if (!own.success) {
+    const issue = own.error.issues[0];
+    throw new ConfigError(`${issue?.path.join(".")}: ${issue?.message}`);
+  }
+  const { HOST: host, PORT: port, GATEWAY_STATE_DIR: stateDir } = own.data;
+  return { gateway, host, port, stateDir };
+}
+
+export const log = (message: string, error: unknown): void => {
+  const cause = error instanceof Error ? error.cause : undefined;
+  const code = error instanceof HivegateError ? error.code : undefined;
+  const because = cause instanceof Error ? (code === "internal" ? cause.stack : String(cause)) : cause;
+  console.error(JSON.stringify({ message, code, error: String(error), cause: because }));
+};

@@ -1,0 +1,46 @@
+/** What a Hive lives in: a store for its breaker, and feeds to the shards of the same process. */
+import { platformClock } from "../../../shared/clock.ts";
+import type { Gateway } from "../../gateway.ts";
+import { Hive } from "../../hive/hive.ts";
+import { log } from "./env.ts";
+import { FeedEnd } from "./feed-pair.ts";
+import type { Store } from "./store.ts";
+
+export class HiveObject {
+  readonly #hive: Hive;
+
+  constructor(hive: string, gateway: Gateway, store: Store) {
+    const sidecar = gateway.sidecar(hive);
+    const breaker = `breaker:sidecar/${hive}`;
+    this.#hive = new Hive({
+      clock: platformClock,
+      random: Math.random,
+      uuid: () => crypto.randomUUID(),
+      telemetry: (request, signal) => sidecar.telemetry(request, signal),
+      demand: (reader, intervalMs) => sidecar.demand(reader, intervalMs),
+      store: {
+        load: () => store.load(breaker),
+        save(state) {
+          try {
+            store.save(breaker, state);
+          } catch (error) {
+            // The breaker works as well without: only a restart would find an older state.
+            log("breaker not saved", error);
+          }
+        },
+      },
+      log,
+    });
+  }
+
+  /** Opens a feed to a shard, and gives it its end. */
+  dial(shard: string, accept: (feed: FeedEnd) => void): void {
+    const [own, theirs] = FeedEnd.pair();
+    own.listen({
+      received: (text) => this.#hive.shardReceived(shard, text),
+      closed: () => this.#hive.shardClosed(shard, own),
+    });
+    this.#hive.shardConnected(shard, own);
+    accept(theirs);
+  }
+}

@@ -1,0 +1,106 @@
+/** The gateway in one Deno process. Says `{"event":"listening",…}` when it is ready, and runs until it is asked to stop. */
+import { asHivegateError, isOurFault } from "../../../shared/errors.ts";
+import { createApp, type OpenSession } from "../../app.ts";
+import { ConfigError } from "../../config.ts";
+import { Gateway } from "../../gateway.ts";
+import { log, readSettings } from "./env.ts";
+import { Objects } from "./objects.ts";
+import { refuseSession, sendAway } from "./refuse-session.ts";
+import { openStore, type Store } from "./store.ts";
+import { upgrade } from "./upgrade.ts";
+
+/** How long requests under way may take to end when the gateway stops. */
+const DRAIN_MS = 1_000;
+const PAGE = new URL("../../page/dist/index.html", import.meta.url);
+
+function start(): void {
+  const settings = readSettings((name) => Deno.env.get(name));
+  const page = readPage();
+  const store = storeIn(settings.stateDir);
+  const gateway = new Gateway(settings.gateway);
+  const objects = new Objects(gateway, store);
+  const app = createApp({
+    gateway,
+    page,
+    now: () => Date.now(),
+    uuid: () => crypto.randomUUID(),
+    openSession: async (request, session) => openSession(objects, request, session),
+    refuseSession,
+    log,
+  });
+  const server = listen(settings, (request) => app.fetch(request));
+
+  const stop = async () => {
+    objects.shutDown();
+    await Promise.race([server.shutdown(), new Promise((resolve) => setTimeout(resolve, DRAIN_MS))]);
+    store.close();
+    Deno.exit(0);
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, stop);
+}
+
+/** A client's shard is chosen when its socket is open: what is said to it before that would be lost. */
+function openSession(objects: Objects, request: Request, session: OpenSession): Response {
+  return upgrade(request, session.protocol, (socket) => {
+    try {
+      objects.connect(socket, session);
+    } catch (thrown) {
+      const error = asHivegateError(thrown);
+      if (isOurFault(error)) log("session", error);
+      sendAway(socket, error);
+    }
+  });
+}
+
+/** @throws ConfigError */
+function listen({ host, port }: { host: string; port: number }, handler: Deno.ServeHandler) {
+  try {
+    return Deno.serve({ hostname: host, port, onListen: sayListening }, handler);
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse)
+      throw new ConfigError(`PORT: ${port} on ${host} is in use: free it, or set another`);
+    throw new ConfigError(`HOST, PORT: ${String(error)}`);
+  }
+}
+
+const sayListening = ({ port }: { port: number }): void =>
+  console.log(JSON.stringify({ event: "listening", port, pid: Deno.pid }));
+
+/** @throws ConfigError */
+function storeIn(dir: string): Store {
+  try {
+    return openStore(dir);
+  } catch (error) {
+    throw new ConfigError(`GATEWAY_STATE_DIR: ${String(error)}`);
+  }
+}
+
+/** @throws ConfigError */
+function readPage(): string {
+  try {
+    return Deno.readTextFileSync(PAGE);
+  } catch {
+    throw new ConfigError("the page is not built: run `npm run build`");
+  }
+}
+
+/** A mistake in what one client or one message brings about must not end everybody's sessions. */
+function outliveMistakes(): void {
+  addEventListener("error", (event) => {
+    event.preventDefault();
+    log("uncaught", asHivegateError(event.error));
+  });
+  addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    log("unhandled", asHivegateError(event.reason));
+  });
+}
+
+try {
+  start();
+  outliveMistakes();
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  console.error(`hivegate: ${error.message}`);
+  Deno.exit(1);
+}

@@ -1,0 +1,65 @@
+/** The hives and shards of this process by name, as Cloudflare has them by namespace: made when first asked for. */
+import { HivegateError } from "../../../shared/errors.ts";
+import type { OpenSession } from "../../app.ts";
+import type { Gateway } from "../../gateway.ts";
+import { Placement } from "../../session/placement.ts";
+import { HiveObject } from "./hive-object.ts";
+import { ShardObject } from "./shard-object.ts";
+import type { Store } from "./store.ts";
+
+export class Objects {
+  readonly #gateway: Gateway;
+  readonly #store: Store;
+  readonly #hives = new Map<string, HiveObject>();
+  readonly #shards = new Map<string, ShardObject>();
+  readonly #placement = new Placement();
+  #isStopping = false;
+
+  constructor(gateway: Gateway, store: Store) {
+    this.#gateway = gateway;
+    this.#store = store;
+  }
+
+  /** Gives a client's open socket to a shard that takes it. @throws HivegateError `overloaded`, `shutting_down` */
+  connect(socket: WebSocket, session: OpenSession): void {
+    if (this.#isStopping) throw new HivegateError("shutting_down");
+    const nowMs = Date.now();
+    for (const name of this.#placement.candidates(session.hive, nowMs)) {
+      const shard = this.#shard(session.hive, name);
+      const refusal = shard.refusal(session.identity.subject);
+      if (!refusal) {
+        shard.connect(socket, session);
+        return;
+      }
+      if (refusal !== "full") break;
+      this.#placement.isFull(name, nowMs);
+    }
+    throw new HivegateError("overloaded");
+  }
+
+  /** Sends all clients away, and takes no more. */
+  shutDown(): void {
+    this.#isStopping = true;
+    for (const shard of this.#shards.values()) shard.shutDown();
+  }
+
+  #shard(hive: string, name: string): ShardObject {
+    const known = this.#shards.get(name);
+    if (known) return known;
+    const shard: ShardObject = new ShardObject({
+      hive,
+      gateway: this.#gateway,
+      dial: () => this.#hive(hive).dial(name, (feed) => shard.acceptFeed(feed)),
+      // What it holds can be had from its hive again.
+      deserted: () => this.#shards.delete(name),
+    });
+    this.#shards.set(name, shard);
+    return shard;
+  }
+
+  #hive(name: string): HiveObject {
+    const hive = this.#hives.get(name) ?? new HiveObject(name, this.#gateway, this.#store);
+    this.#hives.set(name, hive);
+    return hive;
+  }
+}

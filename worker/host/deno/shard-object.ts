@@ -1,0 +1,83 @@
+/** What a Shard lives in: its clients' sockets, a timer for an alarm, and the way to its Hive. */
+import { deflateSync } from "node:zlib";
+import { platformClock } from "../../../shared/clock.ts";
+import { ERRORS } from "../../../shared/errors.ts";
+import type { Gateway } from "../../gateway.ts";
+import type { Hello } from "../../session/session.ts";
+import { type Refusal, Shard } from "../../session/shard.ts";
+import { DenoSocket } from "./client-socket.ts";
+import { log } from "./env.ts";
+import type { FeedEnd } from "./feed-pair.ts";
+
+export type ShardObjectPorts = {
+  hive: string;
+  gateway: Gateway;
+  /** Has the Hive dial this shard. */
+  dial(): void;
+  /** Nobody is here any more, and nothing will happen. */
+  deserted(): void;
+};
+
+export class ShardObject {
+  readonly #ports: ShardObjectPorts;
+  readonly #shard: Shard;
+  readonly #clients = new Set<DenoSocket>();
+  #cancelAlarm = () => {};
+
+  constructor(ports: ShardObjectPorts) {
+    const { hive, gateway, dial } = ports;
+    this.#ports = ports;
+    this.#shard = new Shard({
+      hive,
+      sidecar: gateway.sidecar(hive),
+      clock: platformClock,
+      uuid: () => crypto.randomUUID(),
+      deflate: (text) => deflateSync(text),
+      verify: (token) => gateway.tokens.verify(token, Date.now()),
+      // Not while the shard is still at work.
+      requestFeed: () => queueMicrotask(dial),
+      wakeAt: (atMs) => this.#setAlarm(atMs),
+      log,
+    });
+  }
+
+  refusal(subject: string): Refusal | null {
+    return this.#shard.refusal(subject);
+  }
+
+  /** A client that was not refused. `socket` is open. */
+  connect(socket: WebSocket, hello: Hello): void {
+    const client = new DenoSocket(socket, {
+      received: (data) => void this.#shard.receive(client, data),
+      closed: () => {
+        this.#clients.delete(client);
+        this.#shard.disconnect(client);
+      },
+    });
+    this.#clients.add(client);
+    this.#shard.connect(client, hello);
+  }
+
+  acceptFeed(feed: FeedEnd): void {
+    feed.listen({
+      received: (text) => this.#shard.feedReceived(feed, text),
+      closed: () => this.#shard.feedClosed(feed),
+    });
+    this.#shard.feedConnected(feed);
+  }
+
+  /** Sends everybody away; they may come back to whoever takes over. */
+  shutDown(): void {
+    const { close, advice } = ERRORS.shutting_down;
+    for (const client of this.#clients) client.close(close, advice);
+  }
+
+  #setAlarm(atMs: number): void {
+    this.#cancelAlarm();
+    this.#cancelAlarm = platformClock.after(atMs - Date.now(), () => {
+      this.#shard.wake();
+      // A shard with clients has set the next alarm; one without them only holds a picture in memory.
+      if (this.#clients.size === 0) this.#ports.deserted();
+    });
+  }
+}
