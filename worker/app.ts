@@ -12,7 +12,10 @@ import { acceptedProtocol, authenticate } from "./authenticate.ts";
 import { createTask } from "./create-task.ts";
 import type { Gateway } from "./gateway.ts";
 import { pageResponse } from "./page-response.ts";
+import { ScopedSidecar } from "./scoped-sidecar.ts";
+import type { DialectName } from "./session/dialect.ts";
 import type { Hello, SessionState } from "./session/session.ts";
+import { VISIONFLOW_HELLO } from "./session/visionflow.ts";
 import type { TaskAction } from "./sidecar-client.ts";
 
 /** A client that may open a session. `protocol` is the subprotocol to answer with. */
@@ -34,14 +37,17 @@ export function createApp(ports: AppPorts): Hono {
   const { gateway } = ports;
   const app = new Hono();
 
+  /** Clients that were there before Hivegate know of one hive only. */
+  const hiveOf = (c: Context): string => c.req.param("hive") ?? c.req.query("hive") ?? gateway.firstHive;
+
   const authenticated = (c: Context, permission: Permission) =>
     authenticate(c.req.raw, { hive: hiveOf(c), permission }, gateway.tokens, ports.now());
 
-  /** Who makes this request, which counts against their rate. */
+  /** Who makes this request, which counts against their rate, and the sidecar as they may see it. */
   const identify = async (c: Context, permission: Permission) => {
     const identity = await authenticated(c, permission);
     gateway.requests.take(identity.subject, ports.now());
-    return identity;
+    return { identity, sidecar: new ScopedSidecar(gateway.sidecar(hiveOf(c)), identity.scope) };
   };
 
   app.onError((thrown, c) => {
@@ -55,33 +61,41 @@ export function createApp(ports: AppPorts): Hono {
   app.get("/", () => pageResponse(ports.page));
   app.get("/healthz", (c) => c.json({ ok: true }));
   app.get("/health/hybrid", async (c) => {
-    const health = await gateway.health(c.req.query("hive") ?? gateway.firstHive, ports.now());
+    const health = await gateway.health(hiveOf(c), ports.now());
     return c.json(health, health.components.docker_hive_mind.status === "critical" ? 503 : 200);
   });
 
-  const session = (kind: SessionState["kind"], permission: Permission) => async (c: Context) => {
-    const request = c.req.raw;
-    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket")
-      throw new HivegateError("upgrade_required");
-    const protocol = acceptedProtocol(request.headers);
-    try {
-      const { hives: _, ...identity } = await authenticated(c, permission);
-      const hive = hiveOf(c);
-      gateway.sidecar(hive);
-      gateway.sessions.take(identity.subject, ports.now());
-      return await ports.openSession(request, { ...helloOf(c), hive, kind, identity, protocol });
-    } catch (thrown) {
-      const error = asHivegateError(thrown);
-      if (isOurFault(error)) ports.log(c.req.path, error);
-      return ports.refuseSession(request, error, protocol);
-    }
-  };
-  app.get("/v1/hives/:hive/stream", session("stream", "telemetry:read"));
-  app.get("/v1/hives/:hive/relay", session("relay", "tasks:read"));
+  const session =
+    (kind: SessionState["kind"], permission: Permission, dialect: DialectName) => async (c: Context) => {
+      const request = c.req.raw;
+      if (request.headers.get("upgrade")?.toLowerCase() !== "websocket")
+        throw new HivegateError("upgrade_required");
+      const protocol = acceptedProtocol(request.headers);
+      try {
+        const { hives: _, ...identity } = await authenticated(c, permission);
+        const hive = hiveOf(c);
+        gateway.sidecar(hive);
+        gateway.sessions.take(identity.subject, ports.now());
+        return await ports.openSession(request, {
+          ...helloOf(c, dialect),
+          hive,
+          kind,
+          dialect,
+          identity,
+          protocol,
+        });
+      } catch (thrown) {
+        const error = asHivegateError(thrown);
+        if (isOurFault(error)) ports.log(c.req.path, error);
+        return ports.refuseSession(request, error, protocol);
+      }
+    };
+  app.get("/v1/hives/:hive/stream", session("stream", "telemetry:read", "hivegate"));
+  app.get("/v1/hives/:hive/relay", session("relay", "tasks:read", "hivegate"));
+  app.get("/api/multi-mcp/ws", session("stream", "telemetry:read", "visionflow"));
 
   app.post("/v1/hives/:hive/tasks", async (c) => {
-    const identity = await identify(c, "tasks:write");
-    const hive = hiveOf(c);
+    const { identity, sidecar } = await identify(c, "tasks:write");
     const request = CreateTaskBody.safeParse(await readJson(c));
     if (!request.success) throw invalid(request.error);
     const key = IdempotencyKey.optional().safeParse(c.req.header("idempotency-key"));
@@ -89,7 +103,7 @@ export function createApp(ports: AppPorts): Hono {
     const idempotencyKey = key.data ?? request.data.idempotencyKey;
     const result = await createTask(
       { ...request.data, idempotencyKey },
-      { hive, identity, sidecar: gateway.sidecar(hive), uuid: ports.uuid },
+      { hive: hiveOf(c), identity, sidecar, uuid: ports.uuid },
     );
     const { taskId, swarmId, method } = result.task;
     const answer = { success: true, taskId, swarmId, method, timestamp: ports.now(), ...result };
@@ -97,43 +111,43 @@ export function createApp(ports: AppPorts): Hono {
   });
 
   app.get("/v1/hives/:hive/tasks", async (c) => {
-    await identify(c, "tasks:read");
-    return c.json({ tasks: await gateway.sidecar(hiveOf(c)).tasks() });
+    const { sidecar } = await identify(c, "tasks:read");
+    return c.json({ tasks: await sidecar.tasks() });
   });
 
   app.get("/v1/hives/:hive/tasks/:id", async (c) => {
-    await identify(c, "tasks:read");
-    return c.json({ task: await gateway.sidecar(hiveOf(c)).task(taskIdOf(c)) });
+    const { sidecar } = await identify(c, "tasks:read");
+    return c.json({ task: await sidecar.task(taskIdOf(c)) });
   });
 
   for (const action of ["stop", "pause", "resume"] satisfies TaskAction[]) {
     app.post(`/v1/hives/:hive/tasks/:id/${action}`, async (c) => {
-      await identify(c, "tasks:write");
-      return c.json({ task: await gateway.sidecar(hiveOf(c)).control(taskIdOf(c), action) });
+      const { sidecar } = await identify(c, "tasks:write");
+      return c.json({ task: await sidecar.control(taskIdOf(c), action) });
     });
   }
 
   app.get("/v1/hives/:hive/tasks/:id/events", async (c) => {
-    const { expiresMs } = await identify(c, "tasks:read");
+    const { identity, sidecar } = await identify(c, "tasks:read");
     const after = LastEventId.safeParse(c.req.header("last-event-id") ?? c.req.query("after"));
     if (!after.success) throw new HivegateError("invalid_request", "Last-Event-ID: the number of an event.");
     // A stream may be long: it ends with the token, and the client comes back with a fresh one.
-    const leftMs = Math.min(expiresMs - ports.now(), LONGEST_TIMEOUT_MS);
+    const leftMs = Math.min(identity.expiresMs - ports.now(), LONGEST_TIMEOUT_MS);
     const signal = AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(leftMs)]);
-    const events = await gateway.sidecar(hiveOf(c)).eventStream(taskIdOf(c), after.data, signal);
+    const events = await sidecar.eventStream(taskIdOf(c), after.data, signal);
     // A body that is handed on as it is would not heed the signal any more.
     const ending = events.pipeThrough(new TransformStream<Uint8Array, Uint8Array>(), { signal });
     return new Response(ending, { headers: SSE_HEADERS });
   });
 
   app.get("/v1/hives/:hive/swarms", async (c) => {
-    await identify(c, "tasks:read");
-    return c.json(await gateway.sidecar(hiveOf(c)).swarms());
+    const { sidecar } = await identify(c, "tasks:read");
+    return c.json(await sidecar.swarms());
   });
 
   app.get("/v1/hives/:hive/status", async (c) => {
-    await identify(c, "tasks:read");
-    return c.json(await gateway.sidecar(hiveOf(c)).status(c.req.query("swarmId")));
+    const { sidecar } = await identify(c, "tasks:read");
+    return c.json(await sidecar.status(c.req.query("swarmId")));
   });
 
   return app;
@@ -146,15 +160,17 @@ const CreateTaskBody = CreateTaskRequest.strict();
 const LastEventId = z.coerce.number().int().nonnegative().default(0);
 
 /** How a session begins, as its address says. @throws HivegateError `invalid_request` */
-function helloOf(c: Context): Pick<Hello, "filters" | "mode" | "encoding" | "position"> {
-  const query = HelloQuery.safeParse(c.req.query());
+function helloOf(
+  c: Context,
+  dialect: DialectName,
+): Pick<Hello, "filters" | "mode" | "encoding" | "position"> {
+  const query = HelloQuery.safeParse(dialect === "hivegate" ? c.req.query() : {});
   if (!query.success) throw invalid(query.error);
+  if (dialect === "visionflow") return VISIONFLOW_HELLO;
   const { epoch, offset, ...hello } = query.data;
   const position = epoch !== undefined && offset !== undefined ? { epoch, offset } : null;
   return { ...hello, position };
 }
-
-const hiveOf = (c: Context): string => c.req.param("hive") ?? "";
 
 function taskIdOf(c: Context): string {
   const id = TaskId.safeParse(c.req.param("id"));

@@ -135,6 +135,11 @@ export class HivegateStream {
     this.#connection.send({ type: "performance_mode", mode });
   }
 
+  /** Asks for the picture as it is now: in the mode `on_demand` it comes in no other way. */
+  requestSnapshot(): void {
+    this.#connection.send({ type: "get_snapshot" });
+  }
+
   /**
    * Every event of a task, once and in order, until it has ended; across reconnects. The answer stops it.
    * A second follower of the same task takes the first one's place.

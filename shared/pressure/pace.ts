@@ -71,6 +71,12 @@ export class Pace {
     this.#progressMs = nowMs;
   }
 
+  /** The reader has given a sign, and is not one that could give a better one. */
+  heard(nowMs: number): void {
+    this.#readBytes = this.#sentBytes;
+    this.#progressMs = nowMs;
+  }
+
   isLost(buffered: number | null, nowMs: number): boolean {
     const { lateBytes, lostBytes, lostAfterMs } = this.#limits;
     const unread = this.unreadBytes(buffered);

@@ -78,6 +78,13 @@ export const ClientFrame = z.discriminatedUnion("type", [
   z.object({ type: z.literal("unfollow_task"), requestId, taskId: TaskId }),
   z.object({ type: z.literal("update_filters"), requestId, filters: Filters }),
   z.object({ type: z.literal("performance_mode"), requestId, mode: Mode }),
+  /** Both at once. */
+  z.object({
+    type: z.literal("configure"),
+    requestId,
+    filters: Filters.optional(),
+    mode: Mode.optional(),
+  }),
   z.object({ type: z.literal("get_snapshot"), requestId }),
   /** Answered by `resumed`, and by the changes since then or a snapshot. */
   z.object({ type: z.literal("resume"), requestId, ...Position.shape }),

@@ -118,6 +118,7 @@ export const GatewayFrame = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("session"),
     requestId,
+    client_id: z.uuid(),
     mode: Mode,
     /** Slower than `mode` while the client cannot keep up. */
     effective_mode: Mode,

@@ -29,6 +29,12 @@ export const sees = ({ scope, filters }: View, agent: Facets): boolean =>
 export const seesTask = (scope: Scope, task: Pick<Task, "swarmId">): boolean =>
   holds(scope.swarm_ids, task.swarmId);
 
+/** Whether nothing is left out. */
+export const isWholeHive = (scope: Scope): boolean =>
+  scope.server_types === undefined && scope.agent_types === undefined && scope.swarm_ids === undefined;
+
+export const seesSwarm = (scope: Scope, swarmId: string): boolean => holds(scope.swarm_ids, swarmId);
+
 /** Equal views have equal keys, whatever the order of their lists. */
 export function viewKey({ scope, filters, seesTasks }: View): string {
   const sorted = (list: string[] | undefined) => (list ? [...new Set(list)].sort() : null);
@@ -54,6 +60,12 @@ export function seenOf(
     ...tasksSeen([...picture.tasks.values()], view),
     ...partsSeen(picture, { servers: true, swarms: true, container: true }, view),
   };
+}
+
+/** An agent as this view shows it, if it does. */
+export function wholeAgent(picture: Picture, view: View, agentId: string): SeenAgent | undefined {
+  const agent = picture.agents.get(agentId);
+  return agent && sees(view, agent) ? asSeen(view, agent) : undefined;
 }
 
 function asSeen({ filters }: View, agent: Agent): SeenAgent {
@@ -116,12 +128,12 @@ function partsSeen(
       servers: servers.filter(({ server_source }) => holds(scope.server_types, server_source)),
     }),
     ...(changed.swarms &&
-      filters.include_topology && { swarms: swarms.filter((swarm) => seesSwarm(view, swarm)) }),
+      filters.include_topology && { swarms: swarms.filter((swarm) => seesTopology(view, swarm)) }),
     ...(changed.container && filters.include_performance && { container }),
   };
 }
 
-const seesSwarm = ({ scope, filters }: View, { server_source, swarm_id }: SwarmTopology): boolean =>
+const seesTopology = ({ scope, filters }: View, { server_source, swarm_id }: SwarmTopology): boolean =>
   [scope, filters].every(
     ({ server_types, swarm_ids }) => holds(server_types, server_source) && holds(swarm_ids, swarm_id),
   );

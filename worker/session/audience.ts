@@ -11,7 +11,7 @@ import { Picture } from "../../shared/swarm/picture.ts";
 import type { View } from "../../shared/swarm/view.ts";
 import type { HiveStatus } from "../hive/feed.ts";
 import type { Delivery } from "./delivery.ts";
-import { Encoded, MissedSince } from "./frames.ts";
+import { MissedSince } from "./frames.ts";
 import { Group, groupKey } from "./group.ts";
 import { effectiveMode, type Resume, type Session, type SessionState } from "./session.ts";
 
@@ -48,8 +48,8 @@ export class Audience {
   /** The shortest interval that any session wants; null: nobody is here. */
   get intervalMs(): number | null {
     let shortest: number | null = null;
-    for (const { mode } of this.#groups.values()) {
-      const intervalMs = Math.floor(MODE_INTERVAL_MS[mode] ?? ON_DEMAND_MS);
+    for (const { kind } of this.#groups.values()) {
+      const intervalMs = Math.floor(MODE_INTERVAL_MS[kind.mode] ?? ON_DEMAND_MS);
       shortest = shortest === null ? intervalMs : Math.min(shortest, intervalMs);
     }
     return shortest;
@@ -58,10 +58,10 @@ export class Audience {
   /** Also puts a session into another group, after its filters, its mode or its pace changed. */
   join(session: Session): void {
     this.leave(session);
-    const view = viewOf(session.state);
     const mode = effectiveMode(session);
-    const key = groupKey(view, mode);
-    const group = this.#groups.get(key) ?? new Group(view, mode);
+    const kind = { view: viewOf(session.state), mode, dialect: session.state.dialect };
+    const key = groupKey(kind);
+    const group = this.#groups.get(key) ?? new Group(kind, this.#ports.deflate);
     this.#groups.set(key, group);
     group.sessions.add(session);
     this.#groupOf.set(session, group);
@@ -75,13 +75,14 @@ export class Audience {
     this.#groupOf.delete(session);
     group.sessions.delete(session);
     if (group.sessions.size > 0) return;
-    this.#groups.delete(groupKey(group.view, group.mode));
+    this.#groups.delete(groupKey(group.kind));
   }
 
   /** Gives a session its picture, as soon as there is one; until then it hears how the hive is. */
   place(session: Session): void {
     if (!this.#current || this.picture.epoch === null) {
-      if (this.#status && !this.#status.live) this.#deliver(session, this.#statusFrame(this.#status));
+      if (this.#status && !this.#status.live)
+        this.#ports.delivery.sendFrame(session, this.#statusFrame(this.#status));
       return;
     }
     const { place } = session;
@@ -119,9 +120,14 @@ export class Audience {
   tellStatus(status: HiveStatus): void {
     const before = this.#status;
     this.#status = status;
-    if (before ? isSame(before, status) : status.live) return;
-    const encoded = this.#encode(this.#statusFrame(status));
-    for (const session of this.#groupOf.keys()) this.#ports.delivery.send(session, encoded);
+    if (before && isSame(before, status)) return;
+    const frame = this.#statusFrame(status);
+    for (const session of this.#groupOf.keys()) {
+      // A newcomer takes it for granted that the hive is well. What others were told before this shard lost
+      // its memory is not known.
+      if (before || !status.live || session.place.at !== "nowhere")
+        this.#ports.delivery.sendFrame(session, frame);
+    }
   }
 
   /** The feed is gone. The picture stays, as the last one known. */
@@ -158,7 +164,7 @@ export class Audience {
     const { epoch, offset } = this.picture;
     const recovered = this.picture.remembers(position);
     const timestamp = this.#ports.clock.now();
-    this.#deliver(session, {
+    this.#ports.delivery.sendFrame(session, {
       type: "resumed",
       ...(requestId && { requestId }),
       recovered,
@@ -170,6 +176,8 @@ export class Audience {
       this.#giveSnapshot(session);
       return;
     }
+    // Without a connection the client took what it holds for stale; nothing else tells it otherwise.
+    if (this.#status) this.#ports.delivery.sendFrame(session, this.#statusFrame(this.#status));
     this.#ports.delivery.synced(session, this.picture.epoch);
     session.place = { at: "offset", told: position.offset, seen: position.offset };
     const group = this.#groupOf.get(session);
@@ -179,8 +187,8 @@ export class Audience {
   #giveSnapshot(session: Session): void {
     const group = this.#groupOf.get(session);
     if (!group) return;
-    const { clock, delivery, deflate } = this.#ports;
-    const encoded = group.snapshot(this.picture, this.#status?.live === true, clock.now(), deflate);
+    const { clock, delivery } = this.#ports;
+    const encoded = group.snapshot(this.picture, this.#status?.live === true, clock.now());
     const { offset } = this.picture;
     session.place = { at: "offset", told: offset, seen: offset };
     delivery.synced(session, this.picture.epoch);
@@ -190,15 +198,15 @@ export class Audience {
   #giveUpdate(session: Session, group: Group): void {
     const { place } = session;
     if (place.at !== "offset" || place.seen === this.picture.offset) return;
-    const { clock, delivery, deflate } = this.#ports;
-    const encoded = group.update(place, this.#missed, this.picture, clock.now(), deflate);
+    const { clock, delivery } = this.#ports;
+    const encoded = group.update(place, this.#missed, this.picture, clock.now());
     const { offset } = this.picture;
     session.place = { at: "offset", told: encoded ? offset : place.told, seen: offset };
     if (encoded) delivery.send(session, encoded);
   }
 
   #scheduleAll(): void {
-    for (const { mode } of this.#groups.values()) this.#schedule(mode);
+    for (const { kind } of this.#groups.values()) this.#schedule(kind.mode);
   }
 
   #schedule(mode: Mode): void {
@@ -219,7 +227,7 @@ export class Audience {
   #tick(mode: Mode): void {
     let isSomebodyBehind = false;
     for (const group of [...this.#groups.values()]) {
-      if (group.mode !== mode) continue;
+      if (group.kind.mode !== mode) continue;
       for (const session of group.sessions) {
         if (session.place.at !== "offset" || session.place.seen === this.picture.offset) continue;
         const hasRoom = this.#ports.delivery.hasRoom(session);
@@ -236,21 +244,19 @@ export class Audience {
     const effective_mode = effectiveMode(session);
     const reason = session.pace.slower > 0 ? "slow_client" : "caught_up";
     const timestamp = this.#ports.clock.now();
-    this.#deliver(session, { type: "mode_changed", mode, effective_mode, reason, timestamp });
+    this.#ports.delivery.sendFrame(session, {
+      type: "mode_changed",
+      mode,
+      effective_mode,
+      reason,
+      timestamp,
+    });
     if (this.#groupOf.has(session)) this.join(session);
   }
 
   #statusFrame({ live, staleSince, circuit }: HiveStatus): GatewayFrame {
     const timestamp = this.#ports.clock.now();
     return { type: "hive_status", live, stale_since: staleSince, circuit, timestamp };
-  }
-
-  #deliver(session: Session, frame: GatewayFrame): void {
-    this.#ports.delivery.send(session, this.#encode(frame));
-  }
-
-  #encode(frame: GatewayFrame): Encoded {
-    return new Encoded(frame, this.#ports.deflate);
   }
 }
 

@@ -7,12 +7,14 @@ import type { ErrorCode } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { Pace, type PaceLimits } from "../../shared/pressure/pace.ts";
 import type { GatewayFrame, Quality } from "../../shared/protocol/gateway.ts";
-import type { Encoded } from "./frames.ts";
+import { DIALECTS } from "./dialect.ts";
+import { Encoded } from "./frames.ts";
 import type { Session } from "./session.ts";
 
 export type DeliveryPorts = {
   clock: Clock;
   uuid(): string;
+  deflate(text: string): Uint8Array;
   /** Ends a session that cannot go on. */
   end(session: Session, code: ErrorCode): void;
   /** The socket has closed before its event came. */
@@ -41,12 +43,22 @@ export class Delivery {
   }
 
   send(session: Session, encoded: Encoded): void {
-    const isLarge = encoded.text.length >= LIMITS.deflateFromChars;
-    this.#push(session, session.state.encoding === "deflate" && isLarge ? encoded.deflated : encoded.text);
+    const deflates = session.state.encoding === "deflate";
+    for (const text of encoded.texts) {
+      const isLarge = text.length >= LIMITS.deflateFromChars;
+      this.#push(session, deflates && isLarge ? encoded.deflated(text) : text);
+    }
   }
 
+  /** A frame that is one text in every dialect. */
   sendText(session: Session, text: string): void {
     this.#push(session, text);
+  }
+
+  /** For one session alone. */
+  sendFrame(session: Session, frame: GatewayFrame): void {
+    const { deflate } = this.#ports;
+    this.send(session, new Encoded(frame, { dialect: session.state.dialect, deflate }));
   }
 
   /** Whether telemetry may be sent now; otherwise it waits, and merges with what comes after it. */
@@ -94,7 +106,7 @@ export class Delivery {
     }
     try {
       socket.send(data);
-      if (pace.sent(data.length)) this.#probe(session, nowMs);
+      if (pace.sent(data.length) && DIALECTS[session.state.dialect].acknowledges) this.#probe(session, nowMs);
     } catch {
       this.#ports.gone(session);
     }

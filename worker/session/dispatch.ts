@@ -6,14 +6,15 @@ import { LIMITS } from "../../shared/limits.ts";
 import { CLIENT_FRAME_TYPES, ClientFrame, type Filters, type Mode } from "../../shared/protocol/client.ts";
 import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
 import { createTask } from "../create-task.ts";
-import type { SidecarClient } from "../sidecar-client.ts";
+import type { ScopedSidecar } from "../scoped-sidecar.ts";
+import type { Dialect } from "./dialect.ts";
 import type { Resume, SessionState } from "./session.ts";
 
 /** What the frames of one session can act on. */
 export type SessionActions = {
   readonly hive: string;
   readonly identity: SessionState["identity"];
-  readonly sidecar: SidecarClient;
+  readonly sidecar: ScopedSidecar;
   now(): number;
   uuid(): string;
   follow(taskId: string, after: number): void;
@@ -25,7 +26,10 @@ export type SessionActions = {
   acknowledged(probe: string): void;
   /** The client shows a fresh token. @throws HivegateError as `authenticate` */
   refresh(token: string): Promise<SessionState["identity"]>;
-  session(): Pick<GatewayFrame & { type: "session" }, "mode" | "effective_mode" | "filters" | "quality">;
+  session(): Pick<
+    GatewayFrame & { type: "session" },
+    "client_id" | "mode" | "effective_mode" | "filters" | "quality"
+  >;
 };
 
 /** The frames that answer one: they carry its `requestId`. */
@@ -132,6 +136,13 @@ const HANDLERS: { [Type in ClientFrame["type"]]: Handler<Type> } = {
       return { type: "session", ...session(), timestamp: now() };
     },
   },
+  configure: {
+    permission: "telemetry:read",
+    run({ filters, mode }, { watch, session, now }) {
+      watch({ ...(filters && { filters }), ...(mode && { mode }) });
+      return { type: "session", ...session(), timestamp: now() };
+    },
+  },
   get_session: {
     permission: null,
     run: (_, { session, now }) => ({ type: "session", ...session(), timestamp: now() }),
@@ -169,12 +180,13 @@ const HANDLERS: { [Type in ClientFrame["type"]]: Handler<Type> } = {
 /** The answer to a frame, if it has one. Never throws: an error is an answer too. */
 export async function dispatch(
   data: string | ArrayBuffer,
+  dialect: Dialect,
   actions: SessionActions,
   log: (error: HivegateError) => void,
 ): Promise<Answer | null> {
   let requestId: { requestId: string } | null = null;
   try {
-    const json = readJson(data);
+    const json = dialect.read(readJson(data));
     requestId = RequestId.safeParse(json).data ?? null;
     const answer = await handle(parseFrame(json), actions);
     return answer && { ...answer, ...requestId };

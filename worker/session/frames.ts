@@ -3,21 +3,29 @@ import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
 import type { TelemetryChange } from "../../shared/protocol/sidecar.ts";
 import type { Missed, Picture } from "../../shared/swarm/picture.ts";
 import { seenOf, seenOfMissed, type View } from "../../shared/swarm/view.ts";
+import { DIALECTS, type DialectName, type WholeAgent } from "./dialect.ts";
 
-/** A frame as text, and, for those who want it smaller, compressed when first asked for. */
+/** How frames are written for some clients. */
+export type Encoder = { dialect: DialectName; deflate(text: string): Uint8Array };
+
+const UNKNOWN: WholeAgent = () => undefined;
+
+/** A frame as its messages' texts, and, for those who want them smaller, compressed when first asked for. */
 export class Encoded {
-  readonly text: string;
+  readonly texts: readonly string[];
   readonly #deflate: (text: string) => Uint8Array;
-  #deflated: Uint8Array | null = null;
+  readonly #deflated = new Map<string, Uint8Array>();
 
-  constructor(frame: GatewayFrame, deflate: (text: string) => Uint8Array) {
-    this.text = JSON.stringify(frame);
+  constructor(frame: GatewayFrame, { dialect, deflate }: Encoder, whole: WholeAgent = UNKNOWN) {
+    const messages = DIALECTS[dialect].write(frame, whole);
+    this.texts = messages.map((message) => JSON.stringify(message));
     this.#deflate = deflate;
   }
 
-  get deflated(): Uint8Array {
-    this.#deflated ??= this.#deflate(this.text);
-    return this.#deflated;
+  deflated(text: string): Uint8Array {
+    const bytes = this.#deflated.get(text) ?? this.#deflate(text);
+    this.#deflated.set(text, bytes);
+    return bytes;
   }
 }
 

@@ -4,30 +4,33 @@
  */
 import type { Mode } from "../../shared/protocol/client.ts";
 import type { Picture } from "../../shared/swarm/picture.ts";
-import { type View, viewKey } from "../../shared/swarm/view.ts";
-import { Encoded, type MissedSince, snapshotFrame, updateFrame } from "./frames.ts";
+import { type View, viewKey, wholeAgent } from "../../shared/swarm/view.ts";
+import type { DialectName } from "./dialect.ts";
+import { Encoded, type Encoder, type MissedSince, snapshotFrame, updateFrame } from "./frames.ts";
 import type { Session } from "./session.ts";
 
-export const groupKey = (view: View, mode: Mode): string => `${mode} ${viewKey(view)}`;
+export type Kind = { view: View; mode: Mode; dialect: DialectName };
+
+export const groupKey = ({ view, mode, dialect }: Kind): string => `${mode} ${dialect} ${viewKey(view)}`;
 
 export class Group {
-  readonly view: View;
-  readonly mode: Mode;
+  readonly kind: Kind;
   readonly sessions = new Set<Session>();
+  readonly #encoder: Encoder;
   #snapshot: { offset: number; epoch: string | null; live: boolean; encoded: Encoded } | null = null;
   #updates = new Map<string, Encoded | null>();
   #updatesOffset = -1;
 
-  constructor(view: View, mode: Mode) {
-    this.view = view;
-    this.mode = mode;
+  constructor(kind: Kind, deflate: Encoder["deflate"]) {
+    this.kind = kind;
+    this.#encoder = { dialect: kind.dialect, deflate };
   }
 
-  snapshot(picture: Picture, live: boolean, nowMs: number, deflate: (text: string) => Uint8Array): Encoded {
+  snapshot(picture: Picture, live: boolean, nowMs: number): Encoded {
     const { offset, epoch } = picture;
     const kept = this.#snapshot;
     if (kept && kept.offset === offset && kept.epoch === epoch && kept.live === live) return kept.encoded;
-    const encoded = new Encoded(snapshotFrame(picture, this.view, live, nowMs), deflate);
+    const encoded = new Encoded(snapshotFrame(picture, this.kind.view, live, nowMs), this.#encoder);
     this.#snapshot = { offset, epoch, live, encoded };
     return encoded;
   }
@@ -38,7 +41,6 @@ export class Group {
     missed: MissedSince,
     picture: Picture,
     nowMs: number,
-    deflate: (text: string) => Uint8Array,
   ): Encoded | null {
     if (this.#updatesOffset !== picture.offset) {
       this.#updates.clear();
@@ -49,9 +51,9 @@ export class Group {
     const key = `${place.told} ${place.seen}`;
     const made = this.#updates.get(key);
     if (made !== undefined) return made;
-    const { view } = this;
+    const { view } = this.kind;
     const frame = updateFrame(missed.at(place.seen), { picture, view, from: place.told, timestamp: nowMs });
-    const encoded = frame && new Encoded(frame, deflate);
+    const encoded = frame && new Encoded(frame, this.#encoder, (id) => wholeAgent(picture, view, id));
     this.#updates.set(key, encoded);
     return encoded;
   }

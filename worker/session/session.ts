@@ -6,6 +6,7 @@ import type { TokenBucket } from "../../shared/pressure/token-bucket.ts";
 import { Encoding, Filters, Mode } from "../../shared/protocol/client.ts";
 import { HiveId, Timestamp } from "../../shared/protocol/ids.ts";
 import type { Position } from "../../shared/protocol/sidecar.ts";
+import { DialectName } from "./dialect.ts";
 
 /**
  * Stored in the socket's attachment (at most 16,384 bytes), so it is written only when it changes: at the
@@ -15,6 +16,7 @@ export const SessionState = z.object({
   clientId: z.uuid(),
   /** `stream`: telemetry is pushed. `relay`: only answers and followed tasks. */
   kind: z.enum(["stream", "relay"]),
+  dialect: DialectName,
   hive: HiveId,
   /** Without its hives: that this one is among them has been decided. */
   identity: Identity.omit({ hives: true }),
@@ -28,7 +30,7 @@ export const SessionState = z.object({
 export type SessionState = z.infer<typeof SessionState>;
 
 /** How a session begins. */
-export type Hello = Pick<SessionState, "kind" | "identity" | "filters" | "mode" | "encoding"> & {
+export type Hello = Pick<SessionState, "kind" | "dialect" | "identity" | "filters" | "mode" | "encoding"> & {
   /** Where the client stopped before; null: it starts anew. */
   position: Position | null;
 };

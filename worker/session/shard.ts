@@ -9,9 +9,11 @@ import { LIMITS } from "../../shared/limits.ts";
 import { fullBucket, take } from "../../shared/pressure/token-bucket.ts";
 import type { Filters, Mode } from "../../shared/protocol/client.ts";
 import { type GatewayFrame, SUBPROTOCOL } from "../../shared/protocol/gateway.ts";
+import { ScopedSidecar } from "../scoped-sidecar.ts";
 import type { SidecarClient } from "../sidecar-client.ts";
 import { Audience } from "./audience.ts";
 import { Delivery, lastHeardMs } from "./delivery.ts";
+import { DIALECTS } from "./dialect.ts";
 import { dispatch, errorFrame, type SessionActions } from "./dispatch.ts";
 import { FeedLink, type FeedSocket } from "./feed-link.ts";
 import {
@@ -57,7 +59,7 @@ export class Shard {
     const { clock, uuid, deflate, sidecar, log } = ports;
     this.#ports = ports;
     this.#delivery = new Delivery({
-      ...{ clock, uuid },
+      ...{ clock, uuid, deflate },
       end: (session, code) => this.#end(session, code),
       gone: (session) => this.disconnect(session.socket),
     });
@@ -111,7 +113,10 @@ export class Shard {
     session.heardMs = this.#ports.clock.now();
     if (this.#hasExpired(session) || !this.#isAllowed(session)) return;
     session.waiting++;
-    const answer = await dispatch(data, this.#actionsOf(session), (error) => this.#ports.log("frame", error));
+    const dialect = DIALECTS[session.state.dialect];
+    if (!dialect.acknowledges) session.pace.heard(session.heardMs);
+    const log = (error: HivegateError) => this.#ports.log("frame", error);
+    const answer = await dispatch(data, dialect, this.#actionsOf(session), log);
     session.waiting--;
     if (answer && this.#isHere(session)) this.#send(session, answer);
   }
@@ -197,9 +202,10 @@ export class Shard {
 
   #actionsOf(session: Session): SessionActions {
     const { hive, sidecar, clock, uuid } = this.#ports;
+    const { identity } = session.state;
     return {
-      ...{ hive, sidecar, uuid },
-      identity: session.state.identity,
+      ...{ hive, uuid, identity },
+      sidecar: new ScopedSidecar(sidecar, identity.scope),
       now: () => clock.now(),
       follow: (taskId, after) => {
         // The client may have left while its request was under way.
@@ -211,6 +217,7 @@ export class Shard {
       acknowledged: (probe) => session.pace.acknowledged(probe, clock.now()),
       refresh: (token) => this.#refresh(session, token),
       session: () => ({
+        client_id: session.state.clientId,
         mode: session.state.mode,
         effective_mode: effectiveMode(session),
         filters: session.state.filters,
@@ -285,6 +292,6 @@ export class Shard {
   }
 
   #send(session: Session, frame: GatewayFrame): void {
-    this.#delivery.sendText(session, JSON.stringify(frame));
+    this.#delivery.sendFrame(session, frame);
   }
 }

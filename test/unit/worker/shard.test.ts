@@ -39,6 +39,7 @@ type ConnectOptions = {
   filters?: Partial<Filters>;
   mode?: Mode;
   encoding?: Encoding;
+  dialect?: SessionState["dialect"];
   position?: Position;
 };
 
@@ -96,6 +97,7 @@ function setUp() {
     const { expiresMs = Number.MAX_SAFE_INTEGER, permissions = [...ALL_PERMISSIONS], ...given } = options;
     shard.connect(socket, {
       kind,
+      dialect: given.dialect ?? "hivegate",
       identity: { subject: given.subject ?? "s", permissions, scope: given.scope ?? {}, expiresMs },
       filters: { ...NO_FILTERS, ...given.filters },
       mode: given.mode ?? "normal",
@@ -374,6 +376,36 @@ describe("a shard and its clients", () => {
     clock.advance(200);
     expect(JSON.stringify(frames)).not.toContain("theirs");
     expect(ofType("snapshot").map(({ payload }) => payload.agents.length)).toEqual([1, 1]);
+  });
+
+  it("S9 speaks to a VisionFlow client as it expects, beside its own clients, out of the same picture", async () => {
+    const { shard, connect, connectFeed, say, clock } = setUp();
+    const ours = connect("stream");
+    const theirs = connect("stream", { dialect: "visionflow" });
+    const messages: { type: string }[] = theirs.frames;
+    const hive = connectFeed(LIVE, SNAPSHOT);
+    say(hive, aChange(1, { agents: [{ agent_id: "agent-1", status: "done" }] }));
+    clock.advance(100);
+    expect(messages.map(({ type }) => type)).toEqual(["multi_agent_update", "multi_agent_update"]);
+    expect(messages[1]).toMatchObject({
+      agents: [{ agent_id: "agent-1", status: "done", name: "worker 1" }],
+      differential_updates: [{ agent_id: "agent-1", field_updates: { status: "done" } }],
+    });
+    expect(ours.types()).toEqual(["welcome", "snapshot", "agent_update"]);
+    const configure = { action: "configure", data: { performance_mode: "low_frequency" } };
+    await shard.receive(theirs.socket, JSON.stringify(configure));
+    expect(messages.at(-1)).toMatchObject({ type: "config_updated", performance_mode: "low_frequency" });
+    await shard.receive(theirs.socket, JSON.stringify({ action: "dance" }));
+    expect(messages.at(-1)).toMatchObject({ type: "error", message: "Unknown message format" });
+  });
+
+  it("S8 hides tasks of other swarms from a token with a scope", async () => {
+    const { shard, connect, answer } = setUp();
+    const { socket, frames } = connect("relay", { scope: { swarm_ids: ["s1"] } });
+    answer.resolve(Response.json({ task: aTask({ swarmId: "s2" }) }));
+    const { taskId } = aTask();
+    await shard.receive(socket, JSON.stringify({ type: "follow_task", taskId }));
+    expect(frames.at(-1)).toMatchObject({ type: "error", code: "unknown_task" });
   });
 
   it("S8 goes on with a fresh token of the same subject, and with no other", async () => {

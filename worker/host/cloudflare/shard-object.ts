@@ -16,6 +16,7 @@ export const HELLO_HEADER = "hivegate-hello";
 const ShardHello = SessionState.pick({
   hive: true,
   kind: true,
+  dialect: true,
   identity: true,
   filters: true,
   mode: true,

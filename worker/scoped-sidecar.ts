@@ -1,0 +1,59 @@
+/** The sidecar as one client may see it: what is not in its token's scope does not exist. */
+import type { Scope } from "../shared/auth/permission.ts";
+import { HivegateError } from "../shared/errors.ts";
+import type { CreateTask, CreateTaskResult, SwarmList, SwarmStatus } from "../shared/protocol/sidecar.ts";
+import type { Task } from "../shared/swarm/task.ts";
+import { isWholeHive, seesSwarm, seesTask } from "../shared/swarm/view.ts";
+import type { SidecarClient, TaskAction } from "./sidecar-client.ts";
+
+export class ScopedSidecar {
+  readonly #sidecar: SidecarClient;
+  readonly #scope: Scope;
+
+  constructor(sidecar: SidecarClient, scope: Scope) {
+    this.#sidecar = sidecar;
+    this.#scope = scope;
+  }
+
+  createTask(task: CreateTask): Promise<CreateTaskResult> {
+    return this.#sidecar.createTask(task);
+  }
+
+  async tasks(): Promise<Task[]> {
+    const tasks = await this.#sidecar.tasks();
+    return tasks.filter((task) => seesTask(this.#scope, task));
+  }
+
+  /** @throws HivegateError `unknown_task` */
+  async task(taskId: string): Promise<Task> {
+    const task = await this.#sidecar.task(taskId);
+    if (!seesTask(this.#scope, task)) throw new HivegateError("unknown_task");
+    return task;
+  }
+
+  async control(taskId: string, action: TaskAction): Promise<Task> {
+    if (!isWholeHive(this.#scope)) await this.task(taskId);
+    return this.#sidecar.control(taskId, action);
+  }
+
+  async eventStream(taskId: string, after: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    if (!isWholeHive(this.#scope)) await this.task(taskId);
+    return this.#sidecar.eventStream(taskId, after, signal);
+  }
+
+  async swarms(): Promise<SwarmList> {
+    return this.#within(await this.#sidecar.swarms());
+  }
+
+  async status(swarmId?: string): Promise<SwarmStatus> {
+    const { tasks, ...rest } = await this.#sidecar.status(swarmId);
+    return { ...this.#within(rest), tasks: tasks.filter((task) => seesTask(this.#scope, task)) };
+  }
+
+  /** What a server says in its own words speaks of the whole hive: a part of it cannot be cut out. */
+  #within(list: SwarmList): SwarmList {
+    if (isWholeHive(this.#scope)) return list;
+    const swarms = list.swarms.filter(({ swarmId }) => seesSwarm(this.#scope, swarmId));
+    return { ...list, swarms, telemetry: { status: "telemetry_unavailable" } };
+  }
+}
