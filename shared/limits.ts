@@ -67,6 +67,9 @@ export const LIMITS = {
   shardsPerHive: 64,
   /** Client sockets of one shard; above it the next shard is asked. */
   sessionsPerShard: 1_000,
+  /** Requests of one session that make the swarm's host look, at once and each second after; above it `rate_limited`. */
+  lookUpBurst: 5,
+  lookUpsPerSecond: 1,
   /** Frames a client may send at once, and each second after that; above it `rate_limited`. */
   clientFrameBurst: 60,
   clientFramesPerSecond: 30,

@@ -1,9 +1,27 @@
 /** The sidecar as one client may see it: what is not in its token's scope does not exist. */
 import type { Scope } from "../shared/auth/permission.ts";
 import { HivegateError } from "../shared/errors.ts";
-import type { CreateTask, CreateTaskResult, SwarmList, SwarmStatus } from "../shared/protocol/sidecar.ts";
+import type {
+  AgentsAnswer,
+  CreateTask,
+  CreateTaskResult,
+  DiscoveryAnswer,
+  LatestAnswer,
+  McpTelemetry,
+  SwarmList,
+  SwarmStatus,
+} from "../shared/protocol/sidecar.ts";
 import type { Task } from "../shared/swarm/task.ts";
-import { isWholeHive, seesSwarm, seesTask } from "../shared/swarm/view.ts";
+import {
+  EVERYTHING,
+  isWholeHive,
+  sees,
+  seesServer,
+  seesSwarm,
+  seesTask,
+  seesTopology,
+  type View,
+} from "../shared/swarm/view.ts";
 import type { SidecarClient, TaskAction } from "./sidecar-client.ts";
 
 export class ScopedSidecar {
@@ -48,6 +66,37 @@ export class ScopedSidecar {
   async status(swarmId?: string): Promise<SwarmStatus> {
     const { tasks, ...rest } = await this.#sidecar.status(swarmId);
     return { ...this.#within(rest), tasks: tasks.filter((task) => seesTask(this.#scope, task)) };
+  }
+
+  async agents(): Promise<AgentsAnswer> {
+    const { docker, mcp_telemetry } = await this.#sidecar.agents();
+    const seen =
+      "swarms" in docker
+        ? { ...docker, swarms: docker.swarms.filter(({ swarmId }) => seesSwarm(this.#scope, swarmId)) }
+        : docker;
+    return { docker: seen, mcp_telemetry: this.#cut(mcp_telemetry) };
+  }
+
+  async discovery(): Promise<DiscoveryAnswer> {
+    const { docker, mcp } = await this.#sidecar.discovery();
+    return { docker, mcp: { servers: mcp.servers.filter((server) => seesServer(this.#scope, server)) } };
+  }
+
+  async latest(): Promise<LatestAnswer> {
+    const { mcp_telemetry, container } = await this.#sidecar.latest();
+    return { mcp_telemetry: this.#cut(mcp_telemetry), container };
+  }
+
+  #cut({ mcp_status, telemetry }: McpTelemetry): McpTelemetry {
+    if (!telemetry) return { mcp_status, telemetry };
+    const view: View = { ...EVERYTHING, scope: this.#scope };
+    return {
+      mcp_status,
+      telemetry: {
+        agents: telemetry.agents.filter((agent) => sees(view, agent)),
+        swarms: telemetry.swarms.filter((swarm) => seesTopology(view, swarm)),
+      },
+    };
   }
 
   /** What a server says in its own words speaks of the whole hive: a part of it cannot be cut out. */

@@ -5,9 +5,12 @@ import type { Clock } from "../shared/clock.ts";
 import { ERROR_CODES, HivegateError } from "../shared/errors.ts";
 import { LIMITS } from "../shared/limits.ts";
 import {
+  AgentsAnswer,
   type CreateTask,
   CreateTaskResult,
+  DiscoveryAnswer,
   HybridHealth,
+  LatestAnswer,
   type Position,
   SwarmList,
   SwarmStatus,
@@ -69,6 +72,18 @@ export class SidecarClient {
   status(swarmId?: string): Promise<SwarmStatus> {
     const query = swarmId === undefined ? "" : `?swarmId=${encodeURIComponent(swarmId)}`;
     return this.#json("GET", `/v1/status${query}`, SwarmStatus);
+  }
+
+  agents(): Promise<AgentsAnswer> {
+    return this.#json("GET", "/v1/agents", AgentsAnswer);
+  }
+
+  discovery(): Promise<DiscoveryAnswer> {
+    return this.#json("GET", "/v1/discovery", DiscoveryAnswer, { timeoutMs: LIMITS.healthTimeoutMs });
+  }
+
+  latest(): Promise<LatestAnswer> {
+    return this.#json("GET", "/v1/latest", LatestAnswer, { timeoutMs: LIMITS.healthTimeoutMs });
   }
 
   health(): Promise<HybridHealth> {

@@ -17,6 +17,10 @@ const ANSWERS = {
   update_filters: "session",
   performance_mode: "session",
   get_session: "session",
+  request_agents: "multi_agent_update",
+  request_discovery: "discovery",
+  request_topology: "topology_update",
+  request_performance: "performance_analysis",
   refresh_token: "token_refreshed",
 } as const satisfies { [Type in ClientFrame["type"]]?: GatewayFrame["type"] };
 

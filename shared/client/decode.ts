@@ -26,6 +26,10 @@ const FRAME_TYPES: Record<GatewayFrame["type"], true> = {
   probe: true,
   token_refreshed: true,
   mode_changed: true,
+  multi_agent_update: true,
+  discovery: true,
+  topology_update: true,
+  performance_analysis: true,
 };
 
 const EVENT_KINDS: Record<TaskEvent["kind"], true> = { output: true, state: true, gap: true };

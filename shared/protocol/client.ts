@@ -91,6 +91,10 @@ export const ClientFrame = z.discriminatedUnion("type", [
   /** Answers a `probe`: everything before it has been read. */
   z.object({ type: z.literal("ack"), probe: z.string().max(100) }),
   z.object({ type: z.literal("get_session"), requestId }),
+  z.object({ type: z.literal("request_agents"), requestId }),
+  z.object({ type: z.literal("request_discovery"), requestId }),
+  z.object({ type: z.literal("request_topology"), requestId, swarm_id: SwarmId.optional() }),
+  z.object({ type: z.literal("request_performance"), requestId }),
   /** A fresh token of the same subject: the session goes on until that one expires. */
   z.object({ type: z.literal("refresh_token"), requestId, token: z.string().max(8_192) }),
   z.object({ type: z.literal("heartbeat"), requestId }),

@@ -1,17 +1,30 @@
 /** What the gateway sends to clients. See `client.ts` for the naming. */
 import { z } from "zod";
 import { ERROR_CODES } from "../errors.ts";
-import { AgentPatch, SeenAgent } from "../swarm/agent.ts";
+import { Agent, AgentPatch, SeenAgent } from "../swarm/agent.ts";
 import { Task, TaskEvent, TaskMethod } from "../swarm/task.ts";
 import { Encoding, Filters, Mode } from "./client.ts";
 import { HiveId, TaskId, Timestamp } from "./ids.ts";
-import { Circuit, ContainerFigures, ServerState, Swarm, SwarmTopology, Telemetry } from "./sidecar.ts";
+import {
+  Circuit,
+  ContainerFigures,
+  DiscoveryAnswer,
+  McpStatus,
+  McpTelemetry,
+  ServerState,
+  Swarm,
+  SwarmTopology,
+  Telemetry,
+} from "./sidecar.ts";
 
 /** Offered as the first `Sec-WebSocket-Protocol` by clients that send their token as the second. */
 export const SUBPROTOCOL = "hivegate.v1";
 
 const requestId = z.string().optional();
 const position = { epoch: z.string().nullable(), offset: z.number().int() };
+
+/** Where the swarms live that the swarm's own commands tell of. */
+const SwarmSource = z.enum(["docker", "process"]);
 
 /** How a session's connection is. Unknown is null. */
 export const Quality = z.object({
@@ -43,6 +56,9 @@ export const GatewayFrame = z.discriminatedUnion("type", [
     message: z.string(),
     retryable: z.boolean(),
     timestamp: Timestamp,
+    /** The swarm's commands failed to tell of the agents; what MCP says is there nevertheless. */
+    source: SwarmSource.optional(),
+    mcp_telemetry: McpTelemetry.optional(),
   }),
   z.object({
     type: z.literal("task_created"),
@@ -124,6 +140,40 @@ export const GatewayFrame = z.discriminatedUnion("type", [
     effective_mode: Mode,
     filters: Filters,
     quality: Quality,
+    timestamp: Timestamp,
+  }),
+  /** Answers `request_agents`. */
+  z.object({
+    type: z.literal("multi_agent_update"),
+    requestId,
+    source: SwarmSource,
+    swarms: z.array(Swarm),
+    timestamp: Timestamp,
+    mcp_telemetry: McpTelemetry,
+  }),
+  /** Answers `request_discovery`. */
+  z.object({
+    type: z.literal("discovery"),
+    requestId,
+    client_id: z.uuid(),
+    ...DiscoveryAnswer.shape,
+    timestamp: Timestamp,
+  }),
+  /** Answers `request_topology`. */
+  z.object({
+    type: z.literal("topology_update"),
+    requestId,
+    mcp_status: McpStatus,
+    swarms: z.array(SwarmTopology),
+    timestamp: Timestamp,
+  }),
+  /** Answers `request_performance`. */
+  z.object({
+    type: z.literal("performance_analysis"),
+    requestId,
+    mcp_status: McpStatus,
+    agents: z.array(Agent.pick({ agent_id: true, swarm_id: true, server: true, performance: true })),
+    container: ContainerFigures.nullable(),
     timestamp: Timestamp,
   }),
   /** The client is slowed down, or sped up again. */

@@ -11,12 +11,16 @@
  * GET  /v1/swarms                                       → SwarmList
  * GET  /v1/status?swarmId=                              → SwarmStatus
  * GET  /v1/health                                       → HybridHealth
+ * GET  /v1/agents                                       → AgentsAnswer, within DOCKER_COMMAND_TIMEOUT_MS
+ * GET  /v1/discovery                                    → DiscoveryAnswer, within half a second
+ * GET  /v1/latest                                       → LatestAnswer, within 200 ms
  * GET  /v1/telemetry?reader=&intervalMs=&epoch=&offset= → application/x-ndjson of TelemetryLine
  * POST /v1/telemetry/{reader}         Demand            → { ok: true }
  * GET  /healthz                       (not signed)      → { ok: true }
  * ```
  */
 import { z } from "zod";
+import { ERROR_CODES } from "../errors.ts";
 import { Agent, AgentPatch } from "../swarm/agent.ts";
 import { Priority, Task, TaskMethod, TaskText } from "../swarm/task.ts";
 import { TaskId, Timestamp } from "./ids.ts";
@@ -214,6 +218,55 @@ export const TelemetryLine = z.discriminatedUnion("type", [
   z.object({ type: z.literal("alive"), timestamp: Timestamp }),
 ]);
 export type TelemetryLine = z.infer<typeof TelemetryLine>;
+
+/** How asking the MCP servers came out. `timeout`: no answer in time, for whatever reason. */
+export const McpStatus = z.enum(["available", "timeout", "circuit_breaker_open", "disabled"]);
+export type McpStatus = z.infer<typeof McpStatus>;
+
+/** What the MCP servers say now, all pools merged (H5); null when none answered. */
+export const McpTelemetry = z.object({
+  mcp_status: McpStatus,
+  telemetry: z.object({ agents: z.array(Agent), swarms: z.array(SwarmTopology) }).nullable(),
+});
+export type McpTelemetry = z.infer<typeof McpTelemetry>;
+
+/** The swarms as the swarm's own commands tell of them, or why they do not, beside what MCP says. */
+export const AgentsAnswer = z.object({
+  docker: z.union([
+    z.object({ swarms: z.array(Swarm), method: TaskMethod }),
+    z.object({ error: z.object({ code: z.enum(ERROR_CODES), message: z.string() }) }),
+  ]),
+  mcp_telemetry: McpTelemetry,
+});
+export type AgentsAnswer = z.infer<typeof AgentsAnswer>;
+
+/** An MCP server as a ping found it. `capabilities` are those that it told when it was connected to. */
+export const PingedServer = z.object({
+  server: z.string(),
+  pool: z.string(),
+  server_source: z.string(),
+  status: z.enum(["available", "unavailable", "circuit_breaker_open"]),
+  latency_ms: z.number().nullable(),
+  capabilities: z.record(z.string(), z.unknown()).nullable(),
+});
+export type PingedServer = z.infer<typeof PingedServer>;
+
+/** What there is and whether it is well (H6). */
+export const DiscoveryAnswer = z.object({
+  docker: z.object({
+    docker_health: z.enum(["healthy", "critical"]),
+    container_status: z.record(z.string(), z.unknown()),
+  }),
+  mcp: z.object({ servers: z.array(PingedServer) }),
+});
+export type DiscoveryAnswer = z.infer<typeof DiscoveryAnswer>;
+
+/** What MCP and the container say now. */
+export const LatestAnswer = z.object({
+  mcp_telemetry: McpTelemetry,
+  container: ContainerFigures.nullable(),
+});
+export type LatestAnswer = z.infer<typeof LatestAnswer>;
 
 const component = { error: z.string().optional(), timestamp: Timestamp };
 

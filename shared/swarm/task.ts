@@ -30,6 +30,7 @@ export type TaskState = z.infer<typeof TaskState>;
 export const hasEnded = (state: TaskState): boolean => state !== "starting" && state !== "running";
 
 export const TaskMethod = z.enum(["docker-exec", "process", "mcp-fallback"]);
+export type TaskMethod = z.infer<typeof TaskMethod>;
 
 /** The text of a task. NUL cannot be part of a process argument, so it is refused here, at the door. */
 export const TaskText = z

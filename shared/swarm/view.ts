@@ -33,6 +33,9 @@ export const seesTask = (scope: Scope, task: Pick<Task, "swarmId">): boolean =>
 export const isWholeHive = (scope: Scope): boolean =>
   scope.server_types === undefined && scope.agent_types === undefined && scope.swarm_ids === undefined;
 
+export const seesServer = (scope: Scope, { server_source }: Pick<Agent, "server_source">): boolean =>
+  holds(scope.server_types, server_source);
+
 export const seesSwarm = (scope: Scope, swarmId: string): boolean => holds(scope.swarm_ids, swarmId);
 
 /** Equal views have equal keys, whatever the order of their lists. */
@@ -125,7 +128,7 @@ function partsSeen(
   const { scope, filters } = view;
   return {
     ...(changed.servers && {
-      servers: servers.filter(({ server_source }) => holds(scope.server_types, server_source)),
+      servers: servers.filter((server) => seesServer(scope, server)),
     }),
     ...(changed.swarms &&
       filters.include_topology && { swarms: swarms.filter((swarm) => seesTopology(view, swarm)) }),
@@ -133,7 +136,7 @@ function partsSeen(
   };
 }
 
-const seesTopology = ({ scope, filters }: View, { server_source, swarm_id }: SwarmTopology): boolean =>
+export const seesTopology = ({ scope, filters }: View, { server_source, swarm_id }: SwarmTopology): boolean =>
   [scope, filters].every(
     ({ server_types, swarm_ids }) => holds(server_types, server_source) && holds(swarm_ids, swarm_id),
   );

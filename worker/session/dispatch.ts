@@ -8,6 +8,8 @@ import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
 import { createTask } from "../create-task.ts";
 import type { ScopedSidecar } from "../scoped-sidecar.ts";
 import type { Dialect } from "./dialect.ts";
+import { errorFrame } from "./error-frame.ts";
+import { REQUESTS } from "./requests.ts";
 import type { Resume, SessionState } from "./session.ts";
 
 /** What the frames of one session can act on. */
@@ -24,6 +26,8 @@ export type SessionActions = {
   /** Sends a snapshot, or what was missed since a position if that is remembered. */
   catchUp(resume: Resume | null): void;
   acknowledged(probe: string): void;
+  /** Counts a look at the swarm's host. @throws HivegateError `rate_limited` */
+  lookUp(): void;
   /** The client shows a fresh token. @throws HivegateError as `authenticate` */
   refresh(token: string): Promise<SessionState["identity"]>;
   session(): Pick<
@@ -33,7 +37,7 @@ export type SessionActions = {
 };
 
 /** The frames that answer one: they carry its `requestId`. */
-type Answer = Exclude<
+export type Answer = Exclude<
   GatewayFrame,
   {
     type:
@@ -48,7 +52,7 @@ type Answer = Exclude<
   }
 >;
 
-type Handler<Type> = {
+export type Handler<Type> = {
   permission: Permission | null;
   run(frame: ClientFrame & { type: Type }, actions: SessionActions): Promise<Answer | null> | Answer | null;
 };
@@ -143,6 +147,8 @@ const HANDLERS: { [Type in ClientFrame["type"]]: Handler<Type> } = {
       return { type: "session", ...session(), timestamp: now() };
     },
   },
+  ...REQUESTS,
+
   get_session: {
     permission: null,
     run: (_, { session, now }) => ({ type: "session", ...session(), timestamp: now() }),
@@ -196,12 +202,6 @@ export async function dispatch(
     return { ...errorFrame(error, actions.now()), ...requestId };
   }
 }
-
-export const errorFrame = (error: HivegateError, nowMs: number): Answer => ({
-  type: "error",
-  ...error.toBody(),
-  timestamp: nowMs,
-});
 
 function readJson(data: string | ArrayBuffer): unknown {
   if (typeof data !== "string") throw new HivegateError("unknown_message");

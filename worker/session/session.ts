@@ -66,6 +66,8 @@ export type Session = {
   state: SessionState;
   place: Place;
   bucket: TokenBucket;
+  /** For requests that make the swarm's host look. */
+  lookUps: TokenBucket;
   heardMs: number;
   /** Frames refused in a row for coming too fast. */
   refused: number;

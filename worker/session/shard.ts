@@ -14,7 +14,8 @@ import type { SidecarClient } from "../sidecar-client.ts";
 import { Audience } from "./audience.ts";
 import { Delivery, lastHeardMs } from "./delivery.ts";
 import { DIALECTS } from "./dialect.ts";
-import { dispatch, errorFrame, type SessionActions } from "./dispatch.ts";
+import { dispatch, type SessionActions } from "./dispatch.ts";
+import { errorFrame } from "./error-frame.ts";
 import { FeedLink, type FeedSocket } from "./feed-link.ts";
 import {
   type ClientSocket,
@@ -41,6 +42,8 @@ export type ShardPorts = {
   wakeAt(atMs: number): void;
   log(message: string, error: unknown): void;
 };
+
+const LOOK_UP_RATE = { burst: LIMITS.lookUpBurst, perSecond: LIMITS.lookUpsPerSecond };
 
 export type Refusal = "full" | "subject";
 
@@ -180,6 +183,7 @@ export class Shard {
       ...{ socket, state, place, heardMs: nowMs, refused: 0, waiting: 0 },
       pace: this.#delivery.newPace(),
       bucket: fullBucket(FRAME_RATE, nowMs),
+      lookUps: fullBucket(LOOK_UP_RATE, nowMs),
     };
     this.#sessions.set(socket, session);
     return session;
@@ -214,6 +218,7 @@ export class Shard {
       unfollow: (taskId) => this.#tasks.unfollow(session, taskId),
       watch: (change) => this.#watch(session, change),
       catchUp: (resume) => this.#catchUp(session, resume),
+      lookUp: () => this.#lookUp(session),
       acknowledged: (probe) => session.pace.acknowledged(probe, clock.now()),
       refresh: (token) => this.#refresh(session, token),
       session: () => ({
@@ -284,6 +289,13 @@ export class Shard {
       this.#send(session, errorFrame(error, this.#ports.clock.now()));
     }
     return false;
+  }
+
+  #lookUp(session: Session): void {
+    const taken = take(session.lookUps, LOOK_UP_RATE, this.#ports.clock.now());
+    session.lookUps = taken.bucket;
+    if (!taken.allowed)
+      throw new HivegateError("rate_limited", `Too many requests. Wait ${taken.waitMs} ms, then go on.`);
   }
 
   #end(session: Session, code: ErrorCode): void {

@@ -14,7 +14,7 @@ type Writer<Type> = (frame: Frame<Type>, whole: WholeAgent) => readonly unknown[
 
 const Message = z.object({ action: z.string(), data: z.unknown().optional() });
 /** An empty list means all, where ours would mean none. */
-const names = z.array(z.string()).transform((list) => (list.length > 0 ? list : undefined));
+const names = z.unknown().transform((list) => (Array.isArray(list) && list.length === 0 ? undefined : list));
 const Configure = z.object({
   subscription_filters: z
     .object({ server_types: names, agent_types: names, swarm_ids: names })
@@ -39,7 +39,7 @@ export const VISIONFLOW_HELLO = {
 const READERS: Record<string, (data: unknown) => unknown> = {
   configure(data) {
     const parsed = Configure.safeParse(data ?? {});
-    if (!parsed.success) return { type: "configure", filters: data };
+    if (!parsed.success) return { type: "configure", filters: "an object was expected" };
     const { subscription_filters: filters, performance_mode: mode } = parsed.data;
     return {
       type: "configure",
@@ -76,6 +76,17 @@ const WRITERS: { [Type in GatewayFrame["type"]]?: Writer<Type> } = {
   ],
   hive_status: ({ live, stale_since, circuit, timestamp }) => [
     coordinationEvent("hive_status", { live, stale_since, circuit }, timestamp),
+  ],
+  multi_agent_update: (frame) => [
+    {
+      ...frame,
+      agents: (frame.mcp_telemetry.telemetry?.agents ?? []).map(agentOf),
+      ...{ differential_updates: [], removed_agents: [] },
+    },
+  ],
+  topology_update: ({ swarms, timestamp }) => swarms.map((swarm) => topologyUpdate(swarm, timestamp)),
+  performance_analysis: ({ container, agents, mcp_status, timestamp }) => [
+    { ...performanceAnalysis(container, timestamp), mcp_status, agents },
   ],
   snapshot: ({ payload, timestamp }) => [
     agentUpdate(payload.agents, [], [], timestamp),

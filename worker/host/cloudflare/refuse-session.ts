@@ -1,5 +1,5 @@
 import { ERRORS, type HivegateError } from "../../../shared/errors.ts";
-import { errorFrame } from "../../session/dispatch.ts";
+import { errorFrame } from "../../session/error-frame.ts";
 
 /** Opens the socket only to say why it closes: an error frame, then the error's close code. */
 export function refuseSession(_request: Request, error: HivegateError, protocol: string | null): Response {

@@ -1,5 +1,5 @@
 import { ERRORS, type HivegateError } from "../../../shared/errors.ts";
-import { errorFrame } from "../../session/dispatch.ts";
+import { errorFrame } from "../../session/error-frame.ts";
 import { upgrade } from "./upgrade.ts";
 
 /** Opens the socket only to say why it closes: an error frame, then the error's close code. */
