@@ -1,9 +1,10 @@
 /** `npm run bench -- NAME [--quick]`: prints a table, then one last line of JSON. */
 import { parseArgs } from "node:util";
+import { fanout } from "./fanout.ts";
 import { type Bench, report } from "./report.ts";
 import { task } from "./task.ts";
 
-const BENCHES: Record<string, Bench> = { task };
+const BENCHES: Record<string, Bench> = { task, fanout };
 
 const { values, positionals } = parseArgs({
   options: { quick: { type: "boolean", default: false } },

@@ -1,0 +1,159 @@
+/**
+ * P1: what a delivery costs, against the cheapest that the same runtime can do: a loop that sends a text made
+ * beforehand to as many hibernating sockets. Floor and gateway take turns, with the same clients and frames of
+ * the same length.
+ *
+ * A session is given at most 60 frames a second, so 500 of them cannot saturate a gateway that keeps up: both
+ * would deliver 30,000 a second, and the ratio would say nothing. Two figures do:
+ * - P1: processor time of the whole runtime for one delivery, both at 60 Hz, 500 sockets. What the gateway does
+ *   beside sending (it reads the feed twice, makes eight groups' deltas, asks clients how far they read) is in it.
+ *   It does not depend on what else runs on the machine, nor on how fast the clients read.
+ * - P1.saturated: deliveries a second with as many sockets as a shard takes, 1,000, for which 60 Hz is more than
+ *   one thread can do. The clients share the machine with both.
+ */
+
+import { type Bench, goal, median } from "./report.ts";
+import { type Crowd, clientsOf } from "./rig/crowd.ts";
+import { cpuMs } from "./rig/process-cost.ts";
+import { forMs, startRig } from "./rig/rig.ts";
+import { type BenchWorker, startWorker } from "./rig/workerd.ts";
+
+const HZ = 60;
+const SOCKETS = 500;
+const SATURATING_SOCKETS = 1_000;
+const GROUPS = 8;
+/** So that each group's frame is about 1,000 bytes long. */
+const SWARM = { agents: 400, changing: 5 * GROUPS, swarms: GROUPS };
+const SETTLE_MS = 500;
+const GOAL = 0.9;
+
+/** Something that delivers, and how it is made to. */
+type Subject = { group: string; pid: number; run(): Promise<unknown>; pause(): Promise<unknown> };
+type Measured = { perSecond: number; cpuUs: number; bytes: number };
+
+export const fanout: Bench = async ({ quick }) => {
+  const measureMs = quick ? 2_000 : 5_000;
+  const rounds = quick ? 3 : 7;
+  const rig = await startRig(SWARM);
+  const { crowd, sidecar, gateway } = rig;
+  const floorWorker = await startWorker(new URL("./rig/floor-worker.js", import.meta.url));
+  const naiveWorker = await startWorker(new URL("./rig/naive-worker.js", import.meta.url));
+  try {
+    const kinds = Array.from({ length: GROUPS }, (_, index) => ({
+      mode: "high_frequency" as const,
+      filters: { swarm_ids: [`swarm-${index}`], include_performance: true },
+    }));
+    const hivegate: Subject = {
+      group: "hivegate",
+      pid: gateway.pid,
+      run: () => sidecar.run({ hz: HZ, jitter: false, stamped: false }),
+      pause: () => sidecar.pause(),
+    };
+    await crowd.connect(hivegate.group, await clientsOf(gateway, SOCKETS, kinds));
+    await crowd.until(hivegate.group, "snapshot");
+    const { bytes } = await measure(crowd, hivegate, 1_000);
+    const floor = workerSubject("floor", floorWorker, `?bytes=${Math.round(bytes)}`);
+    await crowd.connect(floor.group, socketsOf(floorWorker, SOCKETS));
+
+    const steady = await compare(crowd, floor, hivegate, { rounds, measureMs });
+    await crowd.converged(hivegate.group, await sidecar.agents());
+    const naive = await measureNaive(crowd, naiveWorker, await sidecar.agents(), measureMs);
+
+    const more = SATURATING_SOCKETS - SOCKETS;
+    await crowd.connect(hivegate.group, await clientsOf(gateway, more, kinds));
+    await crowd.connect(floor.group, socketsOf(floorWorker, more));
+    const saturated = await compare(crowd, floor, hivegate, { rounds: quick ? 2 : rounds, measureMs });
+    await crowd.converged(hivegate.group, await sidecar.agents());
+
+    const ratios = steady.map((round) => round.floor.cpuUs / round.hivegate.cpuUs);
+    const saturatedRatios = saturated.map((round) => round.hivegate.perSecond / round.floor.perSecond);
+    return {
+      rounds,
+      goals: {
+        P1: goal(median(ratios), GOAL, "at least"),
+        "P1.saturated": goal(median(saturatedRatios), GOAL, "at least"),
+      },
+      raw: { frameBytes: bytes, steady, saturated, ratios, saturatedRatios, naive },
+    };
+  } finally {
+    await rig.stop();
+    await floorWorker.stop();
+    await naiveWorker.stop();
+  }
+};
+
+type Round = { floor: Measured; hivegate: Measured };
+
+/** One after the other, so that both meet the same machine. */
+async function compare(
+  crowd: Crowd,
+  floor: Subject,
+  hivegate: Subject,
+  { rounds, measureMs }: { rounds: number; measureMs: number },
+): Promise<Round[]> {
+  const measured: Round[] = [];
+  for (let i = 0; i < rounds; i++) {
+    const round = {
+      floor: await measure(crowd, floor, measureMs),
+      hivegate: await measure(crowd, hivegate, measureMs),
+    };
+    console.log(`floor ${shown(round.floor)}   hivegate ${shown(round.hivegate)}`);
+    measured.push(round);
+  }
+  return measured;
+}
+
+async function measure(
+  crowd: Crowd,
+  { group, pid, run, pause }: Subject,
+  forTimeMs: number,
+): Promise<Measured> {
+  await run();
+  await forMs(SETTLE_MS);
+  const before = { ...(await crowd.counts(group)), cpuMs: cpuMs(pid) };
+  await forMs(forTimeMs);
+  const after = { ...(await crowd.counts(group)), cpuMs: cpuMs(pid) };
+  await pause();
+  await quiet(crowd, group);
+  const deliveries = after.updates - before.updates;
+  return {
+    perSecond: (deliveries / (after.atMs - before.atMs)) * 1_000,
+    cpuUs: ((after.cpuMs - before.cpuMs) / deliveries) * 1_000,
+    bytes: (after.bytes - before.bytes) / deliveries,
+  };
+}
+
+/** What was sent before may still be on its way, and would be counted against the other. */
+async function quiet(crowd: Crowd, group: string): Promise<void> {
+  for (let before = -1, now = 0; before !== now; ) {
+    before = now;
+    await forMs(100);
+    now = (await crowd.counts(group)).frames;
+  }
+}
+
+const shown = ({ perSecond, cpuUs, bytes }: Measured): string =>
+  `${Math.round(perSecond)}/s of ${Math.round(bytes)} B, ${cpuUs.toFixed(2)} µs each`;
+
+/** What the replaced systems did, as often as it gets to it. */
+async function measureNaive(crowd: Crowd, worker: BenchWorker, agents: unknown, measureMs: number) {
+  await fetch(worker.url, { method: "POST", body: JSON.stringify(agents) });
+  const members = socketsOf(worker, SOCKETS).map((member, index) => ({
+    ...member,
+    url: `${member.url}?swarm=swarm-${index % GROUPS}`,
+  }));
+  const naive = workerSubject("naive", worker, "?");
+  await crowd.connect(naive.group, members);
+  const measured = await measure(crowd, naive, measureMs);
+  await crowd.drop(naive.group);
+  console.log(`naive ${shown(measured)}`);
+  return measured;
+}
+
+function workerSubject(group: string, { url, pid }: BenchWorker, query: string): Subject {
+  const set = (hz: number) => fetch(`${url}/${query}&hz=${hz}`);
+  return { group, pid, run: () => set(HZ), pause: () => set(0) };
+}
+
+const socketsOf = ({ url }: BenchWorker, count: number) =>
+  Array.from({ length: count }, () => ({ url: url.replace(/^http/, "ws"), token: null, isWitness: false }));
