@@ -4,6 +4,7 @@ import { z } from "zod";
 import { asHivegateError, HivegateError } from "../shared/errors.ts";
 import { CreateTask, Demand, type HybridHealth } from "../shared/protocol/sidecar.ts";
 import { SSE_HEADERS } from "../shared/wire/sse.ts";
+import type { Lookout } from "./health/lookout.ts";
 import {
   type AuthenticateOptions,
   authenticate,
@@ -20,6 +21,7 @@ export type ServerPorts = {
   auth: AuthenticateOptions;
   tasks: Tasks;
   health(): Promise<HybridHealth>;
+  lookout: Pick<Lookout, "agents" | "discovery" | "latest">;
   telemetry: Pick<TelemetryHub, "open" | "demand">;
   log: Logger;
 };
@@ -51,6 +53,9 @@ export function createServer(ports: ServerPorts): { app: Hono<Signed>; refusals:
   app.get("/v1/swarms", async (c) => c.json(await tasks.swarms()));
   app.get("/v1/status", async (c) => c.json(await tasks.status(parseSwarmId(c.req.query("swarmId")))));
   app.get("/v1/health", async (c) => c.json(await ports.health()));
+  app.get("/v1/agents", async (c) => c.json(await ports.lookout.agents()));
+  app.get("/v1/discovery", async (c) => c.json(await ports.lookout.discovery()));
+  app.get("/v1/latest", async (c) => c.json(await ports.lookout.latest()));
   app.get("/v1/telemetry", (c) => {
     const request = parseTelemetryRequest(c.req.query());
     return c.body(ports.telemetry.open(request), 200, NDJSON_HEADERS);

@@ -8,6 +8,7 @@ import { platformClock } from "../shared/clock.ts";
 import type { Telemetry } from "../shared/protocol/sidecar.ts";
 import type { Config } from "./config.ts";
 import { HybridHealthCheck } from "./health/hybrid.ts";
+import { Lookout } from "./health/lookout.ts";
 import type { RefusalCounts } from "./http/authenticate.ts";
 import { macKeys } from "./http/keys.ts";
 import { createLogger, type Logger } from "./log.ts";
@@ -21,7 +22,7 @@ import { createProcessExecutor } from "./swarm/process/executor.ts";
 import { profileOf } from "./swarm/profiles/index.ts";
 import { Tasks, type TelemetrySource } from "./swarm/tasks.ts";
 import { withinMs } from "./swarm/tasks-deadline.ts";
-import { collectorsOf } from "./telemetry/collectors.ts";
+import { sourcesOf } from "./telemetry/collectors.ts";
 import { TelemetryHub } from "./telemetry/hub.ts";
 import { taskStatus } from "./telemetry/profiles.ts";
 
@@ -63,8 +64,9 @@ export async function startSidecar(
     random: Math.random,
     ...{ log, now },
   });
+  const sources = sourcesOf(servers.pools(), { timeoutMs: MCP_CALL_TIMEOUT_MS, log, clock: platformClock });
   const hub = new TelemetryHub({
-    sources: collectorsOf(servers.pools(), { timeoutMs: MCP_CALL_TIMEOUT_MS, log, clock: platformClock }),
+    sources: sources.map(({ collector }) => collector),
     watchContainer: () => () => {},
     tasks: ledger.list(),
     epoch: randomUUID(),
@@ -87,11 +89,24 @@ export async function startSidecar(
     healthUrl: config.healthUrl,
     ...{ log, now },
   });
+  const lookout = new Lookout({
+    pools: sources.map(({ pool }) => pool),
+    servers: sources.flatMap(({ pool }) =>
+      servers
+        .all()
+        .filter((server) => server.pool === pool.name)
+        .map((server) => ({ ...server, source: pool.source })),
+    ),
+    swarms: () => tasks.swarmsByCommand(),
+    executorHealth: () => executor.health(),
+    container: () => hub.container,
+  });
   const { app, refusals } = createServer({
     auth: { keys: macKeys(config.keys), hive: config.hive, now },
     tasks,
     health: health.check,
     telemetry: hub,
+    lookout,
     log,
   });
   const server = createHttpServer(app.fetch);

@@ -68,6 +68,11 @@ export class McpConnection {
     return this.#opening ? "connecting" : "idle";
   }
 
+  /** As the server told them when it was connected to last; null before that. */
+  get capabilities(): Record<string, unknown> | null {
+    return this.#link?.capabilities ?? null;
+  }
+
   get isOpen(): boolean {
     return this.#link?.isOpen ?? false;
   }

@@ -1,9 +1,13 @@
+import { z } from "zod";
 import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { TCP_PROTOCOL_VERSION } from "../../shared/protocol/mcp.ts";
 import type { Logger } from "../log.ts";
 import { JsonRpcSession, type Notification, type Params } from "./json-rpc-session.ts";
 import { type LineSocket, openLineSocket } from "./line-socket.ts";
+
+/** As much of the answer to `initialize` as is of use. */
+const Welcome = z.object({ capabilities: z.record(z.string(), z.unknown()).optional() });
 
 export type LinkOptions = {
   /** The server's name, for the log. */
@@ -59,6 +63,8 @@ export class McpLink {
     return link;
   }
 
+  #capabilities: Record<string, unknown> | null = null;
+
   private constructor(options: LinkOptions) {
     this.#options = options;
     this.#session = new JsonRpcSession(options.newId);
@@ -66,6 +72,11 @@ export class McpLink {
 
   get isOpen(): boolean {
     return this.#socket?.isOpen ?? false;
+  }
+
+  /** What the server said of itself when it was connected to; null when it said nothing of the kind. */
+  get capabilities(): Record<string, unknown> | null {
+    return this.#capabilities;
   }
 
   get counters(): { unknownIds: number; strangeLines: number } {
@@ -109,7 +120,8 @@ export class McpLink {
       capabilities: {},
       clientInfo: { name: "hivegate", version: "0.1.0" },
     };
-    await this.request("initialize", client, connectTimeoutMs);
+    const welcome = await this.request("initialize", client, connectTimeoutMs);
+    this.#capabilities = Welcome.safeParse(welcome).data?.capabilities ?? null;
     this.#socket?.send(this.#session.notify("notifications/initialized"));
   }
 

@@ -124,8 +124,13 @@ export class Tasks {
 
   /** @throws HivegateError `not_supported`, or why the swarm's CLI gave no answer */
   async swarms(): Promise<SwarmList> {
-    const [swarms, telemetry] = await Promise.all([this.#cli.swarms(), this.#swarmTelemetry()]);
-    return { swarms, method: this.#options.executor.method, telemetry };
+    const [list, telemetry] = await Promise.all([this.swarmsByCommand(), this.#swarmTelemetry()]);
+    return { ...list, telemetry };
+  }
+
+  /** What the swarm's own commands say alone. @throws HivegateError as `swarms` */
+  async swarmsByCommand(): Promise<Omit<SwarmList, "telemetry">> {
+    return { swarms: await this.#cli.swarms(), method: this.#options.executor.method };
   }
 
   /** One swarm and its tasks, or all. @throws HivegateError as `swarms` */

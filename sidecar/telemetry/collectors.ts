@@ -6,34 +6,34 @@ import { Member } from "./member.ts";
 import { Pool } from "./pool.ts";
 import { telemetryProfileOf } from "./profiles.ts";
 
-/**
- * One collector for each pool of servers, as `McpServers.pools` gives them. `timeoutMs` is for each of a
- * poll's calls.
- */
-export const collectorsOf = (
+type Servers = readonly [McpServer, ...McpServer[]];
+
+/** A pool of servers, what brings its news, and how to ask it at once. */
+export type Source = { pool: Pool; collector: Collector };
+
+/** One source for each pool of servers, as `McpServers.pools` gives them. `timeoutMs` is for each call. */
+export const sourcesOf = (
   pools: readonly (readonly McpServer[])[],
   options: { timeoutMs: number; log: Logger; clock: Clock },
-): Collector[] =>
-  pools.flatMap(([first, ...others]) => (first ? [collectorOf([first, ...others], options)] : []));
+): Source[] => pools.flatMap(([first, ...others]) => (first ? [sourceOf([first, ...others], options)] : []));
 
-function collectorOf(
-  servers: readonly [McpServer, ...McpServer[]],
+function sourceOf(
+  servers: Servers,
   { clock, ...options }: { timeoutMs: number; log: Logger; clock: Clock },
-): Collector {
+): Source {
   const profile = telemetryProfileOf(servers[0]);
   const members = servers.map(
     (server) => new Member({ server, profile: telemetryProfileOf(server), now: clock.now, ...options }),
   );
-  return new Collector({
-    pool: new Pool(servers[0].pool, profile.serverSource, members),
-    listen: (wake) => {
-      const stops = servers.flatMap(({ connection }) => [
-        connection.onNotification(wake),
-        connection.onTrouble(wake),
-      ]);
-      return () => stops.forEach((stop) => void stop());
-    },
-    notifies: profile.notifies,
-    clock,
-  });
+  const pool = new Pool(servers[0].pool, profile.serverSource, members);
+  const listen = (wake: () => void) => listenTo(servers, wake);
+  return { pool, collector: new Collector({ pool, listen, notifies: profile.notifies, clock }) };
+}
+
+function listenTo(servers: Servers, wake: () => void): () => void {
+  const stops = servers.flatMap(({ connection }) => [
+    connection.onNotification(wake),
+    connection.onTrouble(wake),
+  ]);
+  return () => stops.forEach((stop) => void stop());
 }

@@ -61,6 +61,11 @@ export class TelemetryHub {
     this.#picture = new TelemetryPicture({ epoch, servers, tasks, nowMs: options.now() });
   }
 
+  /** What the container used when it was measured last; null while nobody watches. */
+  get container(): ContainerFigures | null {
+    return this.#picture.container;
+  }
+
   get readers(): number {
     return this.#readers.size;
   }
@@ -156,6 +161,7 @@ export class TelemetryHub {
     }
     this.#stopContainer?.();
     this.#stopContainer = null;
+    this.#say(this.#picture.applyContainer(null, this.#options.now()));
     // Whoever comes next begins with what is known now, and has to see how old it is.
     const servers = this.#options.sources.flatMap((source) => source.servers());
     this.#say(this.#picture.applyServers(servers, this.#options.now()));

@@ -53,6 +53,10 @@ export class TelemetryPicture {
     });
   }
 
+  get container(): ContainerFigures | null {
+    return this.#picture.container;
+  }
+
   /** Everything known. */
   snapshot(nowMs: number): TelemetrySnapshot {
     return this.#picture.toSnapshot(this.#epoch, nowMs);

@@ -10,7 +10,7 @@ import { Picture } from "../../shared/swarm/picture.ts";
 import { LineSplitter, readLines } from "../../shared/wire/lines.ts";
 import { HybridHealthCheck } from "../../sidecar/health/hybrid.ts";
 import { McpServers } from "../../sidecar/mcp/servers.ts";
-import { collectorsOf } from "../../sidecar/telemetry/collectors.ts";
+import { sourcesOf } from "../../sidecar/telemetry/collectors.ts";
 import { demoProfile } from "../../sidecar/telemetry/demo-profile.ts";
 import { TelemetryHub } from "../../sidecar/telemetry/hub.ts";
 import { taskStatus } from "../../sidecar/telemetry/profiles.ts";
@@ -38,7 +38,9 @@ async function startSwarm(options: DemoOptions = {}) {
   const server = servers.primary();
   if (!server) throw new Error("there is a server, it was just configured");
   const hub = new TelemetryHub({
-    sources: collectorsOf(servers.pools(), { timeoutMs: 300, log, clock: platformClock }),
+    sources: sourcesOf(servers.pools(), { timeoutMs: 300, log, clock: platformClock }).map(
+      ({ collector }) => collector,
+    ),
     watchContainer: () => () => {},
     tasks: [],
     epoch: randomUUID(),

@@ -1,6 +1,12 @@
 import { afterEach, describe, expect, it, onTestFinished } from "vitest";
 import { HivegateError } from "../../../shared/errors.ts";
-import { HybridHealth, SwarmList, SwarmStatus, TaskList } from "../../../shared/protocol/sidecar.ts";
+import {
+  type AgentsAnswer,
+  HybridHealth,
+  SwarmList,
+  SwarmStatus,
+  TaskList,
+} from "../../../shared/protocol/sidecar.ts";
 import { createServer } from "../../../sidecar/server.ts";
 import { Ledger } from "../../../sidecar/swarm/ledger.ts";
 import { Tasks } from "../../../sidecar/swarm/tasks.ts";
@@ -27,6 +33,11 @@ const HEALTH: HybridHealth = {
   timestamp: 1,
 };
 
+const AGENTS: AgentsAnswer = {
+  docker: { swarms: [], method: "docker-exec" },
+  mcp_telemetry: { mcp_status: "disabled", telemetry: null },
+};
+
 const errors: unknown[] = [];
 afterEach(() => errors.splice(0));
 
@@ -50,6 +61,11 @@ function start() {
     auth: { keys: new Map([[TEST_KEY.kid, TEST_KEY]]), hive: "default", now: Date.now },
     tasks,
     health: async () => HEALTH,
+    lookout: {
+      agents: async () => AGENTS,
+      discovery: () => Promise.reject(new Error("not asked for here")),
+      latest: () => Promise.reject(new Error("not asked for here")),
+    },
     telemetry: {
       open: (request: unknown) => {
         opened.push(request);
@@ -135,6 +151,10 @@ describe("the sidecar's refusals", () => {
     const { send } = start();
     expect(await answer(await send(path, options))).toMatchObject([status, { code, retryable: false }]);
     expect(errors).toEqual([]);
+  });
+
+  it("H5 say who is there", async () => {
+    expect(await answer(await start().send("/v1/agents"))).toEqual([200, AGENTS]);
   });
 
   it("T8 name the field that is wrong", async () => {

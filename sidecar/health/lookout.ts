@@ -1,0 +1,127 @@
+import { asHivegateError, HivegateError } from "../../shared/errors.ts";
+import type {
+  AgentsAnswer,
+  ContainerFigures,
+  DiscoveryAnswer,
+  LatestAnswer,
+  McpStatus,
+  McpTelemetry,
+  PingedServer,
+  SwarmList,
+} from "../../shared/protocol/sidecar.ts";
+import type { McpServer } from "../mcp/servers.ts";
+import { within } from "../mcp/within.ts";
+import type { ExecutorHealth } from "../swarm/executor.ts";
+import type { Pool } from "../telemetry/pool.ts";
+
+export type LookoutOptions = {
+  pools: readonly Pick<Pool, "name" | "source" | "read">[];
+  servers: readonly (Pick<McpServer, "name" | "pool"> & {
+    source: string;
+    connection: Pick<McpServer["connection"], "ping" | "circuit" | "capabilities">;
+  })[];
+  /** What the swarm's own commands say. */
+  swarms(): Promise<Pick<SwarmList, "swarms" | "method">>;
+  executorHealth(): Promise<ExecutorHealth>;
+  /** What was measured last; null when nobody measures, or there is no container. */
+  container(): ContainerFigures | null;
+};
+
+const MCP_MS = 200;
+const PING_MS = 100;
+const EXECUTOR_MS = 500;
+
+/**
+ * Looks at the swarm and its servers because somebody asks, all at the same time, each within its limit (H5,
+ * H6). What docker says is authoritative; what MCP adds may be missing without harm.
+ */
+export class Lookout {
+  readonly #options: LookoutOptions;
+
+  constructor(options: LookoutOptions) {
+    this.#options = options;
+  }
+
+  async agents(): Promise<AgentsAnswer> {
+    const [docker, mcp_telemetry] = await Promise.all([this.#docker(), this.#mcp()]);
+    return { docker, mcp_telemetry };
+  }
+
+  async latest(): Promise<LatestAnswer> {
+    return { mcp_telemetry: await this.#mcp(), container: this.#options.container() };
+  }
+
+  async discovery(): Promise<DiscoveryAnswer> {
+    const [health, servers] = await Promise.all([
+      within(this.#options.executorHealth(), EXECUTOR_MS, late).catch(() => ({
+        running: false,
+        details: {},
+      })),
+      Promise.all(this.#options.servers.map((server) => ping(server))),
+    ]);
+    const docker_health = health.running ? "healthy" : "critical";
+    // What went wrong there may name hosts and paths; it is in the log.
+    return {
+      docker: { docker_health, container_status: health.running ? health.details : {} },
+      mcp: { servers },
+    };
+  }
+
+  async #docker(): Promise<AgentsAnswer["docker"]> {
+    try {
+      const { swarms, method } = await this.#options.swarms();
+      return { swarms, method };
+    } catch (thrown) {
+      const { code, message } = asHivegateError(thrown);
+      return { error: { code, message } };
+    }
+  }
+
+  /** What all pools tell, merged as the picture would: an agent belongs to the first that tells of it. */
+  async #mcp(): Promise<McpTelemetry> {
+    const { pools } = this.#options;
+    if (pools.length === 0) return { mcp_status: "disabled", telemetry: null };
+    const reports = await Promise.allSettled(pools.map((pool) => within(pool.read(), MCP_MS, late)));
+    const told = reports.flatMap((report) => (report.status === "fulfilled" ? [report.value] : []));
+    if (told.length === 0) return { mcp_status: statusOf(reports), telemetry: null };
+    const agents = new Map(
+      told
+        .flatMap((report) => report.agents)
+        .reverse()
+        .map((agent) => [agent.agent_id, agent]),
+    );
+    return {
+      mcp_status: "available",
+      telemetry: { agents: [...agents.values()].reverse(), swarms: told.flatMap((report) => report.swarms) },
+    };
+  }
+}
+
+async function ping({
+  name,
+  pool,
+  source,
+  connection,
+}: LookoutOptions["servers"][number]): Promise<PingedServer> {
+  const server = { server: name, pool, server_source: source, capabilities: connection.capabilities };
+  try {
+    const latency_ms = await within(connection.ping({ timeoutMs: PING_MS }), PING_MS, late);
+    return { ...server, capabilities: connection.capabilities, status: "available", latency_ms };
+  } catch (error) {
+    return {
+      ...server,
+      status: isOpenCircuit(error) ? "circuit_breaker_open" : "unavailable",
+      latency_ms: null,
+    };
+  }
+}
+
+const late = (): HivegateError => new HivegateError("timeout");
+
+const isOpenCircuit = (error: unknown): boolean =>
+  error instanceof HivegateError && error.code === "circuit_open";
+
+const statusOf = (reports: readonly PromiseSettledResult<unknown>[]): McpStatus =>
+  reports.every((report) => report.status === "rejected" && isOpenCircuit(report.reason))
+    ? "circuit_breaker_open"
+    : "timeout";
