@@ -91,8 +91,12 @@ export class Hive {
   shardClosed(shard: string, socket: ShardSocket): void {
     if (this.#shards.get(shard)?.socket !== socket) return;
     this.#shards.delete(shard);
-    this.#demand.want(this.#wanted());
-    if (this.#shards.size > 0) return;
+    if (this.#shards.size > 0) {
+      this.#demand.want(this.#wanted());
+      return;
+    }
+    // Nobody is left to be told: the sidecar forgets a reader with its stream.
+    this.#demand.close();
     this.#stream?.abort();
     this.#stream = null;
     this.#live = false;
