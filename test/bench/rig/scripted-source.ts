@@ -58,11 +58,14 @@ export class ScriptedSource implements TelemetrySource {
   #wait(run: Run, slotMs: number): void {
     const slotLengthMs = 1_000 / run.hz;
     const dueMs = slotMs + (run.jitter ? this.#random() * slotLengthMs : 0);
-    this.#timer = setTimeout(() => {
-      // A process that was held up does not catch up: its sidecar would have asked less often, too.
-      this.#wait(run, Math.max(slotMs + slotLengthMs, performance.now() - slotLengthMs));
-      this.#tick(run);
-    }, Math.max(0, dueMs - performance.now()));
+    this.#timer = setTimeout(
+      () => {
+        // A process that was held up does not catch up: its sidecar would have asked less often, too.
+        this.#wait(run, Math.max(slotMs + slotLengthMs, performance.now() - slotLengthMs));
+        this.#tick(run);
+      },
+      Math.max(0, dueMs - performance.now()),
+    );
   }
 
   #tick({ stamped }: Run): void {
