@@ -57,8 +57,10 @@ export class HivegateStream {
   readonly #stopListening: () => void;
   readonly #options: StreamOptions;
   readonly #refresh: TokenRefresh;
+  /** What its owner wants to see, and what of that the gateway was told when the socket was opened. */
   #filters: Filters | null;
   #mode: Mode | null;
+  #told: { filters: Filters | null; mode: Mode | null } = { filters: null, mode: null };
   #resyncAskedMs = Number.NEGATIVE_INFINITY;
 
   /** Connects at once. */
@@ -167,6 +169,9 @@ export class HivegateStream {
 
   #opened(): void {
     this.#resyncAskedMs = Number.NEGATIVE_INFINITY;
+    // Its owner may have changed its mind while the socket was being opened.
+    if (this.#filters && this.#filters !== this.#told.filters) this.setFilters(this.#filters);
+    if (this.#mode && this.#mode !== this.#told.mode) this.setMode(this.#mode);
     this.#follows.resume();
   }
 
@@ -207,6 +212,7 @@ export class HivegateStream {
     const url = new URL(`/v1/hives/${encodeURIComponent(hive)}/stream`, baseUrl);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const { epoch, offset } = this.picture;
+    this.#told = { filters: this.#filters, mode: this.#mode };
     const query = {
       ...(this.#filters && { filters: JSON.stringify(this.#filters) }),
       ...(this.#mode && { mode: this.#mode }),
