@@ -34,6 +34,8 @@ export type Missed = {
 export class Picture {
   epoch: string | null = null;
   offset = 0;
+  /** Counts what was applied: what is worked out from the picture holds for one version of it. */
+  version = 0;
   /** The earliest offset from which `missedSince` can tell. */
   horizon = 0;
   agents = new Map<string, Agent>();
@@ -59,6 +61,7 @@ export class Picture {
         if (this.epoch !== line.epoch || line.from !== this.offset || !this.#fits(line.change)) return "gap";
         this.#change(line.change, line.offset);
         this.offset = line.offset;
+        this.version++;
         return "applied";
     }
   }
@@ -118,6 +121,7 @@ export class Picture {
 
   #replace(line: TelemetrySnapshot): void {
     const { history } = line;
+    this.version++;
     this.epoch = line.epoch;
     this.offset = line.offset;
     this.horizon = history.horizon;

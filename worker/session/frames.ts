@@ -33,15 +33,15 @@ export class Encoded {
 export class MissedSince {
   readonly #picture: Picture;
   readonly #known = new Map<number, Missed>();
-  #offset = 0;
+  #version = 0;
 
   constructor(picture: Picture) {
     this.#picture = picture;
   }
 
   at(offset: number): Missed {
-    if (this.#offset !== this.#picture.offset) this.#known.clear();
-    this.#offset = this.#picture.offset;
+    if (this.#version !== this.#picture.version) this.#known.clear();
+    this.#version = this.#picture.version;
     const missed = this.#known.get(offset) ?? this.#picture.missedSince(offset);
     this.#known.set(offset, missed);
     return missed;

@@ -17,9 +17,9 @@ export class Group {
   readonly kind: Kind;
   readonly sessions = new Set<Session>();
   readonly #encoder: Encoder;
-  #snapshot: { offset: number; epoch: string | null; live: boolean; encoded: Encoded } | null = null;
+  #snapshot: { version: number; live: boolean; encoded: Encoded } | null = null;
   #updates = new Map<string, Encoded | null>();
-  #updatesOffset = -1;
+  #updatesVersion = -1;
 
   constructor(kind: Kind, deflate: Encoder["deflate"]) {
     this.kind = kind;
@@ -27,11 +27,11 @@ export class Group {
   }
 
   snapshot(picture: Picture, live: boolean, nowMs: number): Encoded {
-    const { offset, epoch } = picture;
+    const { version } = picture;
     const kept = this.#snapshot;
-    if (kept && kept.offset === offset && kept.epoch === epoch && kept.live === live) return kept.encoded;
+    if (kept?.version === version && kept.live === live) return kept.encoded;
     const encoded = new Encoded(snapshotFrame(picture, this.kind.view, live, nowMs), this.#encoder);
-    this.#snapshot = { offset, epoch, live, encoded };
+    this.#snapshot = { version, live, encoded };
     return encoded;
   }
 
@@ -42,12 +42,12 @@ export class Group {
     picture: Picture,
     nowMs: number,
   ): Encoded | null {
-    if (this.#updatesOffset !== picture.offset) {
+    if (this.#updatesVersion !== picture.version) {
       this.#updates.clear();
-      // A snapshot of an earlier offset is of no more use to anybody.
+      // A snapshot of an earlier version is of no more use to anybody.
       this.#snapshot = null;
     }
-    this.#updatesOffset = picture.offset;
+    this.#updatesVersion = picture.version;
     const key = `${place.told} ${place.seen}`;
     const made = this.#updates.get(key);
     if (made !== undefined) return made;
