@@ -130,10 +130,15 @@ export class Audience {
     }
   }
 
+  /** The feed goes on from somewhere else than where it left those off whose places are not known. */
+  unmoor(): void {
+    for (const session of this.#groupOf.keys()) if (session.place.at === "anywhere") session.place = NOWHERE;
+  }
+
   /** The feed is gone. The picture stays, as the last one known. */
   lose(): void {
     this.#current = false;
-    for (const session of this.#groupOf.keys()) if (session.place.at === "anywhere") session.place = NOWHERE;
+    this.unmoor();
     const { live = false, circuit = null } = this.#status ?? {};
     if (live && circuit) this.tellStatus({ live: false, staleSince: this.#ports.clock.now(), circuit });
   }

@@ -6,6 +6,8 @@ import type { Audience } from "./audience.ts";
 export interface FeedSocket {
   send(text: string): void;
   close(): void;
+  /** Keeps with the socket whether all that the Hive had came through it. Absent where no memory is ever lost. */
+  save?(caughtUp: boolean): void;
 }
 
 export type FeedLinkPorts = {
@@ -46,15 +48,21 @@ export class FeedLink {
       return;
     }
     this.#socket = socket;
+    this.#ports.audience.unmoor();
     const { epoch, offset } = this.#ports.audience.picture;
     this.#watch(epoch === null ? null : { epoch, offset });
   }
 
-  /** A feed from before this shard lost its memory: nothing is asked for until something comes. */
-  restored(socket: FeedSocket): void {
-    if (this.#ports.audience.isEmpty) socket.close();
+  /**
+   * A feed from before this shard lost its memory: nothing is asked for until something comes. One that had
+   * not caught up then goes on from somewhere else than where the sessions are.
+   */
+  restored(socket: FeedSocket, caughtUp: boolean): void {
+    const { audience } = this.#ports;
+    if (audience.isEmpty) socket.close();
     else this.#socket = socket;
-    this.#toldIntervalMs = this.#ports.audience.intervalMs;
+    if (!caughtUp) audience.unmoor();
+    this.#toldIntervalMs = audience.intervalMs;
   }
 
   received(socket: FeedSocket, text: string): void {
@@ -63,12 +71,12 @@ export class FeedLink {
     const message = FeedMessage.parse(JSON.parse(text));
     switch (message.type) {
       case "snapshot":
-        this.#catchingUp = false;
+        this.#caughtUp();
         audience.replace(message);
         break;
       case "change":
         // What follows on a line that is missing does not fit either, until the Hive has caught us up.
-        if (audience.take(message)) this.#catchingUp = false;
+        if (audience.take(message)) this.#caughtUp();
         else if (!this.#catchingUp) this.#watch(null);
         break;
       case "status":
@@ -105,8 +113,15 @@ export class FeedLink {
     this.#send({ type: "demand", intervalMs });
   }
 
+  #caughtUp(): void {
+    if (!this.#catchingUp) return;
+    this.#catchingUp = false;
+    this.#socket?.save?.(true);
+  }
+
   #watch(position: { epoch: string; offset: number } | null): void {
     this.#catchingUp = true;
+    this.#socket?.save?.(false);
     this.#toldIntervalMs = this.#ports.audience.intervalMs;
     this.#send({ type: "watch", position, intervalMs: this.#toldIntervalMs });
   }

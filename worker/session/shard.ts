@@ -137,8 +137,9 @@ export class Shard {
     this.#feed.connected(feed);
   }
 
-  feedRestored(feed: FeedSocket): void {
-    this.#feed.restored(feed);
+  /** A feed that was there before this shard's memory was lost; `caughtUp` is what it was given to save last. */
+  feedRestored(feed: FeedSocket, caughtUp: boolean): void {
+    this.#feed.restored(feed, caughtUp);
   }
 
   feedReceived(feed: FeedSocket, text: string): void {

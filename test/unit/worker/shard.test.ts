@@ -215,7 +215,7 @@ describe("a shard and its feed", () => {
     };
     shard.restore(socket, state);
     const restored = feed();
-    shard.feedRestored(restored);
+    shard.feedRestored(restored, true);
     expect(restored.sent).toEqual([]);
     say(restored, aChange(1, { agents: [{ agent_id: "agent-1", status: "done" }] }));
     expect(JSON.parse(restored.sent[0] ?? "")).toMatchObject({ type: "watch", position: null });

@@ -48,7 +48,7 @@ export class ShardObject extends DurableObject<Env> {
     }
     for (const socket of ctx.getWebSockets(FEED)) {
       const feed = this.#feedOf(socket);
-      if (this.#shard) this.#shard.feedRestored(feed);
+      if (this.#shard) this.#shard.feedRestored(feed, socket.deserializeAttachment() === true);
       else feed.close();
     }
   }
@@ -139,6 +139,7 @@ export class ShardObject extends DurableObject<Env> {
     return remembered(this.#feeds, socket, () => ({
       send: (text) => socket.send(text),
       close: () => socket.close(1000, "replaced"),
+      save: (caughtUp) => socket.serializeAttachment(caughtUp),
     }));
   }
 }
