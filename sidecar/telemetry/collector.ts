@@ -8,7 +8,7 @@ import type { TelemetryReport } from "./profile.ts";
 
 export type CollectorOptions = {
   pool: Pick<Pool, "name" | "retryInMs" | "read" | "servers">;
-  /** Calls `wake` when a server says by itself that something happened, or is lost. Returns how to stop. */
+  /** Calls `wake` when a server says by itself that something happened, is lost, or is back. Returns how to stop. */
   listen(wake: () => void): () => void;
   /** As `TelemetryProfile.notifies`. */
   notifies: boolean;

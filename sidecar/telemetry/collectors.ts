@@ -26,14 +26,14 @@ function sourceOf(
     (server) => new Member({ server, profile: telemetryProfileOf(server), now: clock.now, ...options }),
   );
   const pool = new Pool(servers[0].pool, profile.serverSource, members);
-  const listen = (wake: () => void) => listenTo(servers, wake);
+  const listen = (wake: () => void) => listenTo(pool, servers, wake);
   return { pool, collector: new Collector({ pool, listen, notifies: profile.notifies, clock }) };
 }
 
-function listenTo(servers: Servers, wake: () => void): () => void {
-  const stops = servers.flatMap(({ connection }) => [
-    connection.onNotification(wake),
-    connection.onTrouble(wake),
-  ]);
+function listenTo(pool: Pool, servers: Servers, wake: () => void): () => void {
+  const stops = [
+    pool.onReturn(wake),
+    ...servers.flatMap(({ connection }) => [connection.onNotification(wake), connection.onTrouble(wake)]),
+  ];
   return () => stops.forEach((stop) => void stop());
 }

@@ -21,7 +21,7 @@ export class Member {
   #answeredAtMs: number | null = null;
   #missedSinceMs: number | null = null;
   #leftOut = 0;
-  #probe: Promise<void> | null = null;
+  #isProbing = false;
 
   constructor(options: MemberOptions) {
     this.#options = options;
@@ -64,17 +64,19 @@ export class Member {
     }
   }
 
-  /** Finds out beside the polls whether it is back, when its circuit lets it. What it tells is not used. */
-  probe(): void {
-    if (this.server.connection.retryInMs > 0) return;
-    this.#probe ??= this.read()
-      .then(
-        () => {},
-        () => {},
-      )
-      .finally(() => {
-        this.#probe = null;
-      });
+  /**
+   * Finds out beside the polls whether it is back, when its circuit lets it, and calls `back` if so. What it
+   * tells is not used.
+   */
+  probe(back: () => void): void {
+    if (this.#isProbing || this.server.connection.retryInMs > 0) return;
+    this.#isProbing = true;
+    const over = () => {
+      this.#isProbing = false;
+    };
+    void this.read()
+      .finally(over)
+      .then(back, () => {});
   }
 
   /** A circuit that is not closed lets one call through at a time, so they are made one after the other. */

@@ -14,6 +14,7 @@ export class Pool {
   readonly name: string;
   readonly source: string;
   readonly #members: readonly Member[];
+  readonly #listeners = new Set<() => void>();
   #turn = 0;
 
   /** At least one member. `source` as `Agent.server_source`. */
@@ -35,7 +36,7 @@ export class Pool {
       this.#turn++,
     ).map(({ member }) => member);
     const up = members.filter(({ isUp }) => isUp);
-    if (up.length > 0) for (const member of members) if (!member.isUp) member.probe();
+    if (up.length > 0) this.#probe(members.filter(({ isUp }) => !isUp));
     let failure: unknown;
     for (const member of up.length > 0 ? up : members) {
       try {
@@ -45,6 +46,19 @@ export class Pool {
       }
     }
     throw failure;
+  }
+
+  /** `listener` hears that a server is back which the polls had left out. Returns how to stop. */
+  onReturn(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  #probe(members: readonly Member[]): void {
+    const back = () => {
+      for (const listener of this.#listeners) listener();
+    };
+    for (const member of members) member.probe(back);
   }
 
   /** How each server is. `isWatched` false: nobody asks them, so what they told grows old. */

@@ -124,6 +124,22 @@ describe("a pool of servers that tell of the same agents", () => {
     expect(pool.servers(null, true).map(({ status }) => status)).toEqual(["unavailable", "available"]);
   });
 
+  it("S3 says when a server is back that was left out, once for each", async () => {
+    const { pool, servers, read, settle } = poolOf(3);
+    let returns = 0;
+    pool.onReturn(() => returns++);
+    await settle();
+    // The first to be asked was never away.
+    expect(returns).toBe(2);
+    at(servers, 0).behaviour = "fails";
+    await settle();
+    at(servers, 0).behaviour = "answers";
+    await settle();
+    expect(returns).toBe(3);
+    await read();
+    expect(returns).toBe(3);
+  });
+
   it("S4 a server whose circuit is open is not asked at all", async () => {
     const { servers, read, settle, polls } = poolOf(2);
     await settle();

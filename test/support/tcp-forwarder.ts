@@ -1,0 +1,66 @@
+/** A second way to a TCP server, which a test can freeze, thaw and close, and which counts what is asked over it. */
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { onTestFinished } from "vitest";
+import { portOf } from "./line-server.ts";
+
+export type Forwarder = {
+  port: number;
+  /** Calls of this tool that came this way so far. */
+  asked(tool: string): number;
+  /** Takes what comes, and passes nothing on in either direction, as a server that was stopped. */
+  freeze(): void;
+  thaw(): void;
+  close(): Promise<void>;
+};
+
+export async function startForwarder(toPort: number): Promise<Forwarder> {
+  const sockets = new Set<Socket>();
+  const asked = new Map<string, number>();
+  let frozen = false;
+  const count = (chunk: Buffer) => {
+    for (const [, tool] of chunk.toString().matchAll(/"tools\/call","params":{"name":"(\w+)"/g)) {
+      if (tool) asked.set(tool, (asked.get(tool) ?? 0) + 1);
+    }
+  };
+  const server = createServer((near) => {
+    const far = connect(toPort, "127.0.0.1");
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(from);
+      if (frozen) from.pause();
+      from.on("data", (chunk) => void to.write(chunk));
+      from.on("error", () => to.destroy());
+      from.on("close", () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+    }
+    near.on("data", count);
+    // Adding a listener makes a socket flow.
+    if (frozen) near.pause();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const port = portOf(server);
+  const close = async () => {
+    for (const socket of sockets) socket.destroy();
+    if (server.listening) await new Promise((resolve) => server.close(resolve));
+  };
+  onTestFinished(close);
+  return {
+    port,
+    asked: (tool) => asked.get(tool) ?? 0,
+    freeze: () => {
+      frozen = true;
+      for (const socket of sockets) socket.pause();
+    },
+    thaw: () => {
+      frozen = false;
+      for (const socket of sockets) socket.resume();
+    },
+    close,
+  };
+}
