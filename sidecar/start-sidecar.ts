@@ -16,6 +16,7 @@ import { breakerRules } from "./mcp/breaker-rules.ts";
 import { type McpServer, McpServers } from "./mcp/servers.ts";
 import { createServer } from "./server.ts";
 import { createDockerExecutor } from "./swarm/docker/executor.ts";
+import { type WatchContainer, watchNothing, watchStats } from "./swarm/docker/stats.ts";
 import type { Executor } from "./swarm/executor.ts";
 import { Ledger } from "./swarm/ledger.ts";
 import { createProcessExecutor } from "./swarm/process/executor.ts";
@@ -67,7 +68,7 @@ export async function startSidecar(
   const sources = sourcesOf(servers.pools(), { timeoutMs: MCP_CALL_TIMEOUT_MS, log, clock: platformClock });
   const hub = new TelemetryHub({
     sources: sources.map(({ collector }) => collector),
-    watchContainer: () => () => {},
+    watchContainer: containerWatch(config, log),
     tasks: ledger.list(),
     epoch: randomUUID(),
     ...{ log, now },
@@ -132,6 +133,16 @@ export async function startSidecar(
     await close();
     throw thrown;
   }
+}
+
+function containerWatch(config: Config, log: Logger): WatchContainer {
+  if (config.executor === "process") return watchNothing;
+  return watchStats({
+    docker: new Dockerode({ socketPath: config.dockerSocket }),
+    container: config.container,
+    allowed: config.allowedContainers,
+    ...{ clock: platformClock, random: Math.random, log },
+  });
 }
 
 function openState(config: Config, given: Executor | undefined): { ledger: Ledger; executor: Executor } {

@@ -68,6 +68,38 @@ describe.skipIf(!(await dockerAvailable()))("the main job with claude-flow in a 
     relay.close();
   });
 
+  it("H5 H6 S2 S3 shows the container's figures, the swarm's topology, and what docker and MCP say when asked", async () => {
+    const { gateway } = system;
+    const filters = JSON.stringify({ include_performance: true, include_topology: true });
+    const path = `/v1/hives/default/stream?filters=${encodeURIComponent(filters)}`;
+    const stream = await connectSocket(gateway.url, path, await gateway.token());
+    const { payload } = await stream.next(
+      "agent_update",
+      ({ payload }) => payload.performance_metrics?.container != null,
+      20_000,
+    );
+    const figures = payload.performance_metrics?.container;
+    expect(figures?.container).toBe(container.name);
+    expect(figures?.memory_bytes).toBeGreaterThan(1_000_000);
+    expect(figures?.processes).toBeGreaterThan(0);
+
+    stream.send({ type: "request_agents" });
+    const agents = await stream.next("multi_agent_update", undefined, 20_000);
+    expect(agents).toMatchObject({
+      source: "docker",
+      swarms: [{ swarmId: expect.stringMatching(/^hive-/) }],
+    });
+    stream.send({ type: "request_discovery" });
+    expect(await stream.next("discovery")).toMatchObject({
+      docker: { docker_health: "healthy" },
+      mcp: { servers: [{ server: "claude-flow", server_source: "claude_flow", status: "available" }] },
+    });
+    stream.send({ type: "request_topology" });
+    const topology = await stream.next("topology_update");
+    expect(topology.swarms[0]).toMatchObject({ server: "claude-flow", swarm_id: agents.swarms[0]?.swarmId });
+    stream.close();
+  });
+
   it("H4 lists the swarm and its status as the CLI tells them, and refuses what the CLI has not", async () => {
     const { client } = system;
     const { swarms, method } = await client.swarms();

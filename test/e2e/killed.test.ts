@@ -101,8 +101,8 @@ describe("killed in mid-task", () => {
     await system.sidecar.kill("SIGKILL");
     await stream.next("hive_status", ({ live }) => !live);
     await system.restartSidecar();
-    await stream.next("snapshot", ({ live }) => live, 20_000);
-    await stream.next("hive_status", ({ live }) => live);
+    await stream.next("hive_status", ({ live }) => live, 20_000);
+    await stream.next("snapshot", ({ live }) => live);
     stream.close();
   });
 });
