@@ -1,3 +1,4 @@
+import { HivegateError } from "../../shared/errors.ts";
 import type { Logger } from "../log.ts";
 import type { Standing } from "../mcp/balance.ts";
 import type { McpServer } from "../mcp/servers.ts";
@@ -108,7 +109,8 @@ export class Member {
 
   #missed(err: unknown): void {
     const { log, now } = this.#options;
-    if (this.#missedSinceMs === null) {
+    const isOurs = err instanceof HivegateError && err.code === "shutting_down";
+    if (this.#missedSinceMs === null && !isOurs) {
       log.warn({ server: this.server.name, err }, "the MCP server does not tell of its agents");
     }
     this.#isUp = false;

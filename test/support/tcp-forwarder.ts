@@ -6,6 +6,8 @@ import { portOf } from "./line-server.ts";
 
 export type Forwarder = {
   port: number;
+  /** Connections taken so far. */
+  accepted(): number;
   /** Calls of this tool that came this way so far. */
   asked(tool: string): number;
   /** Takes what comes, and passes nothing on in either direction, as a server that was stopped. */
@@ -17,6 +19,7 @@ export type Forwarder = {
 export async function startForwarder(toPort: number): Promise<Forwarder> {
   const sockets = new Set<Socket>();
   const asked = new Map<string, number>();
+  let accepted = 0;
   let frozen = false;
   const count = (chunk: Buffer) => {
     for (const [, tool] of chunk.toString().matchAll(/"tools\/call","params":{"name":"(\w+)"/g)) {
@@ -24,6 +27,7 @@ export async function startForwarder(toPort: number): Promise<Forwarder> {
     }
   };
   const server = createServer((near) => {
+    accepted++;
     const far = connect(toPort, "127.0.0.1");
     for (const [from, to] of [
       [near, far],
@@ -52,6 +56,7 @@ export async function startForwarder(toPort: number): Promise<Forwarder> {
   onTestFinished(close);
   return {
     port,
+    accepted: () => accepted,
     asked: (tool) => asked.get(tool) ?? 0,
     freeze: () => {
       frozen = true;
