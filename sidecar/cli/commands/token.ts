@@ -1,6 +1,6 @@
 import { parseEnv } from "node:util";
 import { z } from "zod";
-import { ALL_PERMISSIONS, Permission } from "../../../shared/auth/permission.ts";
+import { ALL_PERMISSIONS, Permission, Scope } from "../../../shared/auth/permission.ts";
 import { mintToken } from "../../../shared/auth/token.ts";
 import { HiveId } from "../../../shared/protocol/ids.ts";
 import { type Command, EXIT, type Io, UsageError } from "../command.ts";
@@ -16,13 +16,14 @@ const Ttl = z.string().regex(/^[1-9]\d{0,6}[smhd]$/);
 
 export const token: Command = {
   summary: "Make a token, signed with JWT_SECRET (from the environment or .dev.vars)",
-  usage: "token [--subject S] [--hive H] [--ttl 12h] [--permissions a,b] [--json]",
+  usage: "token [--subject S] [--hive H] [--ttl 12h] [--permissions a,b] [--swarms a,b] [--json]",
   example: "HIVEGATE_TOKEN=$(hivegate token --ttl 30m --permissions telemetry:read,tasks:read)",
   options: {
     subject: { type: "string", value: "S", help: "who it is for (cli)" },
     hive: { type: "string", value: "H", help: "the hive that it opens, * for all (HIVEGATE_HIVE, default)" },
     ttl: { type: "string", value: "TTL", help: "how long it lives: 90s, 30m, 12h, 7d (12h)" },
     permissions: { type: "string", value: "LIST", help: `any of ${ALL_PERMISSIONS.join(",")} (all)` },
+    swarms: { type: "string", value: "LIST", help: "it sees these swarms alone (all)" },
     json: { type: "boolean", help: "tell what it holds, in JSON" },
   },
   words: [0, 0],
@@ -34,6 +35,11 @@ export const token: Command = {
         Permissions,
         args.text("permissions")?.split(",") ?? ALL_PERMISSIONS,
         `--permissions: any of ${ALL_PERMISSIONS.join(",")}.`,
+      ),
+      scope: checked(
+        Scope,
+        { swarm_ids: args.text("swarms")?.split(",") },
+        "--swarms: up to 50 ids of swarms, separated by commas.",
       ),
       expiresMs: io.now() + ttlMs(args.text("ttl") ?? "12h"),
     };

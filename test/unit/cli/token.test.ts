@@ -16,6 +16,7 @@ describe("hivegate token", () => {
       subject: "ada",
       hives: ["h1"],
       permissions: ["telemetry:read", "tasks:read", "tasks:write"],
+      scope: {},
       expiresMs: NOW_MS + 30 * 60_000,
     });
   });
@@ -23,6 +24,11 @@ describe("hivegate token", () => {
   it("U3 S8 gives only the permissions asked for", async () => {
     const { out } = await mint(["--permissions", "telemetry:read"]);
     expect((await verifyToken(out.trimEnd(), secret, NOW_MS)).permissions).toEqual(["telemetry:read"]);
+  });
+
+  it("U3 S8 limits what it shows to some swarms", async () => {
+    const { out } = await mint(["--swarms", "s1,s2"]);
+    expect((await verifyToken(out.trimEnd(), secret, NOW_MS)).scope).toEqual({ swarm_ids: ["s1", "s2"] });
   });
 
   it("U3 finds the secret in .dev.vars", async () => {
@@ -36,6 +42,7 @@ describe("hivegate token", () => {
     [["--permissions", "root"], "--permissions:"],
     [["--hive", "A B"], "--hive:"],
     [["--subject", ""], "--subject:"],
+    [["--swarms", "a,,b"], "--swarms:"],
   ])("U3 exits 2 for %j", async (argv, message) => {
     expect(await mint(argv)).toMatchObject({ code: 2, out: "", err: expect.stringContaining(message) });
   });
