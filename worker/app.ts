@@ -167,8 +167,8 @@ function helloOf(
   const query = HelloQuery.safeParse(dialect === "hivegate" ? c.req.query() : {});
   if (!query.success) throw invalid(query.error);
   if (dialect === "visionflow") return VISIONFLOW_HELLO;
-  const { epoch, offset, ...hello } = query.data;
-  const position = epoch !== undefined && offset !== undefined ? { epoch, offset } : null;
+  const { epoch, offset, view, ...hello } = query.data;
+  const position = epoch !== undefined && offset !== undefined ? { epoch, offset, view } : null;
   return { ...hello, position };
 }
 

@@ -16,6 +16,8 @@ type Status = GatewayFrame & { type: "hive_status" };
 export class LivePicture {
   epoch: string | null = null;
   offset = 0;
+  /** What the gateway calls the view through which all this was seen. */
+  view: string | undefined;
   /** False: this is the last picture known, not the present one. */
   live = false;
   /** Since when it is. Milliseconds since the epoch; null: live, or nothing is known yet. */
@@ -60,11 +62,14 @@ export class LivePicture {
     this.staleSinceMs = stale_since;
   }
 
-  #replace({ epoch, offset, live, payload, timestamp }: Snapshot): void {
-    this.epoch = epoch;
-    this.offset = offset;
+  #replace({ epoch, offset, view, live, payload, timestamp }: Snapshot): void {
     this.staleSinceMs = live ? null : (this.staleSinceMs ?? timestamp);
     this.live = live;
+    // After a reconnect another part of the gateway answers, which may be a moment behind the one before.
+    if (view !== undefined && view === this.view && epoch === this.epoch && offset < this.offset) return;
+    this.epoch = epoch;
+    this.offset = offset;
+    this.view = view;
     this.agents = new Map(payload.agents.map((agent) => [agent.agent_id, agent]));
     this.tasks = new Map(payload.tasks.map((task) => [task.taskId, task]));
     this.servers = payload.servers;

@@ -54,6 +54,13 @@ export const CreateTaskRequest = z.object({
 });
 export type CreateTaskRequest = z.infer<typeof CreateTaskRequest>;
 
+/**
+ * Where a client stopped: a place in the stream, and, as its snapshot named it, the view through which it saw
+ * it. Through another view, as after a change of filters or permissions, it cannot go on from there.
+ */
+export const HeldPosition = Position.extend({ view: z.string().max(20).optional() });
+export type HeldPosition = z.infer<typeof HeldPosition>;
+
 export const ClientFrame = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ping"), requestId }),
   z.object({
@@ -87,7 +94,7 @@ export const ClientFrame = z.discriminatedUnion("type", [
   }),
   z.object({ type: z.literal("get_snapshot"), requestId }),
   /** Answered by `resumed`, and by the changes since then or a snapshot. */
-  z.object({ type: z.literal("resume"), requestId, ...Position.shape }),
+  z.object({ type: z.literal("resume"), requestId, ...HeldPosition.shape }),
   /** Answers a `probe`: everything before it has been read. */
   z.object({ type: z.literal("ack"), probe: z.string().max(100) }),
   z.object({ type: z.literal("get_session"), requestId }),
@@ -127,6 +134,7 @@ export const HelloQuery = z.object({
   encoding: Encoding.default("json"),
   epoch: Position.shape.epoch.optional(),
   offset: z.coerce.number().pipe(Position.shape.offset).optional(),
+  view: HeldPosition.shape.view,
 });
 export type HelloQuery = z.infer<typeof HelloQuery>;
 

@@ -196,6 +196,8 @@ export const GatewayFrame = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("snapshot"),
     ...position,
+    /** Names what this session sees of the hive, for `resume`: it changes with its filters and permissions. */
+    view: z.string().optional(),
     timestamp: Timestamp,
     /** False while the gateway has no connection to the sidecar: the picture is the last one known. */
     live: z.boolean(),

@@ -51,6 +51,17 @@ export function viewKey({ scope, filters, seesTasks }: View): string {
   ]);
 }
 
+/** A short name for a view: equal views have equal names, and different ones as good as never. */
+export function viewName(view: View): string {
+  let [a, b] = [0x811c9dc5, 0x9e3779b9];
+  for (const character of viewKey(view)) {
+    const code = character.codePointAt(0) ?? 0;
+    a = Math.imul(a ^ code, 0x01000193);
+    b = Math.imul(b ^ code, 0x85ebca6b) + (a >>> 15);
+  }
+  return [a, b].map((half) => (half >>> 0).toString(36)).join("-");
+}
+
 /** The whole picture as this view shows it. */
 export function seenOf(
   picture: Picture,

@@ -167,7 +167,9 @@ export class Audience {
 
   #resume(session: Session, { position, requestId }: Resume): void {
     const { epoch, offset } = this.picture;
-    const recovered = this.picture.remembers(position);
+    const group = this.#groupOf.get(session);
+    const isSameView = position.view === undefined || position.view === group?.viewName;
+    const recovered = isSameView && this.picture.remembers(position);
     const timestamp = this.#ports.clock.now();
     this.#ports.delivery.sendFrame(session, {
       type: "resumed",
@@ -185,7 +187,6 @@ export class Audience {
     if (this.#status) this.#ports.delivery.sendFrame(session, this.#statusFrame(this.#status));
     this.#ports.delivery.synced(session, this.picture.epoch);
     session.place = { at: "offset", told: position.offset, seen: position.offset };
-    const group = this.#groupOf.get(session);
     if (group) this.#giveUpdate(session, group);
   }
 

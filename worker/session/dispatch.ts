@@ -162,8 +162,8 @@ const HANDLERS: { [Type in ClientFrame["type"]]: Handler<Type> } = {
   },
   resume: {
     permission: "telemetry:read",
-    run({ epoch, offset, requestId }, { catchUp }) {
-      catchUp({ position: { epoch, offset }, requestId });
+    run({ epoch, offset, view, requestId }, { catchUp }) {
+      catchUp({ position: { epoch, offset, view }, requestId });
       return null;
     },
   },

@@ -4,7 +4,7 @@
  */
 import type { Mode } from "../../shared/protocol/client.ts";
 import type { Picture } from "../../shared/swarm/picture.ts";
-import { type View, viewKey, wholeAgent } from "../../shared/swarm/view.ts";
+import { type View, viewKey, viewName, wholeAgent } from "../../shared/swarm/view.ts";
 import type { DialectName } from "./dialect.ts";
 import { Encoded, type Encoder, type MissedSince, snapshotFrame, updateFrame } from "./frames.ts";
 import type { Session } from "./session.ts";
@@ -15,6 +15,7 @@ export const groupKey = ({ view, mode, dialect }: Kind): string => `${mode} ${di
 
 export class Group {
   readonly kind: Kind;
+  readonly viewName: string;
   readonly sessions = new Set<Session>();
   readonly #encoder: Encoder;
   #snapshot: { version: number; live: boolean; encoded: Encoded } | null = null;
@@ -23,6 +24,7 @@ export class Group {
 
   constructor(kind: Kind, deflate: Encoder["deflate"]) {
     this.kind = kind;
+    this.viewName = viewName(kind.view);
     this.#encoder = { dialect: kind.dialect, deflate };
   }
 
@@ -30,7 +32,8 @@ export class Group {
     const { version } = picture;
     const kept = this.#snapshot;
     if (kept?.version === version && kept.live === live) return kept.encoded;
-    const encoded = new Encoded(snapshotFrame(picture, this.kind.view, live, nowMs), this.#encoder);
+    const frame = { ...snapshotFrame(picture, this.kind.view, live, nowMs), view: this.viewName };
+    const encoded = new Encoded(frame, this.#encoder);
     this.#snapshot = { version, live, encoded };
     return encoded;
   }

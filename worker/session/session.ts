@@ -3,9 +3,8 @@ import { z } from "zod";
 import { Identity } from "../../shared/auth/permission.ts";
 import type { Pace } from "../../shared/pressure/pace.ts";
 import type { TokenBucket } from "../../shared/pressure/token-bucket.ts";
-import { Encoding, Filters, Mode } from "../../shared/protocol/client.ts";
+import { Encoding, Filters, type HeldPosition, Mode } from "../../shared/protocol/client.ts";
 import { HiveId, Timestamp } from "../../shared/protocol/ids.ts";
-import type { Position } from "../../shared/protocol/sidecar.ts";
 import { DialectName } from "./dialect.ts";
 
 /**
@@ -32,7 +31,7 @@ export type SessionState = z.infer<typeof SessionState>;
 /** How a session begins. */
 export type Hello = Pick<SessionState, "kind" | "dialect" | "identity" | "filters" | "mode" | "encoding"> & {
   /** Where the client stopped before; null: it starts anew. */
-  position: Position | null;
+  position: HeldPosition | null;
 };
 
 /** What the shard needs of a WebSocket, on any host. */
@@ -57,7 +56,7 @@ export type Place =
   | { at: "offset"; told: number; seen: number }
   | { at: "anywhere" }
   | { at: "nowhere"; resume: Resume | null };
-export type Resume = { position: Position; requestId?: string | undefined };
+export type Resume = { position: HeldPosition; requestId?: string | undefined };
 
 /** A session while it is in memory. */
 export type Session = {
