@@ -62,6 +62,7 @@ export class HivegateStream {
   #mode: Mode | null;
   #told: { filters: Filters | null; mode: Mode | null } = { filters: null, mode: null };
   #resyncAskedMs = Number.NEGATIVE_INFINITY;
+  #cancelResync: (() => void) | null = null;
 
   /** Connects at once. */
   constructor(options: StreamOptions) {
@@ -154,6 +155,7 @@ export class HivegateStream {
   /** For good. */
   close(): void {
     this.#stopListening();
+    this.#inStep();
     this.#refresh.stop();
     this.#follows.clear();
     this.#connection.close();
@@ -176,6 +178,7 @@ export class HivegateStream {
   }
 
   #notOpen(): void {
+    this.#inStep();
     this.#requests.failAll(
       new GatewayUnreachable("The connection was lost. The request may still have taken effect: look it up."),
     );
@@ -185,6 +188,7 @@ export class HivegateStream {
   #receive(frame: GatewayFrame): void {
     const outcome = this.picture.apply(frame);
     if (outcome === "gap") this.#resync();
+    else if (frame.type === "snapshot" || frame.type === "agent_update") this.#inStep();
     if (!this.#requests.settle(frame)) this.#unasked(frame);
     this.#events.emit("frame", frame);
     if (outcome === "changed") this.#events.emit("change", this.picture);
@@ -197,13 +201,27 @@ export class HivegateStream {
     else if (frame.type === "task_unfollowed" && frame.reason !== "asked") this.#follows.lost(frame.taskId);
   }
 
-  /** Asks for what was missed; the gateway sends a snapshot where it does not remember. */
+  /** Asks for what was missed, and again until it comes; the gateway sends a snapshot where it does not remember. */
   #resync(): void {
+    if (this.#cancelResync) return;
     const nowMs = this.#clock.now();
-    if (nowMs - this.#resyncAskedMs < RESYNC_EVERY_MS) return;
-    this.#resyncAskedMs = nowMs;
-    const { epoch, offset } = this.picture;
-    this.#connection.send(epoch === null ? { type: "get_snapshot" } : { type: "resume", epoch, offset });
+    if (nowMs - this.#resyncAskedMs >= RESYNC_EVERY_MS) {
+      this.#resyncAskedMs = nowMs;
+      const { epoch, offset, view } = this.picture;
+      this.#connection.send(
+        epoch === null ? { type: "get_snapshot" } : { type: "resume", epoch, offset, view },
+      );
+    }
+    this.#cancelResync = this.#clock.after(this.#resyncAskedMs + RESYNC_EVERY_MS - nowMs, () => {
+      this.#cancelResync = null;
+      this.#resync();
+    });
+  }
+
+  /** Nothing is missing. */
+  #inStep(): void {
+    this.#cancelResync?.();
+    this.#cancelResync = null;
   }
 
   /** Where the stream goes on from where it was, with what its owner wants now. */
@@ -211,13 +229,13 @@ export class HivegateStream {
     const { baseUrl, hive, encoding } = this.#options;
     const url = new URL(`/v1/hives/${encodeURIComponent(hive)}/stream`, baseUrl);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    const { epoch, offset } = this.picture;
+    const { epoch, offset, view } = this.picture;
     this.#told = { filters: this.#filters, mode: this.#mode };
     const query = {
       ...(this.#filters && { filters: JSON.stringify(this.#filters) }),
       ...(this.#mode && { mode: this.#mode }),
       ...(encoding && { encoding }),
-      ...(epoch !== null && { epoch, offset: String(offset) }),
+      ...(epoch !== null && { epoch, offset: String(offset), ...(view && { view }) }),
     };
     url.search = new URLSearchParams(query).toString();
     return { url: url.href, protocols: [PROTOCOL, this.#refresh.token] };
