@@ -132,6 +132,8 @@ export class Hive {
         () => firstOf(iterator),
         () => (signal.aborted ? null : true),
       );
+      // Everybody may have left just then, and others have come since: this stream is not theirs.
+      if (signal.aborted) return;
       opened();
       this.#startOver = false;
       this.#demand.open(reader, intervalMs);
