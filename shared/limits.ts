@@ -114,6 +114,9 @@ export const LIMITS = {
   /** A telemetry reader that leaves more than this unread, on top of its snapshot, gets `slow_consumer`. */
   telemetryReaderBacklogBytes: 4 * 1024 * 1024,
 
+  /** More than this held by the sidecar's process is logged: a picture and its readers' backlogs are far below. */
+  sidecarMemoryBytes: 1024 * 1024 * 1024,
+
   /** How long the worker waits for the sidecar to answer anything but a stream. */
   sidecarTimeoutMs: 35_000,
   /** A stream from the sidecar that is silent for this long is opened anew: it should say something each 15 s. */

@@ -5,10 +5,12 @@ import { resolve } from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
 import Dockerode from "dockerode";
 import { platformClock } from "../shared/clock.ts";
+import { LIMITS } from "../shared/limits.ts";
 import type { Telemetry } from "../shared/protocol/sidecar.ts";
 import type { Config } from "./config.ts";
 import { HybridHealthCheck } from "./health/hybrid.ts";
 import { Lookout } from "./health/lookout.ts";
+import { MemoryWatch } from "./health/memory.ts";
 import type { RefusalCounts } from "./http/authenticate.ts";
 import { macKeys } from "./http/keys.ts";
 import { createLogger, type Logger } from "./log.ts";
@@ -82,7 +84,16 @@ export async function startSidecar(
     commandTimeoutMs: config.commandTimeoutMs,
     onChange: (task) => hub.taskChanged(task),
   });
+  const memory = new MemoryWatch({
+    measure: () => {
+      const { rss, heapUsed } = process.memoryUsage();
+      return { rss_bytes: rss, heap_used_bytes: heapUsed };
+    },
+    limitBytes: LIMITS.sidecarMemoryBytes,
+    log,
+  });
   const health = new HybridHealthCheck({
+    memory: () => memory.memory,
     executorHealth: () => executor.health(),
     mcpEnabled: config.enable.mcpTelemetry,
     servers: configs,
@@ -122,6 +133,7 @@ export async function startSidecar(
     server.closeAllConnections();
     servers.close();
     await executorClosed;
+    memory.close();
     ledger.close();
   };
   try {

@@ -284,6 +284,8 @@ export const HybridHealth = z.object({
       mcp_services: z.array(z.object({ service: z.string(), healthy: z.boolean(), ...component })),
       overall_mcp_health: z.enum(["healthy", "degraded", "unavailable", "disabled"]),
     }),
+    /** What the sidecar's process holds; absent when it does not answer. */
+    sidecar: z.object({ rss_bytes: z.number(), heap_used_bytes: z.number() }).optional(),
   }),
   note: z.string(),
   timestamp: Timestamp,

@@ -5,6 +5,7 @@ import type { McpServerConfig } from "../mcp/servers.ts";
 import { within } from "../mcp/within.ts";
 import type { ExecutorHealth } from "../swarm/executor.ts";
 import { kept } from "./kept.ts";
+import type { Memory } from "./memory.ts";
 import { httpProbe, type Probe, tcpProbe, webSocketProbe } from "./probes.ts";
 
 export type HybridHealthOptions = {
@@ -16,6 +17,7 @@ export type HybridHealthOptions = {
   orchestratorUrl: string | null;
   /** `http:` or `https:`; null: there is none. */
   healthUrl: string | null;
+  memory(): Memory;
   log: Logger;
   now: () => number;
 };
@@ -56,7 +58,11 @@ export class HybridHealthCheck {
     return {
       system: "hybrid_docker_mcp",
       overall_status: dockerIsWell && mcpIsWell ? "healthy" : "degraded",
-      components: { docker_hive_mind, mcp_telemetry: { mcp_services, overall_mcp_health } },
+      components: {
+        docker_hive_mind,
+        mcp_telemetry: { mcp_services, overall_mcp_health },
+        sidecar: this.#options.memory(),
+      },
       note: noteOn(dockerIsWell, overall_mcp_health),
       timestamp: this.#options.now(),
     };

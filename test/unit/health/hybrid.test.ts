@@ -35,6 +35,7 @@ function checkOf(host: { mcp: { port: number }; port: number }, options: Partial
   const clock = { nowMs: 1_000_000 };
   const health = new HybridHealthCheck({
     executorHealth: async () => ({ running: true, details: { containers: 1 } }),
+    memory: () => ({ rss_bytes: 1, heap_used_bytes: 1 }),
     mcpEnabled: true,
     servers: [{ name: "demo", host: "127.0.0.1", port: host.mcp.port }],
     orchestratorUrl: `ws://127.0.0.1:${host.port}/ws`,
@@ -64,6 +65,7 @@ describe("the hybrid health check", () => {
           })),
           overall_mcp_health: "healthy",
         },
+        sidecar: { rss_bytes: 1, heap_used_bytes: 1 },
       },
       note: "Tasks can be started, and telemetry is live.",
       timestamp,
