@@ -50,7 +50,7 @@ export const fanout: Bench = async ({ quick }) => {
       pause: () => sidecar.pause(),
     };
     await crowd.connect(hivegate.group, await clientsOf(gateway, SOCKETS, kinds));
-    await crowd.until(hivegate.group, "snapshot");
+    await crowd.haveSnapshots(hivegate.group);
     const { bytes } = await measure(crowd, hivegate, 1_000);
     const floor = workerSubject("floor", floorWorker, `?bytes=${Math.round(bytes)}`);
     await crowd.connect(floor.group, socketsOf(floorWorker, SOCKETS));

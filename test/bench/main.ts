@@ -1,10 +1,14 @@
 /** `npm run bench -- NAME [--quick]`: prints a table, then one last line of JSON. */
 import { parseArgs } from "node:util";
+import { age } from "./age.ts";
+import { bytes } from "./bytes.ts";
+import { clients } from "./clients.ts";
 import { fanout } from "./fanout.ts";
+import { idle } from "./idle.ts";
 import { type Bench, report } from "./report.ts";
 import { task } from "./task.ts";
 
-const BENCHES: Record<string, Bench> = { task, fanout };
+const BENCHES: Record<string, Bench> = { task, fanout, bytes, age, idle, clients };
 
 const { values, positionals } = parseArgs({
   options: { quick: { type: "boolean", default: false } },

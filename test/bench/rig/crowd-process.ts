@@ -16,8 +16,8 @@ const CHECK_EVERY_MS = 20;
 
 const Group = z.object({ group: z.string() });
 const Connect = Group.extend({ members: z.array(MemberOptions) });
-const Awaited = Group.extend({ what: z.enum(["snapshot", "recovered"]), withinMs: z.number() });
-const Converged = Group.extend({ agents: z.array(Agent), withinMs: z.number() });
+const Within = Group.extend({ withinMs: z.number() });
+const Converged = Within.extend({ agents: z.array(Agent) });
 
 const groups = new Map<string, Member[]>();
 const ages = new Ages();
@@ -27,20 +27,22 @@ answerParent({
     const { group, members } = Connect.parse(params);
     const made = members.map((options) => new Member(options, ages.read));
     groups.set(group, [...membersOf(group), ...made]);
-    await openAll(made, { resume: false });
+    await openAll(made);
   },
   async reconnect(params) {
-    const members = membersOf(Group.parse(params).group);
+    const { group, withinMs } = Within.parse(params);
+    const members = membersOf(group);
     for (const member of members) member.drop();
     const droppedMs = performance.now();
-    await openAll(members, { resume: true });
+    await Promise.all(members.map((member) => member.open({ resume: true })));
+    const areBack = () => members.every(({ isRecovered }) => isRecovered !== null);
+    await waitFor("an answer for each that came back", areBack, withinMs);
     return performance.now() - droppedMs;
   },
-  async until(params) {
-    const { group, what, withinMs } = Awaited.parse(params);
-    const isThere = (member: Member) =>
-      what === "snapshot" ? member.snapshots > 0 : member.isRecovered !== null;
-    await waitFor(`a ${what} each`, () => membersOf(group).every(isThere), withinMs);
+  async haveSnapshots(params) {
+    const { group, withinMs } = Within.parse(params);
+    const haveOne = () => membersOf(group).every(({ snapshots }) => snapshots > 0);
+    await waitFor("a snapshot for each", haveOne, withinMs);
   },
   async converged(params) {
     const { group, agents, withinMs } = Converged.parse(params);
@@ -56,6 +58,7 @@ answerParent({
       frames: sum(({ frames }) => frames),
       updates: sum(({ updates }) => updates),
       snapshots: sum(({ snapshots }) => snapshots),
+      snapshotBytes: sum(({ snapshotBytes }) => snapshotBytes),
       probes: sum(({ probes }) => probes),
       bytes: sum(({ bytes }) => bytes),
       wireBytes: sum(({ wireBytes }) => wireBytes),
@@ -76,10 +79,10 @@ answerParent({
 
 const membersOf = (group: string): Member[] => groups.get(group) ?? [];
 
-async function openAll(members: readonly Member[], options: { resume: boolean }): Promise<void> {
+async function openAll(members: readonly Member[]): Promise<void> {
   const waiting = members.values();
   const openThem = async () => {
-    for (const member of waiting) await member.open(options);
+    for (const member of waiting) await member.open({ resume: false });
   };
   await Promise.all(Array.from({ length: AT_ONCE }, openThem));
 }

@@ -15,6 +15,8 @@ const Counts = z.object({
   updates: z.number(),
   snapshots: z.number(),
   probes: z.number(),
+  /** Of each one's last snapshot. */
+  snapshotBytes: z.number(),
   /** Of frames. */
   bytes: z.number(),
   /** As they came over the sockets that are open. */
@@ -22,6 +24,8 @@ const Counts = z.object({
   recovered: z.number(),
 });
 export type Counts = z.infer<typeof Counts>;
+
+const WITHIN_MS = 20_000;
 
 export class Crowd {
   readonly #child = new Child(new URL("./crowd-process.ts", import.meta.url));
@@ -35,14 +39,17 @@ export class Crowd {
     return this.#child.ask("connect", { group, members }, z.undefined());
   }
 
-  /** Resolves when each has what it waits for. */
-  until(group: string, what: "snapshot" | "recovered", withinMs = 20_000): Promise<void> {
-    return this.#child.ask("until", { group, what, withinMs }, z.undefined());
+  /** Resolves when each has a snapshot. */
+  haveSnapshots(group: string, withinMs = WITHIN_MS): Promise<void> {
+    return this.#child.ask("haveSnapshots", { group, withinMs }, z.undefined());
   }
 
-  /** All connections are cut at once, and made again. Resolves with the milliseconds until all are open. */
-  reconnect(group: string): Promise<number> {
-    return this.#child.ask("reconnect", { group }, z.number());
+  /**
+   * All connections are cut at once, and made again at once, to go on from where they were. Resolves with the
+   * milliseconds until each has heard whether it can.
+   */
+  reconnect(group: string, withinMs = WITHIN_MS): Promise<number> {
+    return this.#child.ask("reconnect", { group, withinMs }, z.number());
   }
 
   counts(group: string): Promise<Counts> {
@@ -50,7 +57,7 @@ export class Crowd {
   }
 
   /** @throws unless each of the group comes to have the agents that it asked for, as they are */
-  converged(group: string, agents: readonly Agent[], withinMs = 20_000): Promise<void> {
+  converged(group: string, agents: readonly Agent[], withinMs = WITHIN_MS): Promise<void> {
     return this.#child.ask("converged", { group, agents, withinMs }, z.undefined());
   }
 

@@ -39,6 +39,8 @@ export class Member {
   frames = 0;
   updates = 0;
   snapshots = 0;
+  /** Of the last snapshot. */
+  snapshotBytes = 0;
   bytes = 0;
   probes = 0;
   isRecovered: boolean | null = null;
@@ -99,15 +101,27 @@ export class Member {
   #receive(data: Buffer, isBinary: boolean): void {
     this.frames++;
     this.bytes += data.length;
-    if (isBinary || data[TYPE_AT] === UPDATE) this.updates++;
+    if (isBinary) this.#compressed(data);
+    else if (data[TYPE_AT] === UPDATE) this.#updated(data);
     else this.#note(data);
-    if (!isBinary && data[TYPE_AT] === UPDATE) {
-      this.#last = data;
-      this.#onUpdate(data);
-    }
     if (!this.picture) return;
     const frame = readFrame(String(isBinary ? inflateSync(data) : data));
     if (frame && this.picture.apply(frame) === "gap") throw new Error("a client saw a gap");
+  }
+
+  #updated(data: Buffer): void {
+    this.updates++;
+    this.#last = data;
+    this.#onUpdate(data);
+  }
+
+  /** The first is the snapshot, without which nothing else can come. */
+  #compressed(data: Buffer): void {
+    if (this.snapshots > 0) this.updates++;
+    else {
+      this.snapshots++;
+      this.snapshotBytes = data.length;
+    }
   }
 
   /** Anything but an update. */
@@ -120,6 +134,7 @@ export class Member {
         break;
       case "snapshot":
         this.snapshots++;
+        this.snapshotBytes = data.length;
         this.#epoch = EPOCH.exec(head)?.[1] ?? null;
         this.#last = data;
         break;

@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 
 /** Linux counts processor time in hundredths of a second, on every architecture. */
 const TICK_MS = 10;
@@ -15,4 +16,20 @@ export function cpuMs(pid: number): number {
 export function rssBytes(pid: number): number {
   const [, kilobytes] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
   return Number(kilobytes) * 1024;
+}
+
+/** A process and all that it started, directly or not. */
+export function processCount(pid: number): number {
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").split(" ").filter(Boolean),
+  );
+  return children.reduce((count, child) => count + processCount(Number(child)), 1);
+}
+
+/** Connections of this host to a port of its own, and the bytes that were sent to it over them. */
+export function connectionsTo(port: number): { count: number; sentBytes: number } {
+  const query = ["-HtinO", "state", "established", "dport", "=", `:${port}`];
+  const lines = execFileSync("ss", query, { encoding: "utf8" }).split("\n").filter(Boolean);
+  const sent = lines.map((line) => Number(/\bbytes_sent:(\d+)/.exec(line)?.[1] ?? 0));
+  return { count: lines.length, sentBytes: sent.reduce((sum, bytes) => sum + bytes, 0) };
 }

@@ -38,11 +38,10 @@ export class ScriptedSource implements TelemetrySource {
   }
 
   watch(intervalMs: number | null, tell: (news: CollectorNews) => void): void {
-    const isNew = this.#tell === null;
     this.intervalMs = intervalMs;
     this.#tell = intervalMs === null ? null : tell;
     // What is known by now, whether it ticks or not.
-    if (isNew) setImmediate(() => this.#say());
+    this.#say();
   }
 
   run(run: Run): void {

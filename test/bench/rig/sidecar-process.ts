@@ -27,7 +27,14 @@ answerParent({
   async start(params) {
     const { key, shape } = Start.parse(params);
     source = new ScriptedSource(shape, seededRandom(1));
-    const server = createAdaptorServer({ fetch: appOf(source, key).fetch });
+    const hub = new TelemetryHub({
+      ...{ sources: [source], tasks: [], epoch: crypto.randomUUID(), log, now: Date.now },
+      watchContainer: () => () => {},
+    });
+    // A hub knows nothing before somebody reads: the first client would begin with an empty picture.
+    const first = hub.open({ reader: "first", intervalMs: 1_000, position: null });
+    await first.cancel();
+    const server = createAdaptorServer({ fetch: appOf(hub, key).fetch });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     const address = server.address();
@@ -39,15 +46,10 @@ answerParent({
   counts: () => ({ ...counts, ticks: source?.ticks ?? 0, intervalMs: source?.intervalMs ?? null }),
 });
 
-function appOf(source: ScriptedSource, key: string): Hono<Signed> {
-  const now = Date.now;
-  const hub = new TelemetryHub({
-    ...{ sources: [source], tasks: [], epoch: crypto.randomUUID(), log, now },
-    watchContainer: () => () => {},
-  });
+function appOf(hub: TelemetryHub, key: string): Hono<Signed> {
   const keys = macKeys(new Map([["bench", Buffer.from(key, "base64")]]));
   const app = new Hono<Signed>();
-  app.use(authenticate({ keys, hive: "default", now, log }).middleware);
+  app.use(authenticate({ keys, hive: "default", now: Date.now, log }).middleware);
   app.get("/v1/telemetry", (c) => {
     counts.streams++;
     const lines = hub.open(parseTelemetryRequest(c.req.query()));
