@@ -30,8 +30,8 @@ export class AgentsView {
 }
 
 function groups(agents: SeenAgent[], picture: LivePicture): SwarmGroup[] {
-  const stale = new Set(
-    picture.servers.filter((server) => server.stale_since !== null).map(({ server }) => server),
+  const fresh = new Set(
+    picture.servers.flatMap(({ pool, stale_since }) => (stale_since === null ? [pool] : [])),
   );
   const tasks = [...picture.tasks.values()];
   const bySwarm = Map.groupBy(agents, (agent) => `${agent.swarm_id ?? ""} ${agent.server}`);
@@ -44,7 +44,7 @@ function groups(agents: SeenAgent[], picture: LivePicture): SwarmGroup[] {
         key,
         title: task?.task ?? swarmId ?? `On ${first?.server}`,
         id: (task && swarmId) ?? "",
-        stale: first !== undefined && stale.has(first.server),
+        stale: first !== undefined && !fresh.has(first.server),
         agents: members,
       };
     })
