@@ -57,8 +57,10 @@ export class Audience {
 
   /** Also puts a session into another group, after its filters, its mode or its pace changed. */
   join(session: Session): void {
+    const before = this.#groupOf.get(session);
     this.leave(session);
     const mode = effectiveMode(session);
+    if (session.place.at === "anywhere" && before?.kind.mode === "on_demand") session.place = NOWHERE;
     const kind = { view: viewOf(session.state), mode, dialect: session.state.dialect };
     const key = groupKey(kind);
     const group = this.#groups.get(key) ?? new Group(kind, this.#ports.deflate);
@@ -149,11 +151,11 @@ export class Audience {
     this.#status = null;
   }
 
-  /** A shard that has lost its memory had brought everybody to where its feed goes on. */
+  /** A shard that has lost its memory had brought everybody to where its feed goes on, but for those who only ask. */
   #settle(epoch: string, offset: number): void {
     if (!this.#someWait) return;
     for (const session of this.#groupOf.keys()) {
-      if (session.place.at !== "anywhere") continue;
+      if (session.place.at !== "anywhere" || session.state.mode === "on_demand") continue;
       const isThere = session.state.epoch === epoch;
       session.place = isThere ? { at: "offset", told: offset, seen: offset } : NOWHERE;
     }
