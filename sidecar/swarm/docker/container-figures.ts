@@ -67,6 +67,8 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((total, numbe
 /** How far a figure may move without being worth telling: an idle container is never quite still. */
 const CPU_POINTS = 1;
 const SHARE = 0.02;
+/** What a bridge sends round to everybody now and then. */
+const STRAY_BYTES = 4_096;
 
 /** Whether `after` shows something that `before` did not. */
 export function isNews(before: ContainerFigures | null, after: ContainerFigures | null): boolean {
@@ -76,10 +78,12 @@ export function isNews(before: ContainerFigures | null, after: ContainerFigures 
     before.memory_limit_bytes !== after.memory_limit_bytes ||
     differs(before.cpu_usage, after.cpu_usage, () => CPU_POINTS) ||
     differs(before.memory_bytes, after.memory_bytes, (bytes) => bytes * SHARE) ||
-    differs(before.network_received_bytes, after.network_received_bytes, (bytes) => bytes * SHARE) ||
-    differs(before.network_sent_bytes, after.network_sent_bytes, (bytes) => bytes * SHARE)
+    differs(before.network_received_bytes, after.network_received_bytes, worthTelling) ||
+    differs(before.network_sent_bytes, after.network_sent_bytes, worthTelling)
   );
 }
+
+const worthTelling = (bytes: number): number => Math.max(STRAY_BYTES, bytes * SHARE);
 
 function differs(before: number | null, after: number | null, by: (before: number) => number): boolean {
   if (before === null || after === null) return before !== after;

@@ -102,8 +102,9 @@ describe("whether a container's figures are news", () => {
     ["the CPU is no longer known", { cpu_usage: null }, true],
     ["memory trembles", { memory_bytes: 10_300_000 }, false],
     ["memory grows", { memory_bytes: 10_500_000 }, true],
-    ["something was received", { network_received_bytes: 600 }, true],
-    ["something was sent", { network_sent_bytes: 4 }, true],
+    ["a stray packet was received", { network_received_bytes: 600 }, false],
+    ["something was received", { network_received_bytes: 5_000 }, true],
+    ["something was sent", { network_sent_bytes: 5_000 }, true],
     ["a process started", { processes: 8 }, true],
     ["the limit was changed", { memory_limit_bytes: 1 }, true],
   ])("Q1 when %s (P6)", (_what, change, expected) => {
