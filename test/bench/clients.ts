@@ -34,7 +34,7 @@ type Cost = {
 
 export const clients: Bench = async ({ quick }) => {
   const rounds = quick ? 3 : 7;
-  const measureMs = quick ? 3_000 : 10_000;
+  const measureMs = quick ? 2_500 : 10_000;
   const system = await startSystem({ env: { LOG_LEVEL: "info" } });
   const crowd = new Crowd();
   const pairs: { one: Cost; all: Cost }[] = [];
@@ -102,9 +102,9 @@ async function startTask({ gateway }: System): Promise<void> {
 
 async function measure({ sidecar, demo, gateway }: System, forTimeMs: number): Promise<Cost> {
   await forMs(SETTLE_MS);
-  const before = { cpuMs: cpuMs(sidecar.pid), ...connectionsTo(demo.mcpPort) };
+  const before = { cpuMs: cpuMs(sidecar.pid), ...connectionsTo(demo.mcpPort, sidecar.pid) };
   await forMs(forTimeMs);
-  const after = { cpuMs: cpuMs(sidecar.pid), ...connectionsTo(demo.mcpPort) };
+  const after = { cpuMs: cpuMs(sidecar.pid), ...connectionsTo(demo.mcpPort, sidecar.pid) };
   return {
     cpuMs: after.cpuMs - before.cpuMs,
     askedBytes: after.sentBytes - before.sentBytes,
@@ -117,4 +117,4 @@ async function measure({ sidecar, demo, gateway }: System, forTimeMs: number): P
 const perAsked = ({ cpuMs, askedBytes }: Cost): number => cpuMs / askedBytes;
 
 const shown = ({ cpuMs, askedBytes, connections, streams }: Cost): string =>
-  `${cpuMs} ms CPU for ${askedBytes} B asked, ${connections} connection, ${streams} stream`;
+  `${cpuMs.toFixed(0)} ms CPU for ${askedBytes} B asked, ${connections} connection, ${streams} stream`;

@@ -13,10 +13,13 @@
  */
 
 import { type Bench, goal, median } from "./report.ts";
-import { type Crowd, clientsOf } from "./rig/crowd.ts";
+import { type BareServer, startOnWorkerd } from "./rig/bare-server.ts";
+import { Crowd, clientsOf } from "./rig/crowd.ts";
+import { HOSTS, type HostName } from "./rig/hosts.ts";
 import { cpuMs } from "./rig/process-cost.ts";
+import { seededRandom } from "./rig/random.ts";
 import { forMs, startRig } from "./rig/rig.ts";
-import { type BenchWorker, startWorker } from "./rig/workerd.ts";
+import { BusySwarm } from "./rig/swarm.ts";
 
 const HZ = 60;
 const SOCKETS = 500;
@@ -24,7 +27,12 @@ const SATURATING_SOCKETS = 1_000;
 const GROUPS = 8;
 /** So that each group's frame is about 1,000 bytes long. */
 const SWARM = { agents: 400, changing: 5 * GROUPS, swarms: GROUPS };
-const SETTLE_MS = 500;
+const KINDS = Array.from({ length: GROUPS }, (_, index) => ({
+  mode: "high_frequency" as const,
+  filters: { swarm_ids: [`swarm-${index}`], include_performance: true },
+}));
+const WARM_UP_MS = 1_000;
+const SETTLE_MS = 300;
 const GOAL = 0.9;
 
 /** Something that delivers, and how it is made to. */
@@ -32,55 +40,57 @@ type Subject = { group: string; pid: number; run(): Promise<unknown>; pause(): P
 type Measured = { perSecond: number; cpuUs: number; bytes: number };
 
 export const fanout: Bench = async ({ quick }) => {
-  const measureMs = quick ? 2_000 : 5_000;
-  const rounds = quick ? 3 : 7;
-  const rig = await startRig(SWARM);
+  const plan = { rounds: quick ? 2 : 7, measureMs: quick ? 1_500 : 5_000 };
+  const workerd = await measureOn("workerd", plan);
+  const deno = await measureOn("deno", plan);
+  return {
+    rounds: plan.rounds,
+    goals: {
+      P1: goal(median(workerd.ratios), GOAL, "at least"),
+      "P1.saturated": goal(median(workerd.saturatedRatios), GOAL, "at least"),
+      "P1.deno": goal(median(deno.ratios), GOAL, "at least"),
+      "P1.deno.saturated": goal(median(deno.saturatedRatios), GOAL, "at least"),
+    },
+    raw: { workerd, deno, naive: await measureNaive(plan.measureMs) },
+  };
+};
+
+type Plan = { rounds: number; measureMs: number };
+
+async function measureOn(host: HostName, plan: Plan) {
+  const rig = await startRig(SWARM, host);
   const { crowd, sidecar, gateway } = rig;
-  const floorWorker = await startWorker(new URL("./rig/floor-worker.js", import.meta.url));
-  const naiveWorker = await startWorker(new URL("./rig/naive-worker.js", import.meta.url));
+  const bare = await HOSTS[host].floor();
   try {
-    const kinds = Array.from({ length: GROUPS }, (_, index) => ({
-      mode: "high_frequency" as const,
-      filters: { swarm_ids: [`swarm-${index}`], include_performance: true },
-    }));
     const hivegate: Subject = {
       group: "hivegate",
       pid: gateway.pid,
       run: () => sidecar.run({ hz: HZ, jitter: false, stamped: false }),
       pause: () => sidecar.pause(),
     };
-    await crowd.connect(hivegate.group, await clientsOf(gateway, SOCKETS, kinds));
+    await crowd.connect(hivegate.group, await clientsOf(gateway, SOCKETS, KINDS));
     await crowd.haveSnapshots(hivegate.group);
-    const { bytes } = await measure(crowd, hivegate, 1_000);
-    const floor = workerSubject("floor", floorWorker, `?bytes=${Math.round(bytes)}`);
-    await crowd.connect(floor.group, socketsOf(floorWorker, SOCKETS));
-
-    const steady = await compare(crowd, floor, hivegate, { rounds, measureMs });
+    const { bytes } = await measure(crowd, hivegate, WARM_UP_MS);
+    const floor = bareSubject("floor", bare, `?bytes=${Math.round(bytes)}`);
+    await crowd.connect(floor.group, socketsOf(bare, SOCKETS));
+    const steady = await compare(crowd, floor, hivegate, plan);
     await crowd.converged(hivegate.group, await sidecar.agents());
-    const naive = await measureNaive(crowd, naiveWorker, await sidecar.agents(), measureMs);
 
     const more = SATURATING_SOCKETS - SOCKETS;
-    await crowd.connect(hivegate.group, await clientsOf(gateway, more, kinds));
-    await crowd.connect(floor.group, socketsOf(floorWorker, more));
-    const saturated = await compare(crowd, floor, hivegate, { rounds: quick ? 2 : rounds, measureMs });
+    await crowd.connect(hivegate.group, await clientsOf(gateway, more, KINDS));
+    await crowd.connect(floor.group, socketsOf(bare, more));
+    const saturated = await compare(crowd, floor, hivegate, plan);
     await crowd.converged(hivegate.group, await sidecar.agents());
-
-    const ratios = steady.map((round) => round.floor.cpuUs / round.hivegate.cpuUs);
-    const saturatedRatios = saturated.map((round) => round.hivegate.perSecond / round.floor.perSecond);
     return {
-      rounds,
-      goals: {
-        P1: goal(median(ratios), GOAL, "at least"),
-        "P1.saturated": goal(median(saturatedRatios), GOAL, "at least"),
-      },
-      raw: { frameBytes: bytes, steady, saturated, ratios, saturatedRatios, naive },
+      ratios: steady.map((round) => round.floor.cpuUs / round.hivegate.cpuUs),
+      saturatedRatios: saturated.map((round) => round.hivegate.perSecond / round.floor.perSecond),
+      ...{ frameBytes: bytes, steady, saturated },
     };
   } finally {
     await rig.stop();
-    await floorWorker.stop();
-    await naiveWorker.stop();
+    await bare.stop();
   }
-};
+}
 
 type Round = { floor: Measured; hivegate: Measured };
 
@@ -89,7 +99,7 @@ async function compare(
   crowd: Crowd,
   floor: Subject,
   hivegate: Subject,
-  { rounds, measureMs }: { rounds: number; measureMs: number },
+  { rounds, measureMs }: Plan,
 ): Promise<Round[]> {
   const measured: Round[] = [];
   for (let i = 0; i < rounds; i++) {
@@ -135,25 +145,32 @@ async function quiet(crowd: Crowd, group: string): Promise<void> {
 const shown = ({ perSecond, cpuUs, bytes }: Measured): string =>
   `${Math.round(perSecond)}/s of ${Math.round(bytes)} B, ${cpuUs.toFixed(2)} µs each`;
 
-/** What the replaced systems did, as often as it gets to it. */
-async function measureNaive(crowd: Crowd, worker: BenchWorker, agents: unknown, measureMs: number) {
-  await fetch(worker.url, { method: "POST", body: JSON.stringify(agents) });
-  const members = socketsOf(worker, SOCKETS).map((member, index) => ({
-    ...member,
-    url: `${member.url}?swarm=swarm-${index % GROUPS}`,
-  }));
-  const naive = workerSubject("naive", worker, "?");
-  await crowd.connect(naive.group, members);
-  const measured = await measure(crowd, naive, measureMs);
-  await crowd.drop(naive.group);
-  console.log(`naive ${shown(measured)}`);
-  return measured;
+/** What the replaced systems did, as often as it gets to it: each client's whole picture, written for it alone. */
+async function measureNaive(measureMs: number): Promise<Measured> {
+  const crowd = new Crowd();
+  const bare = await startOnWorkerd(new URL("./rig/naive-worker.js", import.meta.url));
+  try {
+    const { agents } = new BusySwarm(SWARM, seededRandom(1), Date.now());
+    await fetch(bare.url, { method: "POST", body: JSON.stringify(agents) });
+    const naive = bareSubject("naive", bare, "?");
+    const members = socketsOf(bare, SOCKETS).map((member, index) => ({
+      ...member,
+      url: `${member.url}?swarm=swarm-${index % GROUPS}`,
+    }));
+    await crowd.connect(naive.group, members);
+    const measured = await measure(crowd, naive, measureMs);
+    console.log(`naive ${shown(measured)}`);
+    return measured;
+  } finally {
+    await crowd.stop();
+    await bare.stop();
+  }
 }
 
-function workerSubject(group: string, { url, pid }: BenchWorker, query: string): Subject {
+function bareSubject(group: string, { url, pid }: BareServer, query: string): Subject {
   const set = (hz: number) => fetch(`${url}/${query}&hz=${hz}`);
   return { group, pid, run: () => set(HZ), pause: () => set(0) };
 }
 
-const socketsOf = ({ url }: BenchWorker, count: number) =>
+const socketsOf = ({ url }: BareServer, count: number) =>
   Array.from({ length: count }, () => ({ url: url.replace(/^http/, "ws"), token: null, isWitness: false }));

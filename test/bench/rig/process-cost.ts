@@ -1,15 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Linux counts processor time in hundredths of a second, on every architecture. */
-const TICK_MS = 10;
-
-/** Processor time that all threads of a process have used, those that ended included; milliseconds. */
+/** Processor time that the threads of a process have used, milliseconds; of a thread that has ended nothing is known. */
 export function cpuMs(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  // The name comes first, in parentheses, and may hold anything.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const nanoseconds = threads.map((thread) =>
+    Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]),
+  );
+  return nanoseconds.reduce((sum, ns) => sum + ns, 0) / 1e6;
 }
 
 /** Memory that a process holds. */
@@ -26,10 +24,11 @@ export function processCount(pid: number): number {
   return children.reduce((count, child) => count + processCount(Number(child)), 1);
 }
 
-/** Connections of this host to a port of its own, and the bytes that were sent to it over them. */
-export function connectionsTo(port: number): { count: number; sentBytes: number } {
-  const query = ["-HtinO", "state", "established", "dport", "=", `:${port}`];
-  const lines = execFileSync("ss", query, { encoding: "utf8" }).split("\n").filter(Boolean);
-  const sent = lines.map((line) => Number(/\bbytes_sent:(\d+)/.exec(line)?.[1] ?? 0));
-  return { count: lines.length, sentBytes: sent.reduce((sum, bytes) => sum + bytes, 0) };
+/** Connections of a process to a port of this host, and the bytes that it has sent over them. */
+export function connectionsTo(port: number, pid: number): { count: number; sentBytes: number } {
+  const query = ["-HtinpO", "state", "established", "dport", "=", `:${port}`];
+  const lines = execFileSync("ss", query, { encoding: "utf8" }).split("\n");
+  const own = lines.filter((line) => line.includes(`pid=${pid},`));
+  const sent = own.map((line) => Number(/\bbytes_sent:(\d+)/.exec(line)?.[1] ?? 0));
+  return { count: own.length, sentBytes: sent.reduce((sum, bytes) => sum + bytes, 0) };
 }

@@ -1,6 +1,7 @@
 /** What nearly every benchmark needs: a gateway in production's runtime, a scripted swarm, and many clients. */
-import { newSecret, type RunningGateway, startGateway } from "../../support/gateway.ts";
+import { newSecret, type RunningGateway } from "../../support/gateway.ts";
 import { Crowd } from "./crowd.ts";
+import { HOSTS, type HostName } from "./hosts.ts";
 import { ScriptedSidecar } from "./scripted-sidecar.ts";
 import type { SwarmShape } from "./swarm.ts";
 
@@ -11,10 +12,10 @@ export type Rig = {
   stop(): Promise<void>;
 };
 
-export async function startRig(shape: SwarmShape): Promise<Rig> {
+export async function startRig(shape: SwarmShape, host: HostName = "workerd"): Promise<Rig> {
   const key = newSecret();
   const sidecar = await ScriptedSidecar.start(key, shape);
-  const gateway = await startGateway({ sidecarUrl: sidecar.url, keys: { bench: key } });
+  const gateway = await HOSTS[host].gateway({ sidecarUrl: sidecar.url, keys: { bench: key } });
   const crowd = new Crowd();
   return {
     ...{ gateway, sidecar, crowd },
