@@ -1,0 +1,197 @@
+/**
+ * A sidecar's machine: the real telemetry hub, sources that tell of the simulated swarm as often as they are
+ * asked to, and HTTP over simulated connections.
+ */
+import type { Clock } from "../../shared/clock.ts";
+import { asHivegateError } from "../../shared/errors.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import { Demand, TelemetryQuery, TelemetrySnapshot } from "../../shared/protocol/sidecar.ts";
+import { type CollectorNews, TelemetryHub, type TelemetrySource } from "../../sidecar/telemetry/hub.ts";
+import { OwnClock } from "./own-clock.ts";
+import type { Random } from "./random.ts";
+import type { Pool, Swarm } from "./swarm.ts";
+import type { End, Net } from "./wire.ts";
+
+export type SidecarPorts = { clock: Clock; random: Random; net: Net; swarm: Swarm };
+
+/** One run of the sidecar's process. */
+type Life = { hub: TelemetryHub; clock: OwnClock };
+
+const ALIVE = new TextEncoder().encode('{"type":"alive","timestamp":1}\n');
+const QUIET_LOG = { info() {}, warn() {}, error() {}, debug() {} };
+
+export class SidecarHost {
+  /** Whether requests get through to it, are refused, or vanish. */
+  way: "open" | "refused" | "silent" = "open";
+  readonly #ports: SidecarPorts;
+  #life: Life | null = null;
+
+  constructor(ports: SidecarPorts) {
+    this.#ports = ports;
+    this.start();
+  }
+
+  get isUp(): boolean {
+    return this.#life !== null;
+  }
+
+  get readers(): number {
+    return this.#life?.hub.readers ?? 0;
+  }
+
+  start(): void {
+    if (this.#life) return;
+    const { random, swarm } = this.#ports;
+    const clock = new OwnClock(this.#ports.clock);
+    const sources = swarm.pools.map((pool) => new Source(pool, clock, random));
+    let tellContainer = () => {};
+    const hub = new TelemetryHub({
+      ...{ sources, epoch: random.uuid(), log: QUIET_LOG, now: () => clock.now() },
+      tasks: [...swarm.tasks.values()],
+      watchContainer: (tell) => {
+        tellContainer = () => tell(swarm.container);
+        tellContainer();
+        return () => {
+          tellContainer = () => {};
+        };
+      },
+    });
+    swarm.listener = {
+      poolChanged: (pool) => sources.find((source) => source.pool === pool.name)?.changed(),
+      containerChanged: () => tellContainer(),
+      taskChanged: (task) => hub.taskChanged(task),
+    };
+    this.#life = { hub, clock };
+  }
+
+  /** Its connections break when the machine's kernel closes them, or when nobody answers: see the net. */
+  stop(): void {
+    const life = this.#life;
+    if (!life) return;
+    this.#life = null;
+    this.#ports.swarm.listener = null;
+    life.clock.end();
+    life.hub.close();
+  }
+
+  /** A request has arrived. The answer is a head, as JSON, and then the body's bytes. */
+  accept(end: End): void {
+    end.listen({ message: (request) => this.#answer(end, String(request)), closed: () => {} });
+  }
+
+  /** Everything that the hub knows. */
+  async picture(): Promise<TelemetrySnapshot> {
+    if (!this.#life) throw new Error("the sidecar is not up");
+    const lines = this.#life.hub.open({ reader: "test", intervalMs: null, position: null }).getReader();
+    const { value } = await lines.read();
+    await lines.cancel();
+    return TelemetrySnapshot.parse(JSON.parse(new TextDecoder().decode(value)));
+  }
+
+  #answer(end: End, request: string): void {
+    const life = this.#life;
+    if (!life) {
+      end.close();
+      return;
+    }
+    const { method, path, body } = JSON.parse(request);
+    const url = new URL(path, "http://sidecar");
+    try {
+      if (method === "GET") void this.#stream(end, life, Object.fromEntries(url.searchParams));
+      else {
+        const reader = url.pathname.split("/").at(-1) ?? "";
+        life.hub.demand(reader, Demand.parse(JSON.parse(body)).intervalMs);
+        end.send(JSON.stringify({ status: 200 }));
+        end.send(new TextEncoder().encode('{"ok":true}'));
+        end.close();
+      }
+    } catch (thrown) {
+      const error = asHivegateError(thrown);
+      end.send(JSON.stringify({ status: error.httpStatus }));
+      end.send(new TextEncoder().encode(JSON.stringify(error.toBody())));
+      end.close();
+    }
+  }
+
+  async #stream(end: End, { hub, clock }: Life, query: Record<string, string>): Promise<void> {
+    const { reader, intervalMs = null, epoch, offset } = TelemetryQuery.parse(query);
+    const position = epoch !== undefined && offset !== undefined ? { epoch, offset } : null;
+    const lines = hub.open({ reader, intervalMs, position }).getReader();
+    let cancelAlive = () => {};
+    end.listen({
+      message() {},
+      closed() {
+        cancelAlive();
+        void lines.cancel();
+      },
+    });
+    end.send(JSON.stringify({ status: 200 }));
+    for (;;) {
+      cancelAlive();
+      // The hub's own timer is the platform's, for which a simulated minute is too short.
+      cancelAlive = clock.after(LIMITS.telemetryKeepAliveMs, function again() {
+        if (end.isOpen) end.send(ALIVE);
+        cancelAlive = clock.after(LIMITS.telemetryKeepAliveMs, again);
+      });
+      const { done, value } = await lines.read();
+      if (done || !end.isOpen) break;
+      for (const piece of this.#pieces(value)) end.send(piece);
+    }
+    cancelAlive();
+    end.close();
+  }
+
+  /** A line may come in several pieces, and so be lost half. */
+  #pieces(bytes: Uint8Array): Uint8Array[] {
+    const { random } = this.#ports;
+    if (!random.chance(0.1)) return [bytes];
+    const middle = random.between(0, bytes.length);
+    return [bytes.subarray(0, middle), bytes.subarray(middle)].filter(({ length }) => length > 0);
+  }
+}
+
+/** Tells of a pool within the interval asked for, when it has changed, and whenever it was not asked before. */
+class Source implements TelemetrySource {
+  readonly #pool: Pool;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  #watched: { intervalMs: number; tell: (news: CollectorNews) => void } | null = null;
+  #isNews = true;
+  #cancel: (() => void) | null = null;
+
+  constructor(pool: Pool, clock: Clock, random: Random) {
+    this.#pool = pool;
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  get pool(): string {
+    return this.#pool.name;
+  }
+
+  servers = () => this.#pool.servers;
+
+  watch(intervalMs: number | null, tell: (news: CollectorNews) => void): void {
+    this.#watched = intervalMs === null ? null : { intervalMs, tell };
+    this.#cancel?.();
+    this.#cancel = null;
+    if (this.#isNews) this.changed();
+  }
+
+  changed(): void {
+    this.#isNews = true;
+    if (!this.#watched || this.#cancel) return;
+    const { intervalMs, tell } = this.#watched;
+    this.#cancel = this.#clock.after(this.#random.between(1, intervalMs), () => {
+      this.#cancel = null;
+      this.#isNews = false;
+      tell(this.#news());
+    });
+  }
+
+  #news(): CollectorNews {
+    const { servers, agents, swarms } = this.#pool;
+    const answers = servers.some(({ status }) => status === "available");
+    return { report: answers ? { agents: [...agents.values()], swarms: [...swarms] } : null, servers };
+  }
+}
