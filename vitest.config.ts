@@ -21,6 +21,7 @@ export default defineConfig({
       kind("e2e", 4, { timeoutMs: 60_000, parallel: false }),
       kind("docker", 5, { timeoutMs: 300_000, parallel: false }),
       kind("browser", 6, { timeoutMs: 60_000, parallel: false }),
+      kind("simulation", 8, { timeoutMs: 300_000, parallel: true }),
     ],
   },
 });
