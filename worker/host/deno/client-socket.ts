@@ -1,5 +1,6 @@
 /** A client's WebSocket as Deno has it, for a Shard that expects what Cloudflare's runtime does by itself. */
 import { serialize } from "node:v8";
+import { pause, platformClock } from "../../../shared/clock.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import { HEARTBEAT, HEARTBEAT_ACK } from "../../../shared/protocol/heartbeat.ts";
 import type { ClientSocket, SessionState } from "../../session/session.ts";
@@ -7,21 +8,32 @@ import type { ClientSocket, SessionState } from "../../session/session.ts";
 /** What Cloudflare takes. There is nothing to store here, but what one host refuses the other has to refuse too. */
 const STATE_BYTES = 16_384;
 
-export type SocketListener = { received(data: string | ArrayBuffer): void; closed(): void };
+/** How long a client that is sent away may take to read what it was sent before. */
+const LAST_READ_MS = 10_000;
+/** One that has acknowledged nothing for this long, after all was sent, has read it. */
+const SILENCE_MS = 200;
 
 export class DenoSocket implements ClientSocket {
+  readonly closed: Promise<void>;
   readonly #socket: WebSocket;
+  /** When a frame came last, or, while it is closed, something was still to be sent. */
+  #busyMs = 0;
   #heartbeatMs: number | null = null;
+  #isClosing = false;
 
   /** `socket` is open. */
-  constructor(socket: WebSocket, listener: SocketListener) {
+  constructor(socket: WebSocket, received: (data: string | ArrayBuffer) => void) {
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => {
+      this.#busyMs = Date.now();
+      if (this.#isClosing) return;
       if (data === HEARTBEAT) this.#answerHeartbeat();
-      else listener.received(data);
+      else received(data);
     };
-    socket.onclose = () => listener.closed();
+    this.closed = new Promise((resolve) => {
+      socket.onclose = () => resolve();
+    });
   }
 
   send(data: string | Uint8Array<ArrayBuffer>): void {
@@ -29,8 +41,13 @@ export class DenoSocket implements ClientSocket {
     this.#socket.send(data);
   }
 
+  /**
+   * A frame that comes after this makes Deno break off the connection, and nothing that is still on its way arrives.
+   * So a client that has much to read, and acknowledges it, hears why it is sent away only when it has read it.
+   */
   close(code: number, reason: string): void {
-    this.#socket.close(code, reason);
+    this.#isClosing = true;
+    void this.#hasRead().then(() => this.#socket.close(code, reason));
   }
 
   save(state: SessionState): void {
@@ -43,6 +60,15 @@ export class DenoSocket implements ClientSocket {
 
   heartbeatMs(): number | null {
     return this.#heartbeatMs;
+  }
+
+  async #hasRead(): Promise<void> {
+    if (this.#socket.bufferedAmount === 0) return;
+    const untilMs = Date.now() + LAST_READ_MS;
+    do {
+      if (this.#socket.bufferedAmount > 0) this.#busyMs = Date.now();
+      await pause(platformClock, SILENCE_MS / 10);
+    } while (Date.now() < Math.min(untilMs, this.#busyMs + SILENCE_MS));
   }
 
   /** One that does not read gets no answers that would pile up. */

@@ -1,4 +1,5 @@
 /** The gateway in one Deno process. Says `{"event":"listening",…}` when it is ready, and runs until it is asked to stop. */
+import { pause, platformClock } from "../../../shared/clock.ts";
 import { asHivegateError, isOurFault } from "../../../shared/errors.ts";
 import { createApp, type OpenSession } from "../../app.ts";
 import { ConfigError } from "../../config.ts";
@@ -9,7 +10,7 @@ import { refuseSession, sendAway } from "./refuse-session.ts";
 import { openStore, type Store } from "./store.ts";
 import { upgrade } from "./upgrade.ts";
 
-/** How long requests under way may take to end when the gateway stops. */
+/** How long clients and requests under way may take to end when the gateway stops. */
 const DRAIN_MS = 1_000;
 const PAGE = new URL("../../page/dist/index.html", import.meta.url);
 
@@ -31,8 +32,8 @@ function start(): void {
   const server = listen(settings, (request) => app.fetch(request));
 
   const stop = async () => {
-    objects.shutDown();
-    await Promise.race([server.shutdown(), new Promise((resolve) => setTimeout(resolve, DRAIN_MS))]);
+    const drained = objects.shutDown().then(() => server.shutdown());
+    await Promise.race([drained, pause(platformClock, DRAIN_MS)]);
     store.close();
     Deno.exit(0);
   };

@@ -21,14 +21,14 @@ export class Objects {
   }
 
   /** Gives a client's open socket to a shard that takes it. @throws HivegateError `overloaded`, `shutting_down` */
-  connect(socket: WebSocket, session: OpenSession): void {
+  connect(socket: WebSocket, { hive, protocol: _, ...hello }: OpenSession): void {
     if (this.#isStopping) throw new HivegateError("shutting_down");
     const nowMs = Date.now();
-    for (const name of this.#placement.candidates(session.hive, nowMs)) {
-      const shard = this.#shard(session.hive, name);
-      const refusal = shard.refusal(session.identity.subject);
+    for (const name of this.#placement.candidates(hive, nowMs)) {
+      const shard = this.#shard(hive, name);
+      const refusal = shard.refusal(hello.identity.subject);
       if (!refusal) {
-        shard.connect(socket, session);
+        shard.connect(socket, hello);
         return;
       }
       if (refusal !== "full") break;
@@ -37,10 +37,10 @@ export class Objects {
     throw new HivegateError("overloaded");
   }
 
-  /** Sends all clients away, and takes no more. */
-  shutDown(): void {
+  /** Sends all clients away, and takes no more. Resolves when the last one has gone. */
+  async shutDown(): Promise<void> {
     this.#isStopping = true;
-    for (const shard of this.#shards.values()) shard.shutDown();
+    await Promise.all([...this.#shards.values()].map((shard) => shard.shutDown()));
   }
 
   #shard(hive: string, name: string): ShardObject {

@@ -2,6 +2,7 @@
 import { deflateSync } from "node:zlib";
 import { platformClock } from "../../../shared/clock.ts";
 import { ERRORS } from "../../../shared/errors.ts";
+import { LIMITS } from "../../../shared/limits.ts";
 import type { Gateway } from "../../gateway.ts";
 import type { Hello } from "../../session/session.ts";
 import { type Refusal, Shard } from "../../session/shard.ts";
@@ -21,7 +22,8 @@ export type ShardObjectPorts = {
 export class ShardObject {
   readonly #ports: ShardObjectPorts;
   readonly #shard: Shard;
-  readonly #clients = new Set<DenoSocket>();
+  /** Until they are really gone, with whose they are. */
+  readonly #clients = new Map<DenoSocket, string>();
   #cancelAlarm = () => {};
 
   constructor(ports: ShardObjectPorts) {
@@ -41,20 +43,22 @@ export class ShardObject {
     });
   }
 
+  /** Counts the sockets that were closed as well: they hold memory for as long as their clients do not read. */
   refusal(subject: string): Refusal | null {
+    const own = [...this.#clients.values()].filter((each) => each === subject).length;
+    if (own >= LIMITS.sessionsPerSubject) return "subject";
+    if (this.#clients.size >= LIMITS.sessionsPerShard) return "full";
     return this.#shard.refusal(subject);
   }
 
   /** A client that was not refused. `socket` is open. */
   connect(socket: WebSocket, hello: Hello): void {
-    const client = new DenoSocket(socket, {
-      received: (data) => void this.#shard.receive(client, data),
-      closed: () => {
-        this.#clients.delete(client);
-        this.#shard.disconnect(client);
-      },
+    const client = new DenoSocket(socket, (data) => void this.#shard.receive(client, data));
+    this.#clients.set(client, hello.identity.subject);
+    void client.closed.then(() => {
+      this.#clients.delete(client);
+      this.#shard.disconnect(client);
     });
-    this.#clients.add(client);
     this.#shard.connect(client, hello);
   }
 
@@ -66,10 +70,11 @@ export class ShardObject {
     this.#shard.feedConnected(feed);
   }
 
-  /** Sends everybody away; they may come back to whoever takes over. */
-  shutDown(): void {
+  /** Sends everybody away; they may come back to whoever takes over. Resolves when the last one has gone. */
+  async shutDown(): Promise<void> {
     const { close, advice } = ERRORS.shutting_down;
-    for (const client of this.#clients) client.close(close, advice);
+    for (const client of this.#clients.keys()) client.close(close, advice);
+    await Promise.all([...this.#clients.keys()].map(({ closed }) => closed));
   }
 
   #setAlarm(atMs: number): void {
