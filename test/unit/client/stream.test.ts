@@ -1,4 +1,3 @@
-import { deflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { GatewayUnreachable } from "../../../shared/client/client-errors.ts";
 import type { ConnectionState } from "../../../shared/client/connection.ts";
@@ -228,12 +227,18 @@ describe("HivegateStream: the picture", () => {
   it("U2 S5 takes compressed frames in the order in which they came", async () => {
     const { gateway, stream } = open();
     const deflated = (frame: unknown) => {
-      const bytes = deflateSync(JSON.stringify(frame));
-      return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+      const compressed = new Blob([JSON.stringify(frame)])
+        .stream()
+        .pipeThrough(new CompressionStream("deflate"));
+      return new Response(compressed).arrayBuffer();
     };
-    gateway.sendRaw(deflated(snapshot(4, [agent("a")])));
+    const [first, second] = await Promise.all([
+      deflated(snapshot(4, [agent("a")])),
+      deflated(update(5, 6, [{ agent_id: "a", status: "second" }])),
+    ]);
+    gateway.sendRaw(first);
     gateway.send(update(4, 5, [{ agent_id: "a", status: "first" }]));
-    gateway.sendRaw(deflated(update(5, 6, [{ agent_id: "a", status: "second" }])));
+    gateway.sendRaw(second);
     gateway.sendRaw(new TextEncoder().encode("not compressed").buffer);
     gateway.send(update(6, 7, [{ agent_id: "a", progress: 1 }]));
     await expect.poll(() => stream.picture.offset).toBe(7);
