@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { z } from "zod";
+import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { CreateTask } from "../../shared/protocol/sidecar.ts";
 import type { TaskEvent } from "../../shared/swarm/task.ts";
@@ -84,6 +85,8 @@ onEveryHost("the gateway over HTTP", ({ sidecar, gateway, connect }) => {
   });
 
   it("T8 S8 gives a bad frame on a socket the same codes, and goes on", async () => {
+    const gone = new HivegateError("unknown_task");
+    sidecar.answer(`GET /v1/tasks/${task.taskId}`, gone.toBody(), gone.httpStatus);
     const relay = await connect({ kind: "relay" });
     const cases: [unknown, string][] = [
       ["not json", "invalid_json"],
@@ -93,7 +96,7 @@ onEveryHost("the gateway over HTTP", ({ sidecar, gateway, connect }) => {
       [{ type: "create_task", task: "a\0b" }, "invalid_request"],
       [{ type: "create_task", task: "x".repeat(100_000) }, "invalid_request"],
       [{ type: "update_filters", filters: { agent_types: Array(60).fill("x") } }, "invalid_request"],
-      [{ type: "follow_task", taskId: task.taskId }, "not_found"],
+      [{ type: "follow_task", taskId: task.taskId }, "unknown_task"],
       [[], "unknown_message"],
       [new Uint8Array([1, 2, 3]), "unknown_message"],
       ["x".repeat(2 * 1024 * 1024), "frame_too_large"],
