@@ -7,21 +7,22 @@ export type DemandPorts = {
   log(message: string, error: unknown): void;
 };
 
+type Stream = { reader: string; told: number | null; isTelling: boolean };
+
 const RETRY_MS = 1_000;
 
 export class DemandLine {
   readonly #ports: DemandPorts;
   #wanted: number | null = null;
-  #stream: { reader: string; told: number | null } | null = null;
-  #isTelling = false;
+  #stream: Stream | null = null;
 
   constructor(ports: DemandPorts) {
     this.#ports = ports;
   }
 
-  /** A stream is open whose request said `told`. */
+  /** A stream is open whose request said `told`. What still waits for an answer about another is let be. */
   open(reader: string, told: number | null): void {
-    this.#stream = { reader, told };
+    this.#stream = { reader, told, isTelling: false };
   }
 
   /** The stream is gone; the next one's request will say what is wanted. */
@@ -31,12 +32,12 @@ export class DemandLine {
 
   want(intervalMs: number | null): void {
     this.#wanted = intervalMs;
-    if (!this.#isTelling) void this.#tell();
+    if (this.#stream && !this.#stream.isTelling) void this.#tell(this.#stream);
   }
 
-  async #tell(): Promise<void> {
-    this.#isTelling = true;
-    for (let stream = this.#stream; stream && stream.told !== this.#wanted; stream = this.#stream) {
+  async #tell(stream: Stream): Promise<void> {
+    stream.isTelling = true;
+    while (this.#stream === stream && stream.told !== this.#wanted) {
       const told = this.#wanted;
       try {
         await this.#ports.demand(stream.reader, told);
@@ -46,6 +47,6 @@ export class DemandLine {
         await pause(this.#ports.clock, RETRY_MS);
       }
     }
-    this.#isTelling = false;
+    stream.isTelling = false;
   }
 }
