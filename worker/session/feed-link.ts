@@ -55,14 +55,20 @@ export class FeedLink {
 
   /**
    * A feed from before this shard lost its memory: nothing is asked for until something comes. One that had
-   * not caught up then goes on from somewhere else than where the sessions are.
+   * not caught up then goes on from somewhere else than where the sessions are, and what it was asked is asked
+   * again.
    */
   restored(socket: FeedSocket, caughtUp: boolean): void {
     const { audience } = this.#ports;
-    if (audience.isEmpty) socket.close();
-    else this.#socket = socket;
-    if (!caughtUp) audience.unmoor();
     this.#toldIntervalMs = audience.intervalMs;
+    if (audience.isEmpty) {
+      socket.close();
+      return;
+    }
+    this.#socket = socket;
+    if (caughtUp) return;
+    audience.unmoor();
+    this.#watch(null);
   }
 
   received(socket: FeedSocket, text: string): void {
@@ -127,6 +133,12 @@ export class FeedLink {
   }
 
   #send(message: ShardMessage): void {
-    this.#socket?.send(JSON.stringify(message));
+    const socket = this.#socket;
+    try {
+      socket?.send(JSON.stringify(message));
+    } catch {
+      // Closed, but its event has not come yet.
+      if (socket) this.closed(socket);
+    }
   }
 }
