@@ -1,4 +1,5 @@
 /** One run: a seeded world in which things happen and go wrong, then calm, in which everybody has to agree. */
+import "./small-limits.ts";
 import { firstDifference } from "./expected.ts";
 import { calm, somethingHappens } from "./faults.ts";
 import { TOLD_TWICE } from "./swarm.ts";
@@ -57,8 +58,8 @@ async function trouble(world: World): Promise<void> {
   for (let viewers = random.between(1, 4); viewers > 0; viewers--) world.addViewer();
   for (let events = random.between(10, 60); events > 0 && world.wrongs.length === 0; events--) {
     somethingHappens(world);
-    // Most things happen while the one before is still under way.
-    await world.pass(random.chance(0.1) ? random.pauseMs(100_000) : random.pauseMs(2_000));
+    // Most things happen while the one before is still under way; some when everybody has fallen silent.
+    await world.pass(random.pauseMs(random.of(1_000, 1_000, 2_000, 2_000, 2_000, 4_000, 30_000, 200_000)));
   }
 }
 

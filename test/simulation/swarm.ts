@@ -26,6 +26,8 @@ export const SWARM_IDS = ["s1", "s2", "s3"] as const;
 export const AGENT_TYPES = ["worker", "queen", "scout"] as const;
 export const SERVER_SOURCES = ["demo", "claude_flow", "ruv_swarm"] as const;
 
+const SKILLS = ["code", "review"] as const;
+
 /** The agent that both pools tell of. */
 export const TOLD_TWICE = "both";
 
@@ -46,19 +48,16 @@ export class Swarm {
   listener: SwarmListener | null = null;
   readonly #random: Random;
   readonly #nowMs: () => number;
-  /** Characters that each agent carries along: with many, a slow reader is soon behind. */
-  readonly #ballastChars: number;
   readonly #taskIds: string[];
 
-  constructor(random: Random, nowMs: () => number, options: { ballastChars: number; tasks: number }) {
+  constructor(random: Random, nowMs: () => number, tasks: number) {
     this.#random = random;
     this.#nowMs = nowMs;
-    this.#ballastChars = options.ballastChars;
     this.pools = POOLS.map(({ name, servers, sources, ids }) => ({
       ...{ name, ids, sources, swarms: [], agents: new Map() },
       servers: servers.map((server) => this.#server(name, server, sources[0] ?? name, "available", 0)),
     }));
-    this.#taskIds = Array.from({ length: options.tasks }, () => random.uuid());
+    this.#taskIds = Array.from({ length: tasks }, () => random.uuid());
     for (const id of this.#taskIds) this.tasks.set(id, this.#task(id));
     for (const pool of this.pools) for (const id of pool.ids) if (random.chance(0.5)) this.#appear(pool, id);
   }
@@ -117,7 +116,7 @@ export class Swarm {
         ...{ agent_type: random.of(...AGENT_TYPES), swarm_id: random.of(null, ...SWARM_IDS) },
         ...{ status: random.of("idle", "working"), progress: random.of(null, 0, 0.5) },
         neural_info: random.chance(0.3) ? { cognitive_pattern: "lateral", network_id: null } : null,
-        ...{ capabilities: this.#capabilities(), created_at: this.#nowMs() },
+        ...{ capabilities: random.some(SKILLS), created_at: this.#nowMs() },
       }),
     );
   }
@@ -138,7 +137,7 @@ export class Swarm {
       () => ({ swarm_id: random.of(null, ...SWARM_IDS) }),
       () => ({ agent_type: random.of(...AGENT_TYPES) }),
       () => ({ server_source: random.pick(pool.sources) ?? pool.name, status: "moved" }),
-      () => ({ capabilities: this.#capabilities(), current_task: random.of(null, "count") }),
+      () => ({ capabilities: random.some(SKILLS), current_task: random.of(null, "count") }),
     );
     this.#put(pool, { ...before, ...change() });
   }
@@ -149,11 +148,6 @@ export class Swarm {
     const known = this.everWas.get(agent.agent_id) ?? [];
     known.push({ server_source, agent_type, swarm_id });
     this.everWas.set(agent.agent_id, known);
-  }
-
-  #capabilities(): string[] {
-    const marked = this.#random.chance(0.5) ? ["code"] : [];
-    return this.#ballastChars > 0 ? [...marked, "x".repeat(this.#ballastChars)] : marked;
   }
 
   #serverStep(pool: Pool): void {

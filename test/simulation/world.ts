@@ -44,10 +44,8 @@ export class World {
     this.net = new Net(this.clock, random, (line) => this.tell(line));
     this.#tokens = new Tokens(random);
     this.platform = random.chance(0.8) ? "cloudflare" : "deno";
-    this.swarm = new Swarm(random, () => this.clock.now(), {
-      ballastChars: random.chance(0.04) ? 20_000 : 0,
-      tasks: random.chance(0.05) ? 98 : 3,
-    });
+    // A picture keeps a hundred tasks.
+    this.swarm = new Swarm(random, () => this.clock.now(), random.chance(0.05) ? 98 : 3);
     const { clock, net, swarm, platform } = this;
     const log = (message: string, error: unknown) => this.#log(message, error);
     this.sidecar = new SidecarHost({ clock, random, net, swarm });
@@ -120,6 +118,7 @@ export class World {
         });
         if (refusal) throw new HivegateError("overloaded");
       } catch (thrown) {
+        if (!(thrown instanceof HivegateError)) this.#log("session", thrown);
         this.#refuse(wire.far, asHivegateError(thrown));
       }
     });
