@@ -189,7 +189,7 @@ export class Audience {
     if (this.#status) this.#ports.delivery.sendFrame(session, this.#statusFrame(this.#status));
     this.#ports.delivery.synced(session, this.picture.epoch);
     session.place = { at: "offset", told: position.offset, seen: position.offset };
-    if (group) this.#giveUpdate(session, group);
+    if (group) this.#giveUpdate(session, group, timestamp);
   }
 
   #giveSnapshot(session: Session): void {
@@ -203,14 +203,12 @@ export class Audience {
     delivery.send(session, encoded);
   }
 
-  #giveUpdate(session: Session, group: Group): void {
+  #giveUpdate(session: Session, group: Group, nowMs: number): void {
     const { place } = session;
     if (place.at !== "offset" || place.seen === this.picture.offset) return;
-    const { clock, delivery } = this.#ports;
-    const encoded = group.update(place, this.#missed, this.picture, clock.now());
-    const { offset } = this.picture;
-    session.place = { at: "offset", told: encoded ? offset : place.told, seen: offset };
-    if (encoded) delivery.send(session, encoded);
+    const { encoded, to } = group.step(place, this.#missed, this.picture, nowMs);
+    session.place = to;
+    if (encoded) this.#ports.delivery.send(session, encoded, nowMs);
   }
 
   #scheduleAll(): void {
@@ -234,12 +232,13 @@ export class Audience {
 
   #tick(mode: Mode): void {
     let isSomebodyBehind = false;
+    const nowMs = this.#ports.clock.now();
     for (const group of [...this.#groups.values()]) {
       if (group.kind.mode !== mode) continue;
       for (const session of group.sessions) {
         if (session.place.at !== "offset" || session.place.seen === this.picture.offset) continue;
-        const hasRoom = this.#ports.delivery.hasRoom(session);
-        if (hasRoom) this.#giveUpdate(session, group);
+        const hasRoom = this.#ports.delivery.hasRoom(session, nowMs);
+        if (hasRoom) this.#giveUpdate(session, group, nowMs);
         else isSomebodyBehind = true;
         if (effectiveMode(session) !== mode && this.#groupOf.has(session)) this.#changePace(session);
       }

@@ -42,17 +42,17 @@ export class Delivery {
     return new Pace(PACE, this.#ports.clock.now());
   }
 
-  send(session: Session, encoded: Encoded): void {
+  send(session: Session, encoded: Encoded, nowMs = this.#ports.clock.now()): void {
     const deflates = session.state.encoding === "deflate";
     for (const text of encoded.texts) {
       const isLarge = text.length >= LIMITS.deflateFromChars;
-      this.#push(session, deflates && isLarge ? encoded.deflated(text) : text);
+      this.#push(session, deflates && isLarge ? encoded.deflated(text) : text, nowMs);
     }
   }
 
   /** A frame that is one text in every dialect. */
   sendText(session: Session, text: string): void {
-    this.#push(session, text);
+    this.#push(session, text, this.#ports.clock.now());
   }
 
   /** For one session alone. */
@@ -62,8 +62,7 @@ export class Delivery {
   }
 
   /** Whether telemetry may be sent now; otherwise it waits, and merges with what comes after it. */
-  hasRoom(session: Session): boolean {
-    const nowMs = this.#ports.clock.now();
+  hasRoom(session: Session, nowMs: number): boolean {
     const buffered = session.socket.backlogBytes();
     const hasRoom = session.pace.hasRoom(buffered, nowMs);
     session.pace.stepped(nowMs);
@@ -93,9 +92,8 @@ export class Delivery {
     };
   }
 
-  #push(session: Session, data: string | Uint8Array): void {
+  #push(session: Session, data: string | Uint8Array, nowMs: number): void {
     const { socket, pace } = session;
-    const nowMs = this.#ports.clock.now();
     if (session.state.identity.expiresMs <= nowMs) {
       this.#ports.end(session, "token_expired");
       return;

@@ -7,7 +7,12 @@ import type { Picture } from "../../shared/swarm/picture.ts";
 import { type View, viewKey, viewName, wholeAgent } from "../../shared/swarm/view.ts";
 import type { DialectName } from "./dialect.ts";
 import { Encoded, type Encoder, type MissedSince, snapshotFrame, updateFrame } from "./frames.ts";
-import type { Session } from "./session.ts";
+import type { Place, Session } from "./session.ts";
+
+type Standing = Place & { at: "offset" };
+
+/** From one place in the stream to the next. `encoded`: what is to be sent; null: nothing that is seen. */
+type Step = { encoded: Encoded | null; to: Standing };
 
 export type Kind = { view: View; mode: Mode; dialect: DialectName };
 
@@ -19,8 +24,9 @@ export class Group {
   readonly sessions = new Set<Session>();
   readonly #encoder: Encoder;
   #snapshot: { version: number; live: boolean; encoded: Encoded } | null = null;
-  #updates = new Map<string, Encoded | null>();
-  #updatesVersion = -1;
+  #steps = new Map<string, Step>();
+  #stepsVersion = -1;
+  #last: { from: Standing; step: Step } | null = null;
 
   constructor(kind: Kind, deflate: Encoder["deflate"]) {
     this.kind = kind;
@@ -38,26 +44,30 @@ export class Group {
     return encoded;
   }
 
-  /** What a session at this place has missed; null: nothing that it sees. */
-  update(
-    place: { told: number; seen: number },
-    missed: MissedSince,
-    picture: Picture,
-    nowMs: number,
-  ): Encoded | null {
-    if (this.#updatesVersion !== picture.version) {
-      this.#updates.clear();
+  /** What a session at this place has missed, and the place where it is then. */
+  step(from: Standing, missed: MissedSince, picture: Picture, nowMs: number): Step {
+    if (this.#stepsVersion !== picture.version) {
+      this.#steps.clear();
+      this.#last = null;
       // A snapshot of an earlier version is of no more use to anybody.
       this.#snapshot = null;
+      this.#stepsVersion = picture.version;
     }
-    this.#updatesVersion = picture.version;
-    const key = `${place.told} ${place.seen}`;
-    const made = this.#updates.get(key);
-    if (made !== undefined) return made;
+    // Those who went the last step together stand at one place: the very same object.
+    if (this.#last?.from === from) return this.#last.step;
+    const key = `${from.told} ${from.seen}`;
+    const step = this.#steps.get(key) ?? this.#newStep(from, missed, picture, nowMs);
+    this.#steps.set(key, step);
+    this.#last = { from, step };
+    return step;
+  }
+
+  #newStep(from: Standing, missed: MissedSince, picture: Picture, nowMs: number): Step {
     const { view } = this.kind;
-    const frame = updateFrame(missed.at(place.seen), { picture, view, from: place.told, timestamp: nowMs });
-    const encoded = frame && new Encoded(frame, this.#encoder, (id) => wholeAgent(picture, view, id));
-    this.#updates.set(key, encoded);
-    return encoded;
+    const { offset } = picture;
+    const frame = updateFrame(missed.at(from.seen), { picture, view, from: from.told, timestamp: nowMs });
+    if (!frame) return { encoded: null, to: { ...from, seen: offset } };
+    const encoded = new Encoded(frame, this.#encoder, (id) => wholeAgent(picture, view, id));
+    return { encoded, to: { at: "offset", told: offset, seen: offset } };
   }
 }
