@@ -13,26 +13,31 @@ const LAST_READ_MS = 10_000;
 /** One that has acknowledged nothing for this long, after all was sent, has read it. */
 const SILENCE_MS = 200;
 
+/** What is used of a WebSocket. */
+export type OpenSocket = Pick<
+  WebSocket,
+  "addEventListener" | "binaryType" | "bufferedAmount" | "close" | "readyState" | "send"
+>;
+
 export class DenoSocket implements ClientSocket {
   readonly closed: Promise<void>;
-  readonly #socket: WebSocket;
+  readonly #socket: OpenSocket;
   /** When a frame came last, or, while it is closed, something was still to be sent. */
   #busyMs = 0;
   #heartbeatMs: number | null = null;
   #isClosing = false;
 
-  /** `socket` is open. */
-  constructor(socket: WebSocket, received: (data: string | ArrayBuffer) => void) {
+  constructor(socket: OpenSocket, received: (data: string | ArrayBuffer) => void) {
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
-    socket.onmessage = ({ data }) => {
+    socket.addEventListener("message", ({ data }) => {
       this.#busyMs = Date.now();
       if (this.#isClosing) return;
       if (data === HEARTBEAT) this.#answerHeartbeat();
       else received(data);
-    };
+    });
     this.closed = new Promise((resolve) => {
-      socket.onclose = () => resolve();
+      socket.addEventListener("close", () => resolve());
     });
   }
 

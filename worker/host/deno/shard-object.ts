@@ -6,7 +6,7 @@ import { LIMITS } from "../../../shared/limits.ts";
 import type { Gateway } from "../../gateway.ts";
 import type { Hello } from "../../session/session.ts";
 import { type Refusal, Shard } from "../../session/shard.ts";
-import { DenoSocket } from "./client-socket.ts";
+import { DenoSocket, type OpenSocket } from "./client-socket.ts";
 import { log } from "./env.ts";
 import type { FeedEnd } from "./feed-pair.ts";
 
@@ -52,7 +52,7 @@ export class ShardObject {
   }
 
   /** A client that was not refused. `socket` is open. */
-  connect(socket: WebSocket, hello: Hello): void {
+  connect(socket: OpenSocket, hello: Hello): void {
     const client = new DenoSocket(socket, (data) => void this.#shard.receive(client, data));
     this.#clients.set(client, hello.identity.subject);
     void client.closed.then(() => {
