@@ -32,7 +32,8 @@ export function onEveryHost(promise: string, tests: (contract: Contract, host: H
       gateway = await host.start({ sidecarUrl: sidecar.url, keys: sidecar.keys });
     });
     afterAll(async () => {
-      await gateway.stop();
+      // Asked politely, workerd would wait for connections that are kept alive.
+      await gateway.kill("SIGKILL");
       await sidecar.stop();
     });
     beforeEach(() => sidecar.reset());

@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { MODE_INTERVAL_MS } from "../../shared/protocol/client.ts";
 import { HEARTBEAT } from "../../shared/protocol/heartbeat.ts";
@@ -12,6 +13,8 @@ const topology: SwarmTopology = {
   ...{ swarm_id: "swarm-1", server: "demo", server_source: "demo", topology: "mesh", status: "active" },
   ...{ coordinator: "q", agents: 2, max_agents: null },
 };
+
+const STEPS = 40;
 
 const idsOf = (agents: readonly { agent_id: string }[]) => agents.map(({ agent_id }) => agent_id);
 
@@ -82,6 +85,27 @@ onEveryHost("a session", ({ sidecar, connect }) => {
     slow.close();
     await expect.poll(() => sidecar.readers).toBe(0);
     expect(sidecar.countOf("/v1/telemetry")).toBe(1);
+  });
+
+  it("S1 S5 gathers what changes between two ticks of a client's mode", async () => {
+    sidecar.show([worker]);
+    const modes = ["low_frequency", "normal", "high_frequency"] as const;
+    const clients = await Promise.all(modes.map((mode) => connect({ query: { mode } })));
+    await Promise.all(clients.map(snapshot));
+    const fromMs = performance.now();
+    for (let step = 1; step <= STEPS; step++) {
+      for (const status of ["begun", "going on", `${step}`]) sidecar.show([{ ...worker, status }]);
+      await setTimeout(15);
+    }
+    for (const [i, client] of clients.entries()) {
+      const seesLast = ({ agents }: { agents: readonly { status?: string | undefined }[] }) =>
+        agents[0]?.status === `${STEPS}`;
+      await client.next("agent_update", ({ payload }) => seesLast(payload));
+      const ticks = (performance.now() - fromMs) / (MODE_INTERVAL_MS[modes[i] ?? "normal"] ?? Infinity);
+      const updates = client.seen.filter(({ type }) => type === "agent_update");
+      expect(updates.length).toBeLessThanOrEqual(Math.ceil(ticks) + 1);
+      expect(updates.length).toBeLessThan(3 * STEPS);
+    }
   });
 
   it("S1 pushes nothing on demand, and the picture as it is when asked", async () => {

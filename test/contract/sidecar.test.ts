@@ -58,7 +58,7 @@ onEveryHost("a sidecar that fails", ({ sidecar, connect }, host) => {
     await before.kill("SIGKILL");
 
     const after = await host.start({ ...options, port: before.port, jwtSecret: before.jwtSecret });
-    onTestFinished(() => after.stop());
+    onTestFinished(async () => void (await after.kill("SIGKILL")));
     const again = await connectTo(after.url, { token: await after.token() });
     const restored = await again.next("hive_status");
     expect(restored.circuit).toMatchObject({ state: "open", since: opened.circuit.since });
