@@ -203,12 +203,13 @@ export class Audience {
     delivery.send(session, encoded);
   }
 
+  /** To a session that has room. */
   #giveUpdate(session: Session, group: Group, nowMs: number): void {
     const { place } = session;
     if (place.at !== "offset" || place.seen === this.picture.offset) return;
     const { encoded, to } = group.step(place, this.#missed, this.picture, nowMs);
     session.place = to;
-    if (encoded) this.#ports.delivery.send(session, encoded, nowMs);
+    if (encoded) this.#ports.delivery.give(session, encoded, nowMs);
   }
 
   #scheduleAll(): void {

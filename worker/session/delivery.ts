@@ -42,7 +42,13 @@ export class Delivery {
     return new Pace(PACE, this.#ports.clock.now());
   }
 
-  send(session: Session, encoded: Encoded, nowMs = this.#ports.clock.now()): void {
+  send(session: Session, encoded: Encoded): void {
+    const nowMs = this.#ports.clock.now();
+    if (this.#keepsUp(session, nowMs)) this.give(session, encoded, nowMs);
+  }
+
+  /** To a session that was just seen to have room: where the runtime says how much waits, asking it costs. */
+  give(session: Session, encoded: Encoded, nowMs: number): void {
     const deflates = session.state.encoding === "deflate";
     for (const text of encoded.texts) {
       const isLarge = text.length >= LIMITS.deflateFromChars;
@@ -52,7 +58,8 @@ export class Delivery {
 
   /** A frame that is one text in every dialect. */
   sendText(session: Session, text: string): void {
-    this.#push(session, text, this.#ports.clock.now());
+    const nowMs = this.#ports.clock.now();
+    if (this.#keepsUp(session, nowMs)) this.#push(session, text, nowMs);
   }
 
   /** For one session alone. */
@@ -92,14 +99,17 @@ export class Delivery {
     };
   }
 
+  /** Ends a session that is too far behind. */
+  #keepsUp(session: Session, nowMs: number): boolean {
+    const isLost = session.pace.isLost(session.socket.backlogBytes(), nowMs);
+    if (isLost) this.#ports.end(session, "slow_consumer");
+    return !isLost;
+  }
+
   #push(session: Session, data: string | Uint8Array, nowMs: number): void {
     const { socket, pace } = session;
     if (session.state.identity.expiresMs <= nowMs) {
       this.#ports.end(session, "token_expired");
-      return;
-    }
-    if (pace.isLost(socket.backlogBytes(), nowMs)) {
-      this.#ports.end(session, "slow_consumer");
       return;
     }
     try {
