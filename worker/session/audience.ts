@@ -45,6 +45,10 @@ export class Audience {
     return this.#groupOf.size === 0;
   }
 
+  get knowsStatus(): boolean {
+    return this.#status !== null;
+  }
+
   /** The shortest interval that any session wants; null: nobody is here. */
   get intervalMs(): number | null {
     let shortest: number | null = null;

@@ -79,6 +79,8 @@ export class FeedLink {
       case "snapshot":
         this.#caughtUp();
         audience.replace(message);
+        // A shard that woke for it has not heard how the hive is: that is told to whoever asks.
+        if (!audience.knowsStatus) this.#watch({ epoch: message.epoch, offset: message.offset });
         break;
       case "change":
         // What follows on a line that is missing does not fit either, until the Hive has caught us up.

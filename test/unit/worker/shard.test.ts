@@ -147,7 +147,7 @@ describe("a shard and its feed", () => {
   it("Q2 asks for the picture once when changes do not fit, and takes none before it comes", () => {
     const { connect, connectFeed, say } = setUp();
     const { types } = connect("stream");
-    const socket = connectFeed(SNAPSHOT);
+    const socket = connectFeed(LIVE, SNAPSHOT);
     say(socket, ...[5, 6, 7].map((from) => aChange(from, {})));
     expect(socket.sent.map((text) => JSON.parse(text))).toEqual([
       { type: "watch", position: null, intervalMs: 100 },
@@ -173,7 +173,7 @@ describe("a shard and its feed", () => {
   it("S1 says how often the fastest of its clients wants news, when that changes", async () => {
     const { shard, connect, connectFeed } = setUp();
     const slow = connect("stream", { mode: "low_frequency" });
-    const socket = connectFeed(SNAPSHOT);
+    const socket = connectFeed(LIVE, SNAPSHOT);
     const fast = connect("stream", { mode: "high_frequency" });
     await shard.receive(slow.socket, JSON.stringify({ type: "performance_mode", mode: "on_demand" }));
     shard.disconnect(fast.socket);
