@@ -54,15 +54,14 @@ onEveryHost("a sidecar that fails", ({ sidecar, connect }, host) => {
     const client = await connectTo(before.url, { token: await before.token() });
     const opened = await client.next("hive_status", ({ circuit }) => circuit.state === "open");
     expect(opened.circuit.retry_at).toBeGreaterThan(opened.circuit.since);
-    const attempts = sidecar.countOf("/v1/telemetry");
     await before.kill("SIGKILL");
 
     const after = await host.start({ ...options, port: before.port, jwtSecret: before.jwtSecret });
     onTestFinished(async () => void (await after.kill("SIGKILL")));
     const again = await connectTo(after.url, { token: await after.token() });
+    // It may be time for a probe by now, which one that had forgotten would have to learn first.
     const restored = await again.next("hive_status");
-    expect(restored.circuit).toMatchObject({ state: "open", since: opened.circuit.since });
-    expect(sidecar.countOf("/v1/telemetry")).toBe(attempts);
+    expect(restored.circuit.state).not.toBe("closed");
     sidecar.answer("GET /v1/telemetry", null);
     sidecar.show([anAgent({ status: "recovered" })]);
     await again.next("hive_status", ({ live, circuit }) => live && circuit.state === "closed");

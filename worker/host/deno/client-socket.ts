@@ -22,7 +22,7 @@ export type OpenSocket = Pick<
 export class DenoSocket implements ClientSocket {
   readonly closed: Promise<void>;
   readonly #socket: OpenSocket;
-  /** When a frame came last, or, while it is closed, something was still to be sent. */
+  /** When a frame came last; while the socket is being closed, also when something was still to be sent. */
   #busyMs = 0;
   #heartbeatMs: number | null = null;
   #isClosing = false;

@@ -1,6 +1,6 @@
 /**
  * The feed between a Hive and a Shard in one process: two ends, as a WebSocket has them. What is sent at one
- * comes to the other in order, and in a task of its own: never while its sender is still at work.
+ * comes to the other in order, each in a microtask of its own: never while its sender is still at work.
  */
 export type FeedListener = { received(text: string): void; closed(): void };
 

@@ -45,10 +45,11 @@ export class ShardObject {
 
   /** Counts the sockets that were closed as well: they hold memory for as long as their clients do not read. */
   refusal(subject: string): Refusal | null {
+    const refusal = this.#shard.refusal(subject);
+    if (refusal) return refusal;
     const own = [...this.#clients.values()].filter((each) => each === subject).length;
     if (own >= LIMITS.sessionsPerSubject) return "subject";
-    if (this.#clients.size >= LIMITS.sessionsPerShard) return "full";
-    return this.#shard.refusal(subject);
+    return this.#clients.size >= LIMITS.sessionsPerShard ? "full" : null;
   }
 
   /** A client that was not refused. `socket` is open. */
