@@ -45,11 +45,14 @@ export const Words = z
 /** A kind or a state, as short as it has to be to be filtered by. */
 export const Label = z.string().min(1).max(100);
 
-/** Milliseconds since the epoch, from those or from an ISO date; null when missing. */
+/**
+ * Milliseconds since the epoch, from those or from an ISO date; null when missing. So is a date before the epoch:
+ * where an upstream does not know one it may write that of the year 1.
+ */
 export const Moment = z
   .union([Timestamp, z.iso.datetime({ offset: true }).transform((iso) => Date.parse(iso))])
   .nullish()
-  .transform((moment) => moment ?? null);
+  .transform((moment) => Timestamp.safeParse(moment).data ?? null);
 
 /**
  * What a tool says that only adds to the picture; null when the server says that it cannot. A call that does

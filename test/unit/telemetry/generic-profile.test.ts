@@ -52,6 +52,13 @@ describe("the generic profile", () => {
     ]);
   });
 
+  it("S3 takes a date before 1970, such as Go's zero time, for one that is not known", async () => {
+    const entry = { id: "a", type: "coder", status: "idle", createdAt: "0001-01-01T00:00:00Z" };
+    const { agents, leftOut } = await reading({}, { agents: [entry] });
+    expect(agents.map((agent) => Agent.parse(agent))).toEqual([bare]);
+    expect(leftOut).toBe(0);
+  });
+
   it("S6 leaves out, and counts, what is no agent", async () => {
     const entries = [
       null,
