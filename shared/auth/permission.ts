@@ -10,9 +10,12 @@ export const ALL_PERMISSIONS: readonly Permission[] = Permission.options;
 
 const names = z.array(z.string().min(1).max(100)).max(50);
 
-/** The part of a hive that a token shows. An absent list means all; what is not in scope does not exist. */
+/**
+ * The part of a hive that a token shows. An absent list means all; what is not in scope does not exist. A name that
+ * is not known is refused: were it a misspelt list and passed over, the token would show all.
+ */
 export const Scope = z
-  .object({
+  .strictObject({
     server_types: names.optional(),
     agent_types: names.optional(),
     swarm_ids: names.optional(),

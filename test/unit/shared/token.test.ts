@@ -25,6 +25,15 @@ describe("client tokens", () => {
     }
   });
 
+  it.each(["swarm_id", "swarmIds", "swarms"])(
+    "S8 are refused when their scope holds a list of no known name: %s",
+    async (name) => {
+      const scope = Object.fromEntries([[name, ["s1"]]]);
+      const token = await mintToken({ ...IDENTITY, scope }, SECRET, NOW_MS);
+      await expect(verifyToken(token, SECRET, NOW_MS)).rejects.toMatchObject({ code: "unauthorized" });
+    },
+  );
+
   it("S8 are checked once, and refused as soon as they expire", async () => {
     const verifier = new TokenVerifier(SECRET, 10);
     const token = await mintToken(IDENTITY, SECRET, NOW_MS);
