@@ -77,7 +77,8 @@ export class Collector implements TelemetrySource {
     if (!this.#watcher || !this.#last) return;
     const { polled, endedMs } = this.#last;
     const pause = pauseMs(polled, this.#watcher.intervalMs, this.#isWoken);
-    this.#pollAfter(endedMs + pause - this.#options.clock.now());
+    // Of a clock that was set back in between, the pause is waited out anew.
+    this.#pollAfter(Math.min(pause, endedMs + pause - this.#options.clock.now()));
   }
 
   #pollAfter(waitMs: number): void {

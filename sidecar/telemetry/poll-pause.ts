@@ -16,10 +16,11 @@ export type Polled = {
 
 /**
  * Milliseconds from the end of one poll to the next. A pause is at least as long as the poll before it took: a
- * slow server is busy with us at most half of its time. `isWoken`: the server called in between.
+ * slow server is busy with us at most half of its time. A poll that seems to have taken hours was not slow: the
+ * machine slept, or its clock was set. `isWoken`: the server called in between.
  */
 export function pauseMs(polled: Polled, intervalMs: number, isWoken: boolean): number {
-  const shortestMs = Math.max(SHORTEST_INTERVAL_MS, polled.tookMs);
+  const shortestMs = Math.min(LONGEST_INTERVAL_MS, Math.max(SHORTEST_INTERVAL_MS, polled.tookMs));
   return isWoken ? shortestMs : Math.max(shortestMs, wantedMs(polled, intervalMs));
 }
 

@@ -181,6 +181,16 @@ describe("the collector of one pool's telemetry", () => {
     expect(server.polls).toBe(2);
   });
 
+  it("S4 a clock that is set back does not make a pause longer", async () => {
+    const { server, watch, notify } = watched();
+    watch(1_000);
+    await run(500);
+    vi.setSystemTime(START_MS - 3_600_000);
+    notify();
+    await run(16);
+    expect(server.polls).toBe(2);
+  });
+
   it("S6 a server that never stops notifying is polled no more than sixty times a second", async () => {
     const { server, watch, notify } = watched();
     watch(100);

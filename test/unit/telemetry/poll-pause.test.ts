@@ -21,6 +21,7 @@ describe("the pause between two polls", () => {
     ["is what the clients want", {}, 100, false, 100],
     ["is as long as a slow server took", { tookMs: 400 }, 100, false, 400],
     ["ends when the server calls", {}, 10_000, true, 16],
+    ["is no longer than ten seconds though a suspended poll took hours", { tookMs: 3e7 }, 100, false, 10_000],
     ["of a slow server does not end sooner for a call", { tookMs: 400 }, 10_000, true, 400],
     ["is ten seconds while a server that would call does not", { isQuiet: true }, 16, false, 10_000],
     [
@@ -36,10 +37,20 @@ describe("the pause between two polls", () => {
     expect(pauseMs(polled(change), intervalMs, isWoken)).toBe(expected);
   });
 
-  it("S6 is never shorter than 16 ms, nor than the poll took", () => {
+  it("S6 is never shorter than 16 ms, nor than the poll took, were it up to 10 s", () => {
     fc.assert(
       fc.property(anyPoll, anyInterval, fc.boolean(), (poll, intervalMs, isWoken) => {
-        expect(pauseMs(poll, intervalMs, isWoken)).toBeGreaterThanOrEqual(Math.max(16, poll.tookMs));
+        const leastMs = Math.min(10_000, Math.max(16, poll.tookMs));
+        expect(pauseMs(poll, intervalMs, isWoken)).toBeGreaterThanOrEqual(leastMs);
+      }),
+    );
+  });
+
+  it("S4 is never longer than 10 s, or than the circuit is open, however long a sleep the poll was", () => {
+    fc.assert(
+      fc.property(anyPoll, anyInterval, fc.boolean(), (poll, intervalMs, isWoken) => {
+        const mostMs = Math.max(10_000, poll.failed?.retryInMs ?? 0);
+        expect(pauseMs(poll, intervalMs, isWoken)).toBeLessThanOrEqual(mostMs);
       }),
     );
   });
