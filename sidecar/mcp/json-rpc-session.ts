@@ -23,6 +23,8 @@ export type Received =
 
 const METHOD_NOT_FOUND = -32601;
 const Json = z.record(z.string(), z.unknown());
+/** What a server asks. Its id goes back in the answer, so a long one would be held for as long as it is not read. */
+const Asked = JsonRpcRequest.extend({ id: z.union([z.string().max(100), z.number(), z.null()]).optional() });
 /** Without an id it belongs to no request: the server speaks of the connection. */
 const Refusal = z.object({
   id: z.undefined().optional(),
@@ -97,7 +99,7 @@ export class JsonRpcSession {
   }
 
   #asked(message: Record<string, unknown>): Received {
-    const request = JsonRpcRequest.safeParse(message);
+    const request = Asked.safeParse(message);
     if (!request.success) return this.#strange();
     const { id, method, params } = request.data;
     if (id === undefined) return { kind: "notification", notification: { method, params: params ?? {} } };

@@ -133,13 +133,25 @@ export class McpLink {
         this.#options.onNotification(received.notification);
         break;
       case "reply":
-        this.#socket?.send(received.line);
+        this.#reply(received.line);
         break;
       case "refused":
         this.#warn("the MCP server refused the connection", { reason: received.reason });
         this.#socket?.close();
         break;
     }
+  }
+
+  /** A server that asks without reading the answers must not make us hold them. */
+  #reply(line: string): void {
+    const socket = this.#socket;
+    if (!socket) return;
+    if (socket.unsentBytes <= LIMITS.mcpUnsentBytes) {
+      socket.send(line);
+      return;
+    }
+    this.#warn("the MCP server asks and does not read the answers: its connection is closed");
+    socket.close();
   }
 
   /** Calls of one round that end together are one sign of silence, not many. */

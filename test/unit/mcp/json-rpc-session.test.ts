@@ -61,6 +61,13 @@ describe("the asking end of JSON-RPC", () => {
     expect(outcomes).toEqual([]);
   });
 
+  it("S6 a question with an id too long to be given back is counted and ignored", () => {
+    const { session: s } = session();
+    const asked = (idChars: number) =>
+      s.receive(JSON.stringify({ jsonrpc: "2.0", id: "i".repeat(idChars), method: "ping" })).kind;
+    expect([asked(100), asked(101), s.strangeLines]).toEqual(["reply", "ignored", 1]);
+  });
+
   it("T8 an error answer is mcp_failed, and what it says stays in the cause", () => {
     const { session: s, ask, outcomes } = session();
     ask("tools/call");
