@@ -3,9 +3,8 @@ import { describe, expect, it } from "vitest";
 import { ALL_PERMISSIONS, type Permission, type Scope } from "../../../shared/auth/permission.ts";
 import { mintToken, verifyToken } from "../../../shared/auth/token.ts";
 import { LIMITS } from "../../../shared/limits.ts";
-import type { Encoding, Filters, Mode } from "../../../shared/protocol/client.ts";
+import type { Encoding, Filters, HeldPosition, Mode } from "../../../shared/protocol/client.ts";
 import type { GatewayFrame } from "../../../shared/protocol/gateway.ts";
-import type { Position } from "../../../shared/protocol/sidecar.ts";
 import { ALL_FIELDS, changedFields, IS_NEW } from "../../../shared/swarm/fields.ts";
 import type { FeedMessage } from "../../../worker/hive/feed.ts";
 import type { SessionState } from "../../../worker/session/session.ts";
@@ -40,7 +39,7 @@ type ConnectOptions = {
   mode?: Mode;
   encoding?: Encoding;
   dialect?: SessionState["dialect"];
-  position?: Position;
+  position?: HeldPosition;
 };
 
 const ofType =
@@ -343,6 +342,33 @@ describe("a shard and its clients", () => {
       const lost = connect("stream", { position });
       expect(lost.types()).toEqual(["welcome", "resumed", "snapshot"]);
       expect(lost.ofType("resumed")).toMatchObject([{ recovered: false, offset: 2 }]);
+    }
+  });
+
+  it("Q2 gives nobody the frame of another epoch that had come to the same offset", () => {
+    const { connect, connectFeed, say, clock } = setUp();
+    const { ofType } = connect("stream");
+    const hive = connectFeed(LIVE);
+    for (const epoch of ["first", "second"]) {
+      say(hive, aSnapshot({ epoch, agents: [anAgent()] }));
+      say(hive, aChange(1, { agents: [{ agent_id: "agent-1", status: epoch }] }, { epoch }));
+      clock.advance(100);
+    }
+    const changed = ofType("agent_update").flatMap(({ payload }) => payload.agents);
+    expect(changed.map(({ status }) => status)).toEqual(["first", "second"]);
+  });
+
+  it("S1 S8 goes on from nothing that was seen through other filters or permissions", () => {
+    const { connect, connectFeed } = setUp();
+    const all = connect("stream");
+    connectFeed(LIVE, SNAPSHOT);
+    const [{ view } = {}] = all.ofType("snapshot");
+    const position = { epoch: "e", offset: 1, view };
+    expect(connect("stream", { position }).ofType("resumed")).toMatchObject([{ recovered: true }]);
+    for (const other of [{ filters: { swarm_ids: ["s"] } }, { scope: { agent_types: ["worker"] } }]) {
+      const { types, ofType } = connect("stream", { position, ...other });
+      expect(ofType("resumed")).toMatchObject([{ recovered: false }]);
+      expect(types().at(-1)).toBe("snapshot");
     }
   });
 
