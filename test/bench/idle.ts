@@ -4,7 +4,8 @@
  */
 import { connectSocket, type SocketClient } from "../support/socket-client.ts";
 import { type Bench, goal } from "./report.ts";
-import { clientsOf } from "./rig/crowd.ts";
+import { Crowd, clientsOf } from "./rig/crowd.ts";
+import { HOSTS } from "./rig/hosts.ts";
 import { cpuMs, rssBytes } from "./rig/process-cost.ts";
 import { forMs, startRig } from "./rig/rig.ts";
 
@@ -24,6 +25,7 @@ export const idle: Bench = async ({ quick }) => {
   const beating = setInterval(() => void crowd.heartbeat("all"), HEARTBEAT_MS);
   try {
     const asking = await connectAsking(gateway.url, await gateway.token());
+    const bareBytesPerClient = await bareRssBytesPerClient();
     const emptyBytes = rssBytes(gateway.pid);
     await crowd.connect(
       "all",
@@ -67,6 +69,7 @@ export const idle: Bench = async ({ quick }) => {
         upstreamBytesPerMinute: (after.sentBytes - before.sentBytes) / minutes,
         rssBytes: { empty: emptyBytes, full: fullBytes },
         rssBytesPerClient: (fullBytes - emptyBytes) / CLIENTS,
+        bareRssBytesPerClient: bareBytesPerClient,
       },
     };
   } finally {
@@ -84,6 +87,25 @@ async function connectAsking(url: string, token: string): Promise<SocketClient> 
   clearInterval(asking);
   client.send({ type: "ack", probe });
   return client;
+}
+
+/** What a socket costs the runtime that does nothing else for it. */
+async function bareRssBytesPerClient(): Promise<number> {
+  const bare = await HOSTS.workerd.floor();
+  const crowd = new Crowd();
+  try {
+    const member = { url: bare.url.replace(/^http/, "ws"), token: null, isWitness: false };
+    await crowd.connect("first", [member]);
+    const emptyBytes = rssBytes(bare.pid);
+    await crowd.connect(
+      "bare",
+      Array.from({ length: CLIENTS }, () => member),
+    );
+    return (rssBytes(bare.pid) - emptyBytes) / CLIENTS;
+  } finally {
+    await crowd.stop();
+    await bare.stop();
+  }
 }
 
 async function latencyMs(client: SocketClient): Promise<number | null> {

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 
 const Question = z.object({ id: z.number(), name: z.string(), params: z.unknown() });
-const Answer = z.object({ id: z.number(), result: z.unknown(), error: z.string().optional() });
+const Answer = z.object({ id: z.number(), result: z.unknown().optional(), error: z.string().optional() });
 
 export class Child {
   readonly #process: ChildProcess;

@@ -29,5 +29,5 @@ function wait(intervalMs, dueMs, text) {
   timer = setTimeout(() => {
     wait(intervalMs, Math.max(dueMs + intervalMs, Date.now()), text);
     for (const socket of sockets) socket.send(text);
-  }, dueMs - Date.now());
+  }, Math.max(0, dueMs - Date.now()));
 }
