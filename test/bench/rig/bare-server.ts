@@ -9,7 +9,8 @@ import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 
-const WORKERD = new URL("../../../node_modules/.bin/workerd", import.meta.url).pathname;
+const ROOT = new URL("../../..", import.meta.url).pathname;
+const WORKERD = join(ROOT, "node_modules/.bin/workerd");
 const DENO = new URL("deno", import.meta.resolve("deno/package.json")).pathname;
 const Listening = z.object({ event: z.literal("listen"), port: z.number() });
 

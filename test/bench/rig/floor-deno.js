@@ -26,8 +26,11 @@ function accepted(request) {
 }
 
 function wait(intervalMs, dueMs, text) {
-  timer = setTimeout(() => {
-    wait(intervalMs, Math.max(dueMs + intervalMs, Date.now()), text);
-    for (const socket of sockets) socket.send(text);
-  }, Math.max(0, dueMs - Date.now()));
+  timer = setTimeout(
+    () => {
+      wait(intervalMs, Math.max(dueMs + intervalMs, Date.now()), text);
+      for (const socket of sockets) socket.send(text);
+    },
+    Math.max(0, dueMs - Date.now()),
+  );
 }

@@ -1,6 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 
+/** Of iproute2. */
+const SOCKET_STATISTICS = "ss";
+
 /** Processor time that the threads of a process have used, milliseconds; of a thread that has ended nothing is known. */
 export function cpuMs(pid: number): number {
   const threads = readdirSync(`/proc/${pid}/task`);
@@ -27,7 +30,7 @@ export function processCount(pid: number): number {
 /** Connections of a process to a port of this host, and the bytes that it has sent over them. */
 export function connectionsTo(port: number, pid: number): { count: number; sentBytes: number } {
   const query = ["-HtinpO", "state", "established", "dport", "=", `:${port}`];
-  const lines = execFileSync("ss", query, { encoding: "utf8" }).split("\n");
+  const lines = execFileSync(SOCKET_STATISTICS, query, { encoding: "utf8" }).split("\n");
   const own = lines.filter((line) => line.includes(`pid=${pid},`));
   const sent = own.map((line) => Number(/\bbytes_sent:(\d+)/.exec(line)?.[1] ?? 0));
   return { count: own.length, sentBytes: sent.reduce((sum, bytes) => sum + bytes, 0) };
