@@ -75,6 +75,19 @@ export const LIMITS = {
   clientFramesPerSecond: 30,
   /** A session whose frames were refused this often in a row is closed with `rate_limited`. */
   refusedFramesInARow: 200,
+  /** Snapshots that a shard keeps encoded for those who come next; above it they are made anew. */
+  keptSnapshotBytes: 8 * 1024 * 1024,
+  /** Snapshots that a session may ask for at once, and each second after that; above it `rate_limited`. */
+  snapshotBurst: 20,
+  snapshotsPerSecond: 2,
+  /** What a client that cannot acknowledge is taken to read in a second, where the runtime does not say. */
+  assumedBytesPerSecond: 128 * 1024,
+  /** Probes that wait for their answers; above it every second one is forgotten. */
+  probes: 32,
+  /** How long a task's events wait for a client to read; after that it follows no more, and may come again. */
+  followRoomMs: 30_000,
+  /** A client's last sign of life is stored this often at most. */
+  heardSavedMs: 30_000,
   /** A client is asked how far it has read each time it was sent so much. */
   probeEveryBytes: 64 * 1024,
   /** Bytes that a client has not read above which updates wait for it and merge. */
@@ -125,4 +138,6 @@ export const LIMITS = {
   healthTimeoutMs: 1_500,
   /** How long an answer about health is given again. */
   healthKeptMs: 1_000,
+  /** Questions about a hive's health under way at once, per isolate; above it `overloaded`. */
+  healthQuestions: 4,
 } as const;

@@ -61,7 +61,7 @@ export function createApp(ports: AppPorts): Hono {
   app.get("/", () => pageResponse(ports.page));
   app.get("/healthz", (c) => c.json({ ok: true }));
   app.get("/health/hybrid", async (c) => {
-    const health = await gateway.health(hiveOf(c), ports.now());
+    const health = await gateway.health(hiveOf(c), ports.now);
     return c.json(health, health.components.docker_hive_mind.status === "critical" ? 503 : 200);
   });
 

@@ -24,6 +24,7 @@ export class Gateway {
   );
   readonly #sidecars = new Map<string, SidecarClient>();
   readonly #health = new Map<string, HybridHealth>();
+  readonly #asking = new Map<string, number>();
 
   constructor(config: GatewayConfig) {
     this.tokens = new TokenVerifier(config.jwtSecret, LIMITS.verifiedTokens);
@@ -47,12 +48,19 @@ export class Gateway {
    * A hive's health, at most a second old. Anybody may ask, so an answer is kept; only answers are shared
    * between requests, because Workers may not wait for another request's work.
    */
-  async health(hive: string, nowMs: number): Promise<HybridHealth> {
+  async health(hive: string, now: () => number): Promise<HybridHealth> {
     const kept = this.#health.get(hive);
-    if (kept && nowMs - kept.timestamp < LIMITS.healthKeptMs) return kept;
-    const health = { ...(await hybridHealth(this.sidecar(hive), nowMs)), timestamp: nowMs };
-    this.#health.set(hive, health);
-    return health;
+    if (kept && now() - kept.timestamp < LIMITS.healthKeptMs) return kept;
+    const asking = this.#asking.get(hive) ?? 0;
+    if (asking >= LIMITS.healthQuestions) throw new HivegateError("overloaded");
+    this.#asking.set(hive, asking + 1);
+    try {
+      const health = await hybridHealth(this.sidecar(hive), now());
+      this.#health.set(hive, { ...health, timestamp: now() });
+      return health;
+    } finally {
+      this.#asking.set(hive, (this.#asking.get(hive) ?? 1) - 1);
+    }
   }
 
   get firstHive(): string {

@@ -19,7 +19,7 @@ import {
   seesServer,
   seesSwarm,
   seesTask,
-  seesTopology,
+  topologySeen,
   type View,
 } from "../shared/swarm/view.ts";
 import type { SidecarClient, TaskAction } from "./sidecar-client.ts";
@@ -84,7 +84,10 @@ export class ScopedSidecar {
 
   async latest(): Promise<LatestAnswer> {
     const { mcp_telemetry, container } = await this.#sidecar.latest();
-    return { mcp_telemetry: this.#cut(mcp_telemetry), container };
+    return {
+      mcp_telemetry: this.#cut(mcp_telemetry),
+      container: isWholeHive(this.#scope) ? container : null,
+    };
   }
 
   #cut({ mcp_status, telemetry }: McpTelemetry): McpTelemetry {
@@ -94,7 +97,7 @@ export class ScopedSidecar {
       mcp_status,
       telemetry: {
         agents: telemetry.agents.filter((agent) => sees(view, agent)),
-        swarms: telemetry.swarms.filter((swarm) => seesTopology(view, swarm)),
+        swarms: topologySeen(view, telemetry.swarms),
       },
     };
   }

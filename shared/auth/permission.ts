@@ -38,7 +38,7 @@ export const Identity = z.object({
 });
 export type Identity = z.infer<typeof Identity>;
 
-export const mayUseHive = (identity: Identity, hive: string): boolean =>
+export const mayUseHive = (identity: Pick<Identity, "hives">, hive: string): boolean =>
   identity.hives.includes("*") || identity.hives.includes(hive);
 
 export const may = (identity: Pick<Identity, "permissions">, permission: Permission): boolean =>

@@ -17,13 +17,15 @@ export type PaceLimits = {
   /** Not late for this long: faster by one step. */
   fasterAfterMs: number;
   steps: number;
+  /** Probes outstanding; above it every second one is forgotten, so that answers tell less exactly. */
+  probes: number;
 };
 
 type Probe = { id: string; sentBytes: number; atMs: number };
 
 export class Pace {
   readonly #limits: PaceLimits;
-  readonly #probes: Probe[] = [];
+  #probes: Probe[] = [];
   #sentBytes = 0;
   #readBytes = 0;
   #probedBytes = 0;
@@ -58,23 +60,40 @@ export class Pace {
   probed(id: string, nowMs: number): void {
     this.#probes.push({ id, sentBytes: this.#sentBytes, atMs: nowMs });
     this.#probedBytes = this.#sentBytes;
+    if (this.#probes.length > this.#limits.probes) this.#probes = this.#probes.filter((_, i) => i % 2 === 0);
   }
 
-  /** An id that is not outstanding says nothing. */
-  acknowledged(id: string, nowMs: number): void {
+  /** Whether a probe has not been answered yet. */
+  get owesAnswer(): boolean {
+    return this.#probes.length > 0;
+  }
+
+  /** How much is unread is not known any more: too much, until a probe is answered. */
+  suspect(): void {
+    this.#sentBytes += this.#limits.lateBytes + 1;
+  }
+
+  /** False: an id that is not outstanding says nothing. */
+  acknowledged(id: string, nowMs: number): boolean {
     const place = this.#probes.findIndex((probe) => probe.id === id);
     const probe = this.#probes[place];
-    if (!probe) return;
+    if (!probe) return false;
     this.#probes.splice(0, place + 1);
     this.#readBytes = probe.sentBytes;
     this.latencyMs = Math.max(0, nowMs - probe.atMs);
     this.#progressMs = nowMs;
+    return true;
   }
 
-  /** The reader has given a sign, and is not one that could give a better one. */
-  heard(nowMs: number): void {
-    this.#readBytes = this.#sentBytes;
+  /** For a reader that cannot say how far it is: taken to read so much in a second. */
+  assume(bytesPerSecond: number, nowMs: number): void {
+    const sinceMs = Math.max(0, nowMs - this.#progressMs);
+    this.#readBytes = Math.min(this.#sentBytes, this.#readBytes + (sinceMs / 1000) * bytesPerSecond);
     this.#progressMs = nowMs;
+  }
+
+  isLate(buffered: number | null): boolean {
+    return this.unreadBytes(buffered) > this.#limits.lateBytes;
   }
 
   isLost(buffered: number | null, nowMs: number): boolean {
@@ -86,7 +105,7 @@ export class Pace {
 
   /** Whether something that can wait may be sent now. */
   hasRoom(buffered: number | null, nowMs: number): boolean {
-    const late = this.unreadBytes(buffered) > this.#limits.lateBytes;
+    const late = this.isLate(buffered);
     if (late) this.skipped++;
     if (late !== this.#late) {
       this.#late = late;

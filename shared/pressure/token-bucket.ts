@@ -16,3 +16,9 @@ export function take(
   const waitMs = Math.ceil(((1 - tokens) / rate.perSecond) * 1000);
   return { allowed: false, waitMs, bucket: { tokens, atMs: nowMs } };
 }
+
+/** One token back, for what should not have cost any. */
+export const returned = ({ tokens, atMs }: TokenBucket, rate: Rate): TokenBucket => ({
+  tokens: Math.min(rate.burst, tokens + 1),
+  atMs,
+});

@@ -92,7 +92,8 @@ export const ServerState = z.object({
   pool: z.string(),
   server_source: z.string(),
   status: z.enum(["available", "unavailable"]),
-  agents: z.number().int(),
+  /** How many it tells of; null for somebody who may see a part of them only. */
+  agents: z.number().int().nullable(),
   stale_since: Timestamp.nullable(),
   circuit: Circuit,
 });

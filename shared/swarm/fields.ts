@@ -88,23 +88,20 @@ export function pickFields(agent: Agent, mask: number): AgentPatch {
 }
 
 /** `agent` with what the patch sets. */
-export function patched(agent: Agent, patch: AgentPatch): Agent {
-  const after = patchedAsSeen(agent, patch);
-  const { performance = agent.performance, neural_info = agent.neural_info, ...base } = after;
-  return { ...base, performance, neural_info };
-}
+export const patched = (agent: Agent, patch: AgentPatch): Agent => patchedAsSeen(agent, patch);
 
 /** What was seen of an agent, with what the patch sets. */
-export function patchedAsSeen(agent: SeenAgent, patch: AgentPatch): SeenAgent {
+export function patchedAsSeen<Seen extends SeenAgent>(agent: Seen, patch: AgentPatch): Seen {
   const after = { ...agent };
+  const set: SeenAgent = after;
   const given: { [Name in Field]?: Agent[Name] | undefined } = patch;
   const copy = <Name extends Field>(field: Name) => {
     const value = given[field];
-    if (value !== undefined) after[field] = value;
+    if (value !== undefined) set[field] = value;
   };
   for (const field of FIELDS) copy(field);
   if (agent.performance && patch.performance)
-    after.performance = patchedFigures(agent.performance, patch.performance);
+    set.performance = patchedFigures(agent.performance, patch.performance);
   return after;
 }
 

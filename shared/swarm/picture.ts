@@ -145,11 +145,8 @@ export class Picture {
     for (const id of change.removed ?? []) this.#remove(id, offset);
     for (const patch of change.agents ?? []) this.#patch(patch, offset);
     for (const task of change.tasks ?? []) {
-      keepTask(this.tasks, task);
       this.#taskTouches.set(task.taskId, offset);
-    }
-    if (this.#taskTouches.size > 2 * TASKS_KEPT) {
-      for (const id of this.#taskTouches.keys()) if (!this.tasks.has(id)) this.#taskTouches.delete(id);
+      for (const id of keepTask(this.tasks, task)) this.#forgetTask(id);
     }
     if (change.servers) {
       this.servers = change.servers;
@@ -188,12 +185,18 @@ export class Picture {
     this.#touches.delete(id);
   }
 
+  /** Whoever missed its last change cannot be told of it any more. */
+  #forgetTask(id: string): void {
+    this.horizon = Math.max(this.horizon, this.#taskTouches.get(id) ?? 0);
+    this.#taskTouches.delete(id);
+  }
+
   #depart({ agent_id, server_source, agent_type, swarm_id }: Agent, until: number): void {
     this.#departures.push({ agent_id, server_source, agent_type, swarm_id, until });
     // Half at a time, so that forgetting costs little for each.
     if (this.#departures.length <= LIMITS.departures) return;
     const forgotten = this.#departures.splice(0, LIMITS.departures / 2);
-    this.horizon = forgotten.at(-1)?.until ?? this.horizon;
+    this.horizon = Math.max(this.horizon, forgotten.at(-1)?.until ?? 0);
   }
 
   #departedSince(offset: number): Departure[] {
@@ -206,13 +209,12 @@ export class Picture {
 /** Tasks in a picture; the ledger at the sidecar keeps more. */
 export const TASKS_KEPT = 100;
 
-/** Puts a new or changed task among those kept; beyond the limit the one longest unchanged goes. */
-export function keepTask(tasks: Map<string, Task>, task: Task): void {
+/** Puts a new or changed task among those kept; beyond the limit the one longest unchanged goes. Answers which. */
+export function keepTask(tasks: Map<string, Task>, task: Task): string[] {
   // Deleting first moves the task to the end: the first in the map is the one longest unchanged.
   tasks.delete(task.taskId);
   tasks.set(task.taskId, task);
-  for (const id of tasks.keys()) {
-    if (tasks.size <= TASKS_KEPT) break;
-    tasks.delete(id);
-  }
+  const gone = [...tasks.keys()].slice(0, Math.max(0, tasks.size - TASKS_KEPT));
+  for (const id of gone) tasks.delete(id);
+  return gone;
 }

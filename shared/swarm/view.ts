@@ -5,7 +5,7 @@
  */
 import type { Scope } from "../auth/permission.ts";
 import type { Filters } from "../protocol/client.ts";
-import type { Departure, SwarmTopology, TelemetryChange } from "../protocol/sidecar.ts";
+import type { Departure, ServerState, SwarmTopology, TelemetryChange } from "../protocol/sidecar.ts";
 import type { Agent, AgentPatch, SeenAgent } from "./agent.ts";
 import { FACETS, IS_NEW, pickFields, seenFields } from "./fields.ts";
 import type { Missed, Picture } from "./picture.ts";
@@ -138,16 +138,25 @@ function partsSeen(
 ): Pick<TelemetryChange, "servers" | "swarms" | "container"> {
   const { scope, filters } = view;
   return {
-    ...(changed.servers && {
-      servers: servers.filter((server) => seesServer(scope, server)),
-    }),
-    ...(changed.swarms &&
-      filters.include_topology && { swarms: swarms.filter((swarm) => seesTopology(view, swarm)) }),
-    ...(changed.container && filters.include_performance && { container }),
+    ...(changed.servers && { servers: serversSeen(scope, servers) }),
+    ...(changed.swarms && filters.include_topology && { swarms: topologySeen(view, swarms) }),
+    // It tells what the whole hive uses.
+    ...(changed.container && filters.include_performance && isWholeHive(scope) && { container }),
   };
 }
 
-export const seesTopology = ({ scope, filters }: View, { server_source, swarm_id }: SwarmTopology): boolean =>
+/** How many agents there are in all is nothing for somebody who may see a part of them. */
+const serversSeen = (scope: Scope, servers: readonly ServerState[]): ServerState[] =>
+  servers
+    .filter((server) => seesServer(scope, server))
+    .map((server) => (isWholeHive(scope) ? server : { ...server, agents: null }));
+
+export const topologySeen = (view: View, swarms: readonly SwarmTopology[]): SwarmTopology[] =>
+  swarms
+    .filter((swarm) => seesTopology(view, swarm))
+    .map((swarm) => (isWholeHive(view.scope) ? swarm : { ...swarm, coordinator: null, agents: null }));
+
+const seesTopology = ({ scope, filters }: View, { server_source, swarm_id }: SwarmTopology): boolean =>
   [scope, filters].every(
     ({ server_types, swarm_ids }) => holds(server_types, server_source) && holds(swarm_ids, swarm_id),
   );

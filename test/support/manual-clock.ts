@@ -6,13 +6,19 @@ type Timer = { readonly atMs: number; readonly order: number; run: (() => void) 
 /** A clock that is moved by hand; what falls due is called in its order. */
 export class ManualClock implements Clock {
   #nowMs = 1_700_000_000_000;
+  #backMs = 0;
   #set = 0;
   #waiting = 0;
   /** A binary heap, the next one first. One that was called off stays, without its `run`, until it is due. */
   readonly #timers: Timer[] = [];
 
   now(): number {
-    return this.#nowMs;
+    return this.#nowMs - this.#backMs;
+  }
+
+  /** Tells an earlier time from now on; timers do not notice. */
+  setBack(byMs: number): void {
+    this.#backMs += byMs;
   }
 
   after(delayMs: number, then: () => void): () => void {

@@ -35,7 +35,8 @@ type Watcher = { socket: ShardSocket; intervalMs: number | null; watching: boole
 
 /** A stream that opens is proof enough. */
 const RULES: BreakerRules = { ...BREAKER_RULES, mostMs: 30_000, successesToClose: 1 };
-const RETRY: Backoff = { firstMs: 250, mostMs: 2_000 };
+const RETRY: Backoff = { firstMs: 250, mostMs: 10_000 };
+const GOOD_AFTER_MS = 5_000;
 
 export class Hive {
   readonly #ports: HivePorts;
@@ -45,7 +46,8 @@ export class Hive {
   readonly #demand: DemandLine;
   #stream: AbortController | null = null;
   #live = false;
-  #heardMs: number | null = null;
+  /** When the sidecar was heard last; before that, since when it is missed. */
+  #heardMs: number;
   /** A line did not fit: the place held is not to be gone on from. */
   #startOver = false;
 
@@ -62,6 +64,7 @@ export class Hive {
       },
     });
     this.#demand = new DemandLine(ports);
+    this.#heardMs = ports.clock.now();
   }
 
   get circuit(): Circuit {
@@ -106,14 +109,15 @@ export class Hive {
     const stream = new AbortController();
     this.#stream = stream;
     for (let attempt = 0; !stream.signal.aborted; attempt++) {
+      const sinceMs = this.#ports.clock.now();
       try {
-        await this.#read(stream.signal, () => {
-          attempt = 0;
-        });
+        await this.#read(stream.signal);
       } catch (error) {
         if (!stream.signal.aborted && !isCircuitOpen(error)) this.#ports.log("telemetry stream", error);
       }
       if (stream.signal.aborted) return;
+      // One that opens and fails at once is no better than one that does not open.
+      if (this.#ports.clock.now() - sinceMs >= GOOD_AFTER_MS) attempt = 0;
       this.#demand.close();
       this.#lose();
       const waitMs = this.#guard.retryInMs || backoffMs(RETRY, attempt, this.#ports.random());
@@ -122,7 +126,7 @@ export class Hive {
   }
 
   /** Reads one stream to its end. What the breaker guards is that it opens, with a line. */
-  async #read(signal: AbortSignal, opened: () => void): Promise<void> {
+  async #read(signal: AbortSignal): Promise<void> {
     const reader = this.#ports.uuid();
     const intervalMs = this.#wanted();
     const lines = this.#ports.telemetry({ reader, intervalMs, position: this.#position() }, signal);
@@ -134,7 +138,6 @@ export class Hive {
       );
       // Everybody may have left just then, and others have come since: this stream is not theirs.
       if (signal.aborted) return;
-      opened();
       this.#startOver = false;
       this.#demand.open(reader, intervalMs);
       this.#demand.want(this.#wanted());
@@ -190,7 +193,7 @@ export class Hive {
   }
 
   #status(): HiveStatus {
-    const staleSince = this.#live ? null : (this.#heardMs ?? this.#guard.circuit.since);
+    const staleSince = this.#live ? null : this.#heardMs;
     return { live: this.#live, staleSince, circuit: this.#guard.circuit };
   }
 

@@ -11,7 +11,7 @@ import { Picture } from "../../shared/swarm/picture.ts";
 import type { View } from "../../shared/swarm/view.ts";
 import type { HiveStatus } from "../hive/feed.ts";
 import type { Delivery } from "./delivery.ts";
-import { MissedSince } from "./frames.ts";
+import { MissedSince, SnapshotCache } from "./frames.ts";
 import { Group, groupKey } from "./group.ts";
 import { effectiveMode, type Resume, type Session, type SessionState } from "./session.ts";
 
@@ -29,6 +29,7 @@ export class Audience {
   readonly #groups = new Map<string, Group>();
   readonly #groupOf = new Map<Session, Group>();
   readonly #missed = new MissedSince(this.picture);
+  readonly #snapshots = new SnapshotCache<Group>();
   readonly #ticks = new Map<Mode, Ticks>();
   /** Null before anybody told. */
   #status: HiveStatus | null = null;
@@ -200,7 +201,10 @@ export class Audience {
     const group = this.#groupOf.get(session);
     if (!group) return;
     const { clock, delivery } = this.#ports;
-    const encoded = group.snapshot(this.picture, this.#status?.live === true, clock.now());
+    const live = this.#status?.live === true;
+    const encoded = this.#snapshots.of(group, this.picture.version, live, () =>
+      group.snapshot(this.picture, live, clock.now()),
+    );
     const { offset } = this.picture;
     session.place = { at: "offset", told: offset, seen: offset };
     delivery.synced(session, this.picture.epoch);
@@ -211,6 +215,11 @@ export class Audience {
   #giveUpdate(session: Session, group: Group, nowMs: number): void {
     const { place } = session;
     if (place.at !== "offset" || place.seen === this.picture.offset) return;
+    // So much has gone since then that not all of it is remembered.
+    if (place.seen < this.picture.horizon) {
+      this.#giveSnapshot(session);
+      return;
+    }
     const { encoded, to } = group.step(place, this.#missed, this.picture, nowMs);
     session.place = to;
     if (encoded) this.#ports.delivery.give(session, encoded, nowMs);
@@ -227,8 +236,8 @@ export class Audience {
     this.#ticks.set(mode, ticks);
     if (ticks.cancel) return;
     const nowMs = this.#ports.clock.now();
-    // By deadline: a tick that came late does not make the next one later.
-    ticks.dueMs = Math.max(ticks.dueMs + intervalMs, nowMs);
+    // By deadline: a tick that came late does not make the next one later. A clock may be set back.
+    ticks.dueMs = Math.min(Math.max(ticks.dueMs + intervalMs, nowMs), nowMs + intervalMs);
     ticks.cancel = this.#ports.clock.after(ticks.dueMs - nowMs, () => {
       ticks.cancel = null;
       this.#tick(mode);

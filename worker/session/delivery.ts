@@ -2,14 +2,14 @@
  * Brings frames to clients, and sees how far each of them reads: a client that cannot keep up is given less
  * often, and one that does not read at all is closed before what waits for it grows large.
  */
-import type { Clock } from "../../shared/clock.ts";
+import { type Clock, pause } from "../../shared/clock.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { Pace, type PaceLimits } from "../../shared/pressure/pace.ts";
 import type { GatewayFrame, Quality } from "../../shared/protocol/gateway.ts";
 import { DIALECTS } from "./dialect.ts";
-import { Encoded } from "./frames.ts";
-import type { Session } from "./session.ts";
+import { Encoded, utf8Bytes } from "./frames.ts";
+import type { Session, SessionState } from "./session.ts";
 
 export type DeliveryPorts = {
   clock: Clock;
@@ -29,7 +29,10 @@ const PACE: PaceLimits = {
   slowerAfterMs: 2_000,
   fasterAfterMs: 10_000,
   steps: 2,
+  probes: LIMITS.probes,
 };
+
+const LOOK_AGAIN_MS = 50;
 
 export class Delivery {
   readonly #ports: DeliveryPorts;
@@ -50,16 +53,18 @@ export class Delivery {
   /** To a session that was just seen to have room: where the runtime says how much waits, asking it costs. */
   give(session: Session, encoded: Encoded, nowMs: number): void {
     const deflates = session.state.encoding === "deflate";
-    for (const text of encoded.texts) {
+    const { texts, bytes } = encoded;
+    for (const text of texts) {
       const isLarge = text.length >= LIMITS.deflateFromChars;
-      this.#push(session, deflates && isLarge ? encoded.deflated(text) : text, nowMs);
+      const data = deflates && isLarge ? encoded.deflated(text) : text;
+      this.#push(session, data, texts.length === 1 ? bytes : utf8Bytes(text), nowMs);
     }
   }
 
   /** A frame that is one text in every dialect. */
   sendText(session: Session, text: string): void {
     const nowMs = this.#ports.clock.now();
-    if (this.#keepsUp(session, nowMs)) this.#push(session, text, nowMs);
+    if (this.#keepsUp(session, nowMs)) this.#push(session, text, utf8Bytes(text), nowMs);
   }
 
   /** For one session alone. */
@@ -70,7 +75,7 @@ export class Delivery {
 
   /** Whether telemetry may be sent now; otherwise it waits, and merges with what comes after it. */
   hasRoom(session: Session, nowMs: number): boolean {
-    const buffered = session.socket.backlogBytes();
+    const buffered = this.#buffered(session, nowMs);
     const hasRoom = session.pace.hasRoom(buffered, nowMs);
     session.pace.stepped(nowMs);
     if (!hasRoom && session.pace.isLost(buffered, nowMs)) this.#ports.end(session, "slow_consumer");
@@ -79,13 +84,14 @@ export class Delivery {
 
   /** The client holds a picture of this epoch from now on. */
   synced(session: Session, epoch: string | null): void {
-    if (session.state.epoch === epoch) return;
-    session.state = { ...session.state, epoch };
-    try {
-      session.socket.save(session.state);
-    } catch {
-      this.#ports.gone(session);
-    }
+    this.#save(session, { epoch });
+  }
+
+  /** The client gave a sign of life. It is stored now and then, for a shard that loses its memory. */
+  heard(session: Session): void {
+    session.heardMs = this.#ports.clock.now();
+    if (session.heardMs - session.state.heardMs >= LIMITS.heardSavedMs)
+      this.#save(session, { heardMs: session.heardMs });
   }
 
   quality(session: Session): Quality {
@@ -101,12 +107,20 @@ export class Delivery {
 
   /** Ends a session that is too far behind. */
   #keepsUp(session: Session, nowMs: number): boolean {
-    const isLost = session.pace.isLost(session.socket.backlogBytes(), nowMs);
+    const isLost = session.pace.isLost(this.#buffered(session, nowMs), nowMs);
     if (isLost) this.#ports.end(session, "slow_consumer");
     return !isLost;
   }
 
-  #push(session: Session, data: string | Uint8Array, nowMs: number): void {
+  /** Bytes that the runtime has not sent yet; null where it does not say. */
+  #buffered({ socket, pace, state }: Session, nowMs: number): number | null {
+    const buffered = socket.backlogBytes();
+    if (buffered === null && !DIALECTS[state.dialect].acknowledges)
+      pace.assume(LIMITS.assumedBytesPerSecond, nowMs);
+    return buffered;
+  }
+
+  #push(session: Session, data: string | Uint8Array, bytes: number, nowMs: number): void {
     const { socket, pace } = session;
     if (session.state.identity.expiresMs <= nowMs) {
       this.#ports.end(session, "token_expired");
@@ -114,16 +128,62 @@ export class Delivery {
     }
     try {
       socket.send(data);
-      if (pace.sent(data.length) && DIALECTS[session.state.dialect].acknowledges) this.#probe(session, nowMs);
+      const isDue = pace.sent(typeof data === "string" ? bytes : data.length);
+      if (isDue && DIALECTS[session.state.dialect].acknowledges) this.#probe(session, nowMs);
     } catch {
       this.#ports.gone(session);
     }
   }
 
-  #probe({ socket, pace }: Session, nowMs: number): void {
+  /** The client has read as far as this probe. False: it was not asked that. */
+  acknowledged(session: Session, probe: string): boolean {
+    const isAnswer = session.pace.acknowledged(probe, this.#ports.clock.now());
+    if (isAnswer && !session.pace.owesAnswer) this.#save(session, { owesAnswer: false });
+    return isAnswer;
+  }
+
+  /** For a session that was found again: what it had not read when its shard lost its memory may still wait. */
+  restored(session: Session): void {
+    if (!session.state.owesAnswer) return;
+    session.pace.suspect();
+    this.#probe(session, this.#ports.clock.now());
+  }
+
+  /** Waits for a client that is behind; false: it is gone, or took too long. */
+  async whenRoom(session: Session, isHere: () => boolean): Promise<boolean> {
+    const { clock } = this.#ports;
+    const untilMs = clock.now() + LIMITS.followRoomMs;
+    while (isHere() && clock.now() < untilMs) {
+      if (!session.pace.isLate(this.#buffered(session, clock.now()))) return true;
+      await pause(clock, LOOK_AGAIN_MS);
+    }
+    return false;
+  }
+
+  /** A probe that finds another one unanswered shows that the client may be behind: that is not forgotten. */
+  #probe(session: Session, nowMs: number): void {
+    const { socket, pace } = session;
+    const isBehind = pace.owesAnswer;
     const probe = this.#ports.uuid();
-    socket.send(JSON.stringify({ type: "probe", probe } satisfies GatewayFrame));
+    try {
+      socket.send(JSON.stringify({ type: "probe", probe } satisfies GatewayFrame));
+    } catch {
+      this.#ports.gone(session);
+      return;
+    }
     pace.probed(probe, nowMs);
+    if (isBehind) this.#save(session, { owesAnswer: true });
+  }
+
+  #save(session: Session, change: Partial<SessionState>): void {
+    const isNews = Object.entries(change).some(([key, value]) => Object(session.state)[key] !== value);
+    if (!isNews) return;
+    session.state = { ...session.state, ...change };
+    try {
+      session.socket.save(session.state);
+    } catch {
+      this.#ports.gone(session);
+    }
   }
 }
 

@@ -19,13 +19,20 @@ export type SessionActions = {
   readonly sidecar: ScopedSidecar;
   now(): number;
   uuid(): string;
+  /** @throws HivegateError `overloaded` */
   follow(taskId: string, after: number): void;
+  /** @throws HivegateError `overloaded` when no more tasks may be followed */
+  mayFollow(): void;
+  /** Tells the client that it does not follow this task. */
+  notFollowed(taskId: string): void;
   unfollow(taskId: string): void;
   /** Changes filters or mode, and sends a snapshot if the session is a stream and now sees something else. */
   watch(change: { filters?: Filters; mode?: Mode }): void;
   /** Sends a snapshot, or what was missed since a position if that is remembered. */
   catchUp(resume: Resume | null): void;
   acknowledged(probe: string): void;
+  /** Counts a snapshot that may be due. @throws HivegateError `rate_limited` */
+  seeAnew(): void;
   /** Counts a look at the swarm's host. @throws HivegateError `rate_limited` */
   lookUp(): void;
   /** The client shows a fresh token. @throws HivegateError as `authenticate` */
@@ -77,8 +84,9 @@ const HANDLERS: { [Type in ClientFrame["type"]]: Handler<Type> } = {
     permission: "tasks:write",
     async run(frame, actions) {
       if (frame.follow && !may(actions.identity, "tasks:read")) throw new HivegateError("forbidden");
+      if (frame.follow) actions.mayFollow();
       const { task, created, telemetry } = await createTask(frame, actions);
-      if (frame.follow) actions.follow(task.taskId, 0);
+      if (frame.follow) followCreated(task.taskId, actions);
       const { taskId, swarmId, method } = task;
       return {
         type: "task_created",
@@ -128,7 +136,8 @@ const HANDLERS: { [Type in ClientFrame["type"]]: Handler<Type> } = {
 
   update_filters: {
     permission: "telemetry:read",
-    run(frame, { watch, session, now }) {
+    run(frame, { seeAnew, watch, session, now }) {
+      seeAnew();
       watch({ filters: frame.filters });
       return { type: "session", ...session(), timestamp: now() };
     },
@@ -142,7 +151,8 @@ const HANDLERS: { [Type in ClientFrame["type"]]: Handler<Type> } = {
   },
   configure: {
     permission: "telemetry:read",
-    run({ filters, mode }, { watch, session, now }) {
+    run({ filters, mode }, { seeAnew, watch, session, now }) {
+      if (filters) seeAnew();
       watch({ ...(filters && { filters }), ...(mode && { mode }) });
       return { type: "session", ...session(), timestamp: now() };
     },
@@ -155,14 +165,16 @@ const HANDLERS: { [Type in ClientFrame["type"]]: Handler<Type> } = {
   },
   get_snapshot: {
     permission: "telemetry:read",
-    run(_, { catchUp }) {
+    run(_, { seeAnew, catchUp }) {
+      seeAnew();
       catchUp(null);
       return null;
     },
   },
   resume: {
     permission: "telemetry:read",
-    run({ epoch, offset, view, requestId }, { catchUp }) {
+    run({ epoch, offset, view, requestId }, { seeAnew, catchUp }) {
+      seeAnew();
       catchUp({ position: { epoch, offset, view }, requestId });
       return null;
     },
@@ -182,6 +194,15 @@ const HANDLERS: { [Type in ClientFrame["type"]]: Handler<Type> } = {
     },
   },
 };
+
+/** The task runs: that it cannot be followed, because others came first, is no failure of the request. */
+function followCreated(taskId: string, { follow, notFollowed }: SessionActions): void {
+  try {
+    follow(taskId, 0);
+  } catch {
+    notFollowed(taskId);
+  }
+}
 
 /** The answer to a frame, if it has one. Never throws: an error is an answer too. */
 export async function dispatch(

@@ -1,4 +1,5 @@
 /** A shard's end of the feed from its Hive: there while it has an audience, and asked for again when it is lost. */
+import type { Clock } from "../../shared/clock.ts";
 import { FeedMessage, type ShardMessage } from "../hive/feed.ts";
 import type { Audience } from "./audience.ts";
 
@@ -11,6 +12,7 @@ export interface FeedSocket {
 }
 
 export type FeedLinkPorts = {
+  clock: Pick<Clock, "now">;
   audience: Audience;
   /** Asks the Hive to dial. May fail in silence: `wakeAfter` has been called before. */
   request(): void;
@@ -27,6 +29,8 @@ export class FeedLink {
   /** Whether the Hive was asked to bring the picture up to date, and has not yet. */
   #catchingUp = false;
   #toldIntervalMs: number | null = null;
+  /** However many clients come before the Hive has dialled, it is asked once. */
+  #askAgainMs = Number.NEGATIVE_INFINITY;
 
   constructor(ports: FeedLinkPorts) {
     this.#ports = ports;
@@ -34,9 +38,17 @@ export class FeedLink {
 
   /** Asks for the feed if there should be one and is none. */
   need(): void {
-    if (this.#socket || this.#ports.audience.isEmpty) return;
+    const nowMs = this.#ports.clock.now();
+    if (this.#socket || this.#ports.audience.isEmpty || nowMs < this.#askAgainMs) return;
+    this.#askAgainMs = nowMs + RETRY_MS;
     this.#ports.wakeAfter(RETRY_MS);
     this.#ports.request();
+  }
+
+  /** The time to wait for the Hive is over. */
+  askAgain(): void {
+    this.#askAgainMs = Number.NEGATIVE_INFINITY;
+    this.need();
   }
 
   connected(socket: FeedSocket): void {
@@ -96,6 +108,7 @@ export class FeedLink {
   closed(socket: FeedSocket): void {
     if (this.#socket !== socket) return;
     this.#socket = null;
+    this.#askAgainMs = Number.NEGATIVE_INFINITY;
     this.#ports.audience.lose();
     this.need();
   }
@@ -112,6 +125,7 @@ export class FeedLink {
     if (audience.isEmpty) {
       this.#socket?.close();
       this.#socket = null;
+      this.#askAgainMs = Number.NEGATIVE_INFINITY;
       audience.rest();
       return;
     }

@@ -1,4 +1,5 @@
 /** Telemetry as frames: each is made and encoded once, for all sessions that are to have the same. */
+import { LIMITS } from "../../shared/limits.ts";
 import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
 import type { TelemetryChange } from "../../shared/protocol/sidecar.ts";
 import type { Missed, Picture } from "../../shared/swarm/picture.ts";
@@ -13,12 +14,15 @@ const UNKNOWN: WholeAgent = () => undefined;
 /** A frame as its messages' texts, and, for those who want them smaller, compressed when first asked for. */
 export class Encoded {
   readonly texts: readonly string[];
+  /** In UTF-8, of all texts. */
+  readonly bytes: number;
   readonly #deflate: (text: string) => Uint8Array;
   readonly #deflated = new Map<string, Uint8Array>();
 
   constructor(frame: GatewayFrame, { dialect, deflate }: Encoder, whole: WholeAgent = UNKNOWN) {
     const messages = DIALECTS[dialect].write(frame, whole);
     this.texts = messages.map((message) => JSON.stringify(message));
+    this.bytes = this.texts.reduce((sum, text) => sum + utf8Bytes(text), 0);
     this.#deflate = deflate;
   }
 
@@ -26,6 +30,34 @@ export class Encoded {
     const bytes = this.#deflated.get(text) ?? this.#deflate(text);
     this.#deflated.set(text, bytes);
     return bytes;
+  }
+}
+
+/**
+ * The snapshots made of one version of the picture, for those who come at the same time: within a limit, and
+ * until the next version is asked for.
+ */
+export class SnapshotCache<Key> {
+  readonly #kept = new Map<Key, Encoded>();
+  #version = "";
+  #bytes = 0;
+
+  of(key: Key, version: number, live: boolean, make: () => Encoded): Encoded {
+    const present = `${version} ${live}`;
+    if (present !== this.#version) this.#clear();
+    this.#version = present;
+    const known = this.#kept.get(key);
+    if (known) return known;
+    const made = make();
+    if (this.#bytes + made.bytes > LIMITS.keptSnapshotBytes) this.#clear();
+    this.#kept.set(key, made);
+    this.#bytes += made.bytes;
+    return made;
+  }
+
+  #clear(): void {
+    this.#kept.clear();
+    this.#bytes = 0;
   }
 }
 
@@ -47,6 +79,9 @@ export class MissedSince {
     return missed;
   }
 }
+
+const encoder = new TextEncoder();
+export const utf8Bytes = (text: string): number => encoder.encode(text).length;
 
 type Parts = Pick<TelemetryChange, "swarms" | "container">;
 

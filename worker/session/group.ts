@@ -23,7 +23,6 @@ export class Group {
   readonly viewName: string;
   readonly sessions = new Set<Session>();
   readonly #encoder: Encoder;
-  #snapshot: { version: number; live: boolean; encoded: Encoded } | null = null;
   #steps = new Map<string, Step>();
   #stepsVersion = -1;
   #last: { from: Standing; step: Step } | null = null;
@@ -35,13 +34,8 @@ export class Group {
   }
 
   snapshot(picture: Picture, live: boolean, nowMs: number): Encoded {
-    const { version } = picture;
-    const kept = this.#snapshot;
-    if (kept?.version === version && kept.live === live) return kept.encoded;
     const frame = { ...snapshotFrame(picture, this.kind.view, live, nowMs), view: this.viewName };
-    const encoded = new Encoded(frame, this.#encoder);
-    this.#snapshot = { version, live, encoded };
-    return encoded;
+    return new Encoded(frame, this.#encoder);
   }
 
   /** What a session at this place has missed, and the place where it is then. */
@@ -49,8 +43,6 @@ export class Group {
     if (this.#stepsVersion !== picture.version) {
       this.#steps.clear();
       this.#last = null;
-      // A snapshot of an earlier version is of no more use to anybody.
-      this.#snapshot = null;
       this.#stepsVersion = picture.version;
     }
     // Those who went the last step together stand at one place: the very same object.

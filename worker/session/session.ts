@@ -25,6 +25,10 @@ export const SessionState = z.object({
   /** The epoch of the picture that the client holds; null: it holds none. */
   epoch: z.string().nullable(),
   connectedMs: Timestamp,
+  /** When the client was heard last, as far as that was stored. */
+  heardMs: Timestamp,
+  /** Whether it did not answer in time how far it had read. */
+  owesAnswer: z.boolean(),
 });
 export type SessionState = z.infer<typeof SessionState>;
 
@@ -67,6 +71,8 @@ export type Session = {
   bucket: TokenBucket;
   /** For requests that make the swarm's host look. */
   lookUps: TokenBucket;
+  /** For those that cost a snapshot. */
+  snapshots: TokenBucket;
   heardMs: number;
   /** Frames refused in a row for coming too fast. */
   refused: number;

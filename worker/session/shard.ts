@@ -2,11 +2,17 @@
  * One shard: the sessions of some of a hive's clients. It keeps them while it hibernates (their state lives
  * in the sockets), takes the hive's telemetry from the Hive, and answers each session's frames.
  */
-import type { Identity } from "../../shared/auth/permission.ts";
+import { type Identity, may, mayUseHive, type Permission } from "../../shared/auth/permission.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { ERRORS, type ErrorCode, HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import { fullBucket, take } from "../../shared/pressure/token-bucket.ts";
+import {
+  fullBucket,
+  type Rate,
+  returned,
+  type TokenBucket,
+  take,
+} from "../../shared/pressure/token-bucket.ts";
 import type { Filters, Mode } from "../../shared/protocol/client.ts";
 import { type GatewayFrame, SUBPROTOCOL } from "../../shared/protocol/gateway.ts";
 import { ScopedSidecar } from "../scoped-sidecar.ts";
@@ -26,7 +32,7 @@ import {
   type Session,
   type SessionState,
 } from "./session.ts";
-import { TaskFeeds } from "./task-feed.ts";
+import { TaskFeeds, type Unfollowed } from "./task-feed.ts";
 
 export type ShardPorts = {
   hive: string;
@@ -43,6 +49,9 @@ export type ShardPorts = {
   log(message: string, error: unknown): void;
 };
 
+const SNAPSHOT_RATE = { burst: LIMITS.snapshotBurst, perSecond: LIMITS.snapshotsPerSecond };
+/** What a session of a kind is for: without this permission it is not opened, nor kept. */
+const NEEDS: Record<SessionState["kind"], Permission> = { stream: "telemetry:read", relay: "tasks:read" };
 const LOOK_UP_RATE = { burst: LIMITS.lookUpBurst, perSecond: LIMITS.lookUpsPerSecond };
 
 export type Refusal = "full" | "subject";
@@ -68,6 +77,7 @@ export class Shard {
     });
     this.#audience = new Audience({ clock, deflate, delivery: this.#delivery });
     this.#feed = new FeedLink({
+      clock,
       audience: this.#audience,
       request: ports.requestFeed,
       wakeAfter: (delayMs) => this.#wakeAfter(delayMs),
@@ -75,8 +85,9 @@ export class Shard {
     this.#tasks = new TaskFeeds({
       open: (taskId, after, signal) => sidecar.events(taskId, after, signal),
       deliver: (session, text) => this.#delivery.sendText(session, text),
-      over: (session, taskId, reason) =>
-        this.#send(session, { type: "task_unfollowed", taskId, reason, timestamp: clock.now() }),
+      hasRoom: (session) => !session.pace.isLate(session.socket.backlogBytes()),
+      whenRoom: (session) => this.#delivery.whenRoom(session, () => this.#isHere(session)),
+      over: (session, taskId, reason) => this.#notFollowed(session, taskId, reason),
       log,
     });
   }
@@ -95,7 +106,10 @@ export class Shard {
   connect(socket: ClientSocket, { position, ...hello }: Hello): void {
     const { uuid, hive, clock } = this.#ports;
     const connectedMs = clock.now();
-    const state: SessionState = { clientId: uuid(), ...hello, hive, epoch: null, connectedMs };
+    const state: SessionState = {
+      ...{ clientId: uuid(), ...hello, hive, epoch: null },
+      ...{ connectedMs, heardMs: connectedMs, owesAnswer: false },
+    };
     socket.save(state);
     const session = this.#admit(socket, state, { at: "nowhere", resume: position && { position } });
     this.#send(session, this.#welcome(state));
@@ -108,16 +122,16 @@ export class Shard {
     const place: Place = state.epoch === null ? { at: "nowhere", resume: null } : { at: "anywhere" };
     const session = this.#admit(socket, state, place);
     if (state.kind === "stream") this.#audience.join(session);
+    this.#delivery.restored(session);
   }
 
   async receive(socket: ClientSocket, data: string | ArrayBuffer): Promise<void> {
     const session = this.#sessions.get(socket);
     if (!session) return;
-    session.heardMs = this.#ports.clock.now();
+    this.#delivery.heard(session);
     if (this.#hasExpired(session) || !this.#isAllowed(session)) return;
     session.waiting++;
     const dialect = DIALECTS[session.state.dialect];
-    if (!dialect.acknowledges) session.pace.heard(session.heardMs);
     const log = (error: HivegateError) => this.#ports.log("frame", error);
     const answer = await dispatch(data, dialect, this.#actionsOf(session), log);
     session.waiting--;
@@ -154,7 +168,7 @@ export class Shard {
   /** Called at the time asked for by `wakeAt`: sees that there is a feed, and removes clients that are gone. */
   wake(): void {
     this.#wakeAtMs = Number.POSITIVE_INFINITY;
-    this.#feed.need();
+    this.#feed.askAgain();
     const silentSinceMs = this.#ports.clock.now() - LIMITS.idleSessionMs;
     for (const session of [...this.#sessions.values()]) {
       if (lastHeardMs(session) < silentSinceMs) this.#end(session, "idle");
@@ -181,10 +195,11 @@ export class Shard {
   #admit(socket: ClientSocket, state: SessionState, place: Place): Session {
     const nowMs = this.#ports.clock.now();
     const session: Session = {
-      ...{ socket, state, place, heardMs: nowMs, refused: 0, waiting: 0 },
+      ...{ socket, state, place, heardMs: state.heardMs, refused: 0, waiting: 0 },
       pace: this.#delivery.newPace(),
       bucket: fullBucket(FRAME_RATE, nowMs),
       lookUps: fullBucket(LOOK_UP_RATE, nowMs),
+      snapshots: fullBucket(SNAPSHOT_RATE, nowMs),
     };
     this.#sessions.set(socket, session);
     return session;
@@ -219,8 +234,19 @@ export class Shard {
       unfollow: (taskId) => this.#tasks.unfollow(session, taskId),
       watch: (change) => this.#watch(session, change),
       catchUp: (resume) => this.#catchUp(session, resume),
-      lookUp: () => this.#lookUp(session),
-      acknowledged: (probe) => session.pace.acknowledged(probe, clock.now()),
+      mayFollow: () => this.#tasks.mayFollow(session),
+      notFollowed: (taskId) => this.#notFollowed(session, taskId, "lost"),
+      lookUp: () => {
+        session.lookUps = this.#taken(session.lookUps, LOOK_UP_RATE);
+      },
+      seeAnew: () => {
+        session.snapshots = this.#taken(session.snapshots, SNAPSHOT_RATE);
+      },
+      acknowledged: (probe) => {
+        // What we asked for ourselves costs the client nothing.
+        if (this.#delivery.acknowledged(session, probe))
+          session.bucket = returned(session.bucket, FRAME_RATE);
+      },
       refresh: (token) => this.#refresh(session, token),
       session: () => ({
         client_id: session.state.clientId,
@@ -244,16 +270,22 @@ export class Shard {
     this.#joined(session);
   }
 
-  /** @throws HivegateError `forbidden` when the token is somebody else's */
+  /**
+   * What the new token does not allow any more ends at once.
+   * @throws HivegateError `forbidden` when the token is somebody else's, or not good for such a session
+   */
   async #refresh(session: Session, token: string): Promise<SessionState["identity"]> {
     const { hives, ...identity } = await this.#ports.verify(token);
-    const { subject } = session.state.identity;
-    if (identity.subject !== subject || !(hives.includes("*") || hives.includes(this.#ports.hive)))
-      throw new HivegateError("forbidden", "The token is not this session's: open another.");
-    const before = JSON.stringify(session.state.identity.scope);
+    const { identity: before, kind } = session.state;
+    const isTheirs = identity.subject === before.subject && mayUseHive({ hives }, this.#ports.hive);
+    if (!isTheirs || !may(identity, NEEDS[kind]))
+      throw new HivegateError("forbidden", "The token is not one for this session: open another.");
     this.#keep(session, { identity });
-    if (JSON.stringify(identity.scope) !== before) session.place = { at: "nowhere", resume: null };
-    this.#joined(session);
+    if (allows(identity) !== allows(before)) {
+      this.#tasks.loseAll(session);
+      session.place = { at: "nowhere", resume: null };
+      this.#joined(session);
+    }
     return identity;
   }
 
@@ -292,11 +324,15 @@ export class Shard {
     return false;
   }
 
-  #lookUp(session: Session): void {
-    const taken = take(session.lookUps, LOOK_UP_RATE, this.#ports.clock.now());
-    session.lookUps = taken.bucket;
-    if (!taken.allowed)
-      throw new HivegateError("rate_limited", `Too many requests. Wait ${taken.waitMs} ms, then go on.`);
+  /** @throws HivegateError `rate_limited` */
+  #taken(bucket: TokenBucket, rate: Rate): TokenBucket {
+    const taken = take(bucket, rate, this.#ports.clock.now());
+    if (taken.allowed) return taken.bucket;
+    throw new HivegateError("rate_limited", `Too many requests. Wait ${taken.waitMs} ms, then go on.`);
+  }
+
+  #notFollowed(session: Session, taskId: string, reason: Unfollowed): void {
+    this.#send(session, { type: "task_unfollowed", taskId, reason, timestamp: this.#ports.clock.now() });
   }
 
   #end(session: Session, code: ErrorCode): void {
@@ -308,3 +344,7 @@ export class Shard {
     this.#delivery.sendFrame(session, frame);
   }
 }
+
+/** What decides what a client sees. */
+const allows = ({ permissions, scope }: SessionState["identity"]): string =>
+  JSON.stringify([permissions, scope]);

@@ -15,6 +15,10 @@ export type Unfollowed = (GatewayFrame & { type: "task_unfollowed" })["reason"];
 export type TaskFeedPorts<Follower> = {
   open: OpenEvents;
   deliver(session: Follower, text: string): void;
+  /** Whether the session has read so far that more may be sent. */
+  hasRoom(session: Follower): boolean;
+  /** Waits until it has; false: it is gone, or took too long. */
+  whenRoom(session: Follower): Promise<boolean>;
   /** A session no longer follows, for another reason than having asked for it. */
   over(session: Follower, taskId: string, reason: Unfollowed): void;
   log(message: string, error: unknown): void;
@@ -40,10 +44,7 @@ export class TaskFeeds<Follower> {
   /** @throws HivegateError `overloaded` */
   follow(session: Follower, taskId: string, after: number): void {
     this.unfollow(session, taskId);
-    const followed = [...this.#feeds].filter(({ followers }) => followers.has(session)).length;
-    if (followed >= LIMITS.followsPerSession) {
-      throw new HivegateError("overloaded", `Follow at most ${LIMITS.followsPerSession} tasks at a time.`);
-    }
+    this.mayFollow(session);
     const shared = this.#feedsOf(taskId).find(({ position }) => position <= after);
     if (shared) shared.followers.set(session, after);
     else
@@ -61,6 +62,19 @@ export class TaskFeeds<Follower> {
 
   unfollowAll(session: Follower): void {
     for (const feed of [...this.#feeds]) this.#leave(session, feed);
+  }
+
+  /** The session follows nothing any more, and is told so: it may ask again. */
+  loseAll(session: Follower): void {
+    for (const feed of [...this.#feeds]) if (feed.followers.has(session)) this.#lose(session, feed);
+  }
+
+  /** @throws HivegateError `overloaded` when the session follows as many tasks as it may */
+  mayFollow(session: Follower): void {
+    const followed = [...this.#feeds].filter(({ followers }) => followers.has(session)).length;
+    if (followed >= LIMITS.followsPerSession) {
+      throw new HivegateError("overloaded", `Follow at most ${LIMITS.followsPerSession} tasks at a time.`);
+    }
   }
 
   #feedsOf(taskId: string): Feed<Follower>[] {
@@ -81,6 +95,7 @@ export class TaskFeeds<Follower> {
     let reason: Unfollowed = "lost";
     try {
       for await (const event of this.#ports.open(feed.taskId, feed.position, feed.stream.signal)) {
+        await this.#makeRoom(feed);
         if (!this.#feeds.has(feed)) return;
         this.#fanOut(feed, event);
         // A stream that merely stops, as when the sidecar is shut down, does not mean that the task is over.
@@ -91,6 +106,24 @@ export class TaskFeeds<Follower> {
     }
     if (!this.#feeds.delete(feed)) return;
     for (const session of feed.followers.keys()) this.#ports.over(session, feed.taskId, reason);
+  }
+
+  /**
+   * A follower that is behind holds up its own stream, and so the sidecar, but nobody else's: one that shares a
+   * stream has to come again, and then has one of its own.
+   */
+  async #makeRoom(feed: Feed<Follower>): Promise<void> {
+    for (const session of [...feed.followers.keys()]) {
+      if (this.#ports.hasRoom(session)) continue;
+      const isAlone = feed.followers.size === 1;
+      if (!isAlone || !(await this.#ports.whenRoom(session))) this.#lose(session, feed);
+    }
+  }
+
+  #lose(session: Follower, feed: Feed<Follower>): void {
+    if (!feed.followers.has(session)) return;
+    this.#leave(session, feed);
+    this.#ports.over(session, feed.taskId, "lost");
   }
 
   #fanOut(feed: Feed<Follower>, event: TaskEvent): void {

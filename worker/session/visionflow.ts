@@ -5,7 +5,7 @@
 import { z } from "zod";
 import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
 import type { ContainerFigures, SwarmTopology } from "../../shared/protocol/sidecar.ts";
-import type { AgentPatch, SeenAgent } from "../../shared/swarm/agent.ts";
+import type { AgentPatch, AgentPerformance, SeenAgent } from "../../shared/swarm/agent.ts";
 import type { Dialect, WholeAgent } from "./dialect.ts";
 import type { Hello } from "./session.ts";
 
@@ -86,10 +86,14 @@ const WRITERS: { [Type in GatewayFrame["type"]]?: Writer<Type> } = {
   ],
   topology_update: ({ swarms, timestamp }) => swarms.map((swarm) => topologyUpdate(swarm, timestamp)),
   performance_analysis: ({ container, agents, mcp_status, timestamp }) => [
-    { ...performanceAnalysis(container, timestamp), mcp_status, agents },
+    {
+      ...performanceAnalysis(container, timestamp),
+      agents: agents.map(({ performance, ...agent }) => ({ ...agent, performance: figuresOf(performance) })),
+      mcp_status,
+    },
   ],
   snapshot: ({ payload, timestamp }) => [
-    agentUpdate(payload.agents, [], [], timestamp),
+    agentUpdate(payload.agents, [], timestamp),
     ...extras({ ...payload, agents: payload.agents }, timestamp),
     ...payload.tasks.map((task) => coordinationEvent("task", task, timestamp)),
   ],
@@ -97,7 +101,7 @@ const WRITERS: { [Type in GatewayFrame["type"]]?: Writer<Type> } = {
     const { agents, removed = [], tasks = [] } = payload;
     const told = agents.flatMap(({ agent_id }) => whole(agent_id) ?? []);
     return [
-      ...(agents.length + removed.length > 0 ? [agentUpdate(told, agents, removed, timestamp)] : []),
+      ...(agents.length + removed.length > 0 ? [agentUpdate(told, removed, timestamp)] : []),
       ...extras(payload, timestamp),
       ...tasks.map((task) => coordinationEvent("task", task, timestamp)),
     ];
@@ -124,15 +128,11 @@ function written<Type extends GatewayFrame["type"]>(
   return writer ? writer(frame, whole) : [frame];
 }
 
-const agentUpdate = (
-  agents: readonly SeenAgent[],
-  patches: readonly AgentPatch[],
-  removed_agents: readonly string[],
-  timestamp: number,
-) => ({
+/** Agents come whole, so there is nothing to say of their differences. */
+const agentUpdate = (agents: readonly SeenAgent[], removed_agents: readonly string[], timestamp: number) => ({
   type: "multi_agent_update",
   agents: agents.map(agentOf),
-  differential_updates: patches.map(({ agent_id, ...field_updates }) => ({ agent_id, field_updates })),
+  differential_updates: [],
   removed_agents,
   timestamp,
 });
@@ -210,17 +210,17 @@ const agentOf = ({ performance, neural_info, current_task, progress, server, ...
     ...{ task_queue_size: null, error_count: null, warning_count: null, tags: [] },
     ...{ current_task, progress, server },
   },
-  ...(performance && {
-    performance: {
-      ...performance,
-      cpu_usage: performance.cpu_usage === null ? null : performance.cpu_usage / 100,
-      memory_usage: null,
-      memory_bytes: performance.memory_usage,
-    },
-  }),
+  ...(performance && { performance: figuresOf(performance) }),
   ...(neural_info && { neural_info }),
   created_at: seconds(agent.created_at),
   last_active: seconds(agent.last_active),
+});
+
+const figuresOf = (figures: AgentPerformance) => ({
+  ...figures,
+  cpu_usage: figures.cpu_usage === null ? null : figures.cpu_usage / 100,
+  memory_usage: null,
+  memory_bytes: figures.memory_usage,
 });
 
 const seconds = (ms: number | null): number | null => (ms === null ? null : Math.floor(ms / 1000));

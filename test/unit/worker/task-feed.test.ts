@@ -24,6 +24,9 @@ function setUp(history: number) {
   }[] = [];
   const delivered: [string, number][] = [];
   const over: [string, string][] = [];
+  /** Names of those who have no room, and of those who never will. */
+  const late = new Set<string>();
+  const gone = new Set<string>();
   const feeds = new TaskFeeds<Follower>({
     async *open(_, after, signal) {
       const queue: (TaskEvent | "end" | "fail")[] = [];
@@ -45,12 +48,17 @@ function setUp(history: number) {
           });
       }
     },
+    hasRoom: ({ name }) => !late.has(name),
+    whenRoom: async ({ name }) => {
+      await vi.waitFor(() => expect(late.has(name)).toBe(false), { timeout: 1_000, interval: 5 });
+      return !gone.has(name);
+    },
     deliver: (session, text) => delivered.push([session.name, JSON.parse(text).event.seq]),
     log: () => {},
     over: (session, _, reason) => over.push([session.name, reason]),
   });
   const seenBy = (id: string) => delivered.filter(([client]) => client === id).map(([, seq]) => seq);
-  return { feeds, streams, over, seenBy };
+  return { feeds, streams, over, seenBy, late, gone };
 }
 
 describe("followed tasks", () => {
@@ -117,6 +125,39 @@ describe("followed tasks", () => {
     });
     streams[2]?.end();
     await vi.waitFor(() => expect(over.at(-1)).toEqual([a.name, "ended"]));
+  });
+
+  it("S5 S6 wait for a follower that is behind, and go on where they were", async () => {
+    const { feeds, seenBy, late } = setUp(50);
+    const a = session("a");
+    late.add("a");
+    feeds.follow(a, TASK, 0);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(seenBy(a.name)).toEqual([]);
+    late.delete("a");
+    await vi.waitFor(() => expect(seenBy(a.name)).toHaveLength(50));
+  });
+
+  it("S5 let nobody wait for another follower: the one behind has to come again", async () => {
+    const { feeds, streams, seenBy, over, late } = setUp(0);
+    const [a, b] = [session("a"), session("b")];
+    feeds.follow(a, TASK, 0);
+    feeds.follow(b, TASK, 0);
+    late.add("b");
+    streams[0]?.push(event(1));
+    await vi.waitFor(() => expect(seenBy(a.name)).toEqual([1]));
+    expect([seenBy(b.name), over]).toEqual([[], [["b", "lost"]]]);
+  });
+
+  it("S6 end for a follower that never reads", async () => {
+    const { feeds, streams, over, late, gone } = setUp(5);
+    late.add("a");
+    gone.add("a");
+    feeds.follow(session("a"), TASK, 0);
+    await new Promise((resolve) => setImmediate(resolve));
+    late.delete("a");
+    await vi.waitFor(() => expect(over).toEqual([["a", "lost"]]));
+    expect(streams[0]?.signal.aborted).toBe(true);
   });
 
   it("S6 are limited per session", () => {

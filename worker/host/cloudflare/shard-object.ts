@@ -113,10 +113,16 @@ export class ShardObject extends DurableObject<Env> {
         const object = this.env.HIVE.get(this.env.HIVE.idFromName(hive));
         object.dial(hive, this.ctx.id.toString()).catch((error: unknown) => log("feed request", error));
       },
-      wakeAt: (atMs) => void this.ctx.storage.setAlarm(atMs),
+      wakeAt: (atMs) => void this.#wakeAt(atMs),
       log,
     });
     return this.#shard;
+  }
+
+  /** An alarm from before this object lost its memory is kept, if it comes earlier. */
+  async #wakeAt(atMs: number): Promise<void> {
+    const setMs = await this.ctx.storage.getAlarm();
+    if (setMs === null || setMs > atMs) await this.ctx.storage.setAlarm(atMs);
   }
 
   /** Every feed has been seen, when it was accepted or when this object woke. */
