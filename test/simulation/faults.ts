@@ -8,27 +8,18 @@ const EVENTS: readonly Event[] = [
   { weight: 8, name: "a connection breaks", happen: breakWire },
   { weight: 8, name: "a connection stalls", happen: stallWire },
   {
-    ...{ weight: 8, name: "a shard hibernates" },
+    ...{ weight: 16, name: "a shard hibernates" },
     happen: ({ shards }) => {
       for (const shard of shards) shard.hibernate();
     },
   },
   { weight: 3, name: "a shard is lost", happen: loseShard },
-  { weight: 3, name: "the hive is lost", happen: ({ hive }) => hive.lose() },
+  { weight: 4, name: "the hive is lost", happen: loseHive },
   { weight: 1, name: "the gateway restarts", happen: restartGateway },
-  { weight: 2, name: "the sidecar restarts", happen: restartSidecar },
+  { weight: 4, name: "the sidecar restarts", happen: restartSidecar },
   { weight: 2, name: "the sidecar is cut off", happen: cutOffSidecar },
-  {
-    ...{ weight: 1, name: "the hive cannot be called" },
-    happen: (world) => {
-      world.hive.isAway = true;
-      world.clock.after(world.random.pauseMs(20_000), () => {
-        world.hive.isAway = false;
-      });
-    },
-  },
   { weight: 8, name: "a viewer changes its filters", happen: withViewer((viewer) => viewer.changeFilters()) },
-  { weight: 6, name: "a viewer changes its mode", happen: withViewer((viewer) => viewer.changeMode()) },
+  { weight: 10, name: "a viewer changes its mode", happen: withViewer((viewer) => viewer.changeMode()) },
   { weight: 6, name: "a viewer sleeps", happen: sleepViewer },
   { weight: 3, name: "a viewer leaves", happen: withViewer((viewer) => viewer.leave()) },
   {
@@ -77,6 +68,16 @@ function loseShard({ random, shards, net }: World): void {
   random.pick(shards)?.lose((end) => {
     const wire = net.wires().find(({ far }) => far === end);
     wire?.break(random.pauseMs(20_000), 0);
+  });
+}
+
+/** And for a while it may not be called either. */
+function loseHive({ random, hive, clock }: World): void {
+  hive.lose();
+  if (random.chance(0.5)) return;
+  hive.isAway = true;
+  clock.after(random.pauseMs(20_000), () => {
+    hive.isAway = false;
   });
 }
 

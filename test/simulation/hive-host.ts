@@ -2,12 +2,13 @@
 import type { Clock } from "../../shared/clock.ts";
 import { Hive, type ShardSocket } from "../../worker/hive/hive.ts";
 import { SidecarClient } from "../../worker/sidecar-client.ts";
+import type { Net } from "./net.ts";
 import { OwnClock } from "./own-clock.ts";
 import type { Random } from "./random.ts";
 import type { ShardHost } from "./shard-host.ts";
 import { sidecarFetch } from "./sidecar-fetch.ts";
 import type { SidecarHost } from "./sidecar-host.ts";
-import type { Net, Wire } from "./wire.ts";
+import type { Wire } from "./wire.ts";
 
 export type HiveHostPorts = {
   clock: Clock;

@@ -3,16 +3,16 @@
  * memory when it hibernates, and nothing but the alarm does when it is lost.
  */
 import type { Clock } from "../../shared/clock.ts";
-import { LIMITS } from "../../shared/limits.ts";
 import { HEARTBEAT, HEARTBEAT_ACK } from "../../shared/protocol/heartbeat.ts";
 import type { FeedSocket } from "../../worker/session/feed-link.ts";
-import { type ClientSocket, type Hello, SessionState } from "../../worker/session/session.ts";
+import type { Hello, SessionState } from "../../worker/session/session.ts";
 import { type Refusal, Shard } from "../../worker/session/shard.ts";
 import { SidecarClient } from "../../worker/sidecar-client.ts";
+import { HeldSocket } from "./held-socket.ts";
 import { OwnClock } from "./own-clock.ts";
 import type { Random } from "./random.ts";
 import type { Tokens } from "./tokens.ts";
-import type { Data, End } from "./wire.ts";
+import type { End } from "./wire.ts";
 
 export type ShardHostPorts = {
   clock: Clock;
@@ -29,14 +29,13 @@ export type ShardHostPorts = {
 
 type Life = { shard: Shard; clock: OwnClock };
 
-/** A client's socket as the platform holds it. */
+/** A feed as the platform holds it. */
 type HeldFeed = { socket: FeedSocket; caughtUp: boolean };
-type Held = { attachment: string; heartbeatMs: number | null; socket: ClientSocket };
 
 export class ShardHost {
   readonly name: string;
   readonly #ports: ShardHostPorts;
-  readonly #clients = new Map<End, Held>();
+  readonly #clients = new Map<End, HeldSocket>();
   readonly #feeds = new Map<End, HeldFeed>();
   #life: Life | null = null;
   #cancelAlarm: () => void = () => {};
@@ -58,14 +57,16 @@ export class ShardHost {
     const { shard } = this.#wake();
     const refusal = shard.refusal(hello.identity.subject);
     if (refusal) return refusal;
-    const held = this.#hold(end);
+    const { platform, sent, wrong } = this.#ports;
+    const tellsBacklog = platform === "deno";
+    const held = new HeldSocket(end, { tellsBacklog, sent, wrong, life: () => this.#life });
     this.#clients.set(end, held);
-    shard.connect(held.socket, hello);
+    shard.connect(held, hello);
     end.listen({
-      message: (data) => this.#received(end, held, String(data)),
+      message: (data) => this.#received(held, String(data)),
       closed: () => {
         this.#clients.delete(end);
-        this.#wake().shard.disconnect(held.socket);
+        this.#wake().shard.disconnect(held);
       },
     });
     return null;
@@ -112,14 +113,10 @@ export class ShardHost {
     this.#feeds.clear();
   }
 
-  #received(end: End, held: Held, text: string): void {
+  #received(held: HeldSocket, text: string): void {
     const { clock, platform } = this.#ports;
-    if (platform === "cloudflare" && text === HEARTBEAT) {
-      held.heartbeatMs = clock.now();
-      end.send(HEARTBEAT_ACK);
-      return;
-    }
-    void this.#wake().shard.receive(held.socket, text);
+    if (platform === "cloudflare" && text === HEARTBEAT) held.answersHeartbeat(clock.now(), HEARTBEAT_ACK);
+    else void this.#wake().shard.receive(held, text);
   }
 
   /** The object in memory; its sockets are given to it again when it had been evicted. */
@@ -127,8 +124,7 @@ export class ShardHost {
     if (this.#life) return this.#life;
     const life = this.#begin();
     this.#life = life;
-    for (const { attachment, socket } of this.#clients.values())
-      life.shard.restore(socket, SessionState.parse(JSON.parse(attachment)));
+    for (const held of this.#clients.values()) life.shard.restore(held, held.state);
     for (const feed of this.#feeds.values()) {
       if (this.#clients.size > 0) life.shard.feedRestored(feed.socket, feed.caughtUp);
       else feed.socket.close();
@@ -161,53 +157,4 @@ export class ShardHost {
       if (this.#life || this.#clients.size > 0) this.#wake().shard.wake();
     });
   }
-
-  #hold(end: End): Held {
-    const unread = new Unread(end);
-    const held: Held = {
-      ...{ attachment: "", heartbeatMs: null },
-      socket: {
-        send: (data) => {
-          this.#ports.sent(SessionState.parse(JSON.parse(held.attachment)), textOf(data));
-          unread.send(data, this.#life, this.#ports.wrong);
-        },
-        close: (code, reason) => end.close(code, reason),
-        save: (state) => {
-          held.attachment = JSON.stringify(state);
-          if (held.attachment.length > 16_384) throw new Error("the attachment is too long");
-        },
-        backlogBytes: () => (this.#ports.platform === "deno" ? end.unreadBytes : null),
-        heartbeatMs: () => held.heartbeatMs,
-      },
-    };
-    return held;
-  }
 }
-
-/** Sees that what lies unread for one client stays within the limits. */
-class Unread {
-  readonly #end: End;
-  #largestBytes = 0;
-  #life: unknown = null;
-  /** What lay unread when the shard, without its memory, began to count anew. */
-  #beforeBytes = 0;
-
-  constructor(end: End) {
-    this.#end = end;
-  }
-
-  send(data: Data, life: unknown, wrong: (what: string) => void): void {
-    if (this.#life !== life) this.#beforeBytes = this.#end.unreadBytes;
-    this.#life = life;
-    this.#largestBytes = Math.max(this.#largestBytes, data.length);
-    this.#end.send(data);
-    const most = this.#beforeBytes + LIMITS.sessionBacklogBytes + 2 * this.#largestBytes + PROBES_BYTES;
-    if (this.#end.unreadBytes > most)
-      wrong(`${this.#end.unreadBytes} bytes lie unread for a client, of at most ${most}`);
-  }
-}
-
-/** Probes are not counted: one goes out each `probeEveryBytes`. */
-const PROBES_BYTES = 100 * Math.ceil(LIMITS.sessionBacklogBytes / LIMITS.probeEveryBytes);
-
-const textOf = (data: Data): string => (typeof data === "string" ? data : new TextDecoder().decode(data));

@@ -1,8 +1,10 @@
 /** `fetch` over simulated connections, for requests to the sidecar. */
 import type { Clock } from "../../shared/clock.ts";
 import { LIMITS } from "../../shared/limits.ts";
+import type { Data } from "./lane.ts";
+import type { Net } from "./net.ts";
 import type { SidecarHost } from "./sidecar-host.ts";
-import type { Data, Net, Wire } from "./wire.ts";
+import type { Wire } from "./wire.ts";
 
 export type SidecarFetchPorts = {
   clock: Clock;

@@ -43,20 +43,21 @@ export async function simulate(seed: number, trace: Trace | null = null): Promis
 }
 
 async function live(world: World): Promise<string | null> {
-  await trouble(world);
-  calm(world);
-  const failure =
-    (await agreed(world, HEAL_MS)) ??
-    (await followed(world)) ??
-    (await idle(world)) ??
-    (await emptied(world));
+  const { random } = world;
+  for (let viewers = random.between(1, 4); viewers > 0; viewers--) world.addViewer();
+  let failure: string | null = null;
+  for (let times = random.between(1, 4); times > 0 && failure === null; times--) {
+    await trouble(world);
+    calm(world);
+    failure = await agreed(world, HEAL_MS);
+  }
+  failure ??= (await followed(world)) ?? (await idle(world)) ?? (await emptied(world));
   return world.wrongs[0] ?? failure;
 }
 
 async function trouble(world: World): Promise<void> {
   const { random } = world;
-  for (let viewers = random.between(1, 4); viewers > 0; viewers--) world.addViewer();
-  for (let events = random.between(10, 60); events > 0 && world.wrongs.length === 0; events--) {
+  for (let events = random.between(1, 25); events > 0 && world.wrongs.length === 0; events--) {
     somethingHappens(world);
     // Most things happen while the one before is still under way; some when everybody has fallen silent.
     await world.pass(random.pauseMs(random.of(1_000, 1_000, 2_000, 2_000, 2_000, 4_000, 30_000, 200_000)));

@@ -5,11 +5,13 @@ import type { OpenSocket } from "../../shared/client/web-socket.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { Filters, Mode } from "../../shared/protocol/client.ts";
 import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
+import type { Data } from "./lane.ts";
+import type { Net } from "./net.ts";
 import { OwnClock } from "./own-clock.ts";
 import type { Random } from "./random.ts";
 import { AGENT_TYPES, SERVER_SOURCES, SWARM_IDS } from "./swarm.ts";
 import type { Tokens } from "./tokens.ts";
-import type { Data, Net, Wire } from "./wire.ts";
+import type { Wire } from "./wire.ts";
 
 export type ViewerPorts = {
   clock: Clock;

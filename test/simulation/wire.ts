@@ -1,92 +1,20 @@
 /**
- * Connections as networks give them: both ways in order and with latency, but they stall, and they break with
- * things still on their way; then each end learns of it at a time of its own.
+ * Connections as networks give them: they stall, and they break with things still on their way; then each end
+ * learns of it at a time of its own.
  */
 import type { Clock } from "../../shared/clock.ts";
-import type { Random } from "./random.ts";
+import { type Data, type Item, Lane } from "./lane.ts";
 
-export type Data = string | Uint8Array;
 export type Listener = {
   message(data: Data): void;
   /** Comes once, whoever closed. */
   closed(code: number, reason: string): void;
 };
 
-type Item = { data: Data } | { code: number; reason: string };
-
-const BROKEN = 1006;
-
-/** One direction. */
-class Lane {
-  readonly #clock: Clock;
-  readonly #latencyMs: () => number;
-  readonly #deliver: (item: Item) => void;
-  readonly #items: { item: Item; atMs: number }[] = [];
-  #lastMs = 0;
-  #holds = 0;
-  #isCut = false;
-  #cancel: (() => void) | null = null;
-  unreadBytes = 0;
-
-  constructor(clock: Clock, latencyMs: () => number, deliver: (item: Item) => void) {
-    this.#clock = clock;
-    this.#latencyMs = latencyMs;
-    this.#deliver = deliver;
-  }
-
-  send(item: Item): void {
-    if (this.#isCut) return;
-    this.#lastMs = Math.max(this.#lastMs, this.#clock.now() + this.#latencyMs());
-    this.#items.push({ item, atMs: this.#lastMs });
-    this.unreadBytes += bytesOf(item);
-    this.#schedule();
-  }
-
-  hold(): void {
-    this.#holds++;
-    this.#cancel?.();
-    this.#cancel = null;
-  }
-
-  release(): void {
-    this.#holds = Math.max(0, this.#holds - 1);
-    this.#schedule();
-  }
-
-  releaseAll(): void {
-    this.#holds = 0;
-    this.#schedule();
-  }
-
-  cut(): void {
-    this.#isCut = true;
-    this.#cancel?.();
-    this.#cancel = null;
-    this.#items.length = 0;
-  }
-
-  #schedule(): void {
-    const next = this.#items[0];
-    if (!next || this.#holds > 0 || this.#cancel) return;
-    this.#cancel = this.#clock.after(next.atMs - this.#clock.now(), () => {
-      this.#cancel = null;
-      this.#items.shift();
-      this.unreadBytes -= bytesOf(next.item);
-      this.#deliver(next.item);
-      this.#schedule();
-    });
-  }
-}
-
-const bytesOf = (item: Item): number => ("data" in item ? item.data.length : 0);
-
 /** Hears of what happens, if anybody wants to know. */
 export type Tell = (line: () => string) => void;
 
-const inWords = (item: Item): string => {
-  if ("code" in item) return `closed ${item.code}`;
-  return typeof item.data === "string" ? item.data : new TextDecoder().decode(item.data);
-};
+const BROKEN = 1006;
 
 /** One side's socket. What comes before somebody listens waits. */
 export class End {
@@ -215,43 +143,7 @@ export class Wire {
   }
 }
 
-/** All connections there are. */
-export class Net {
-  readonly #clock: Clock;
-  readonly #random: Random;
-  readonly #tell: Tell;
-  readonly #wires = new Set<Wire>();
-
-  /** `tell` hears of all that arrives. */
-  constructor(clock: Clock, random: Random, tell: Tell) {
-    this.#clock = clock;
-    this.#random = random;
-    this.#tell = tell;
-  }
-
-  connect(name: string): Wire {
-    const base = this.#random.between(1, 30);
-    const wire = new Wire(name, {
-      clock: this.#clock,
-      latencyMs: () => base + this.#random.pauseMs(40),
-      tell: this.#tell,
-    });
-    this.#wires.add(wire);
-    return wire;
-  }
-
-  /** Those that something may still come through. */
-  wires(): Wire[] {
-    for (const wire of this.#wires) if (wire.isOver) this.#wires.delete(wire);
-    return [...this.#wires];
-  }
-
-  /** What a remote call takes one way. */
-  delayMs(): number {
-    return 1 + this.#random.pauseMs(60);
-  }
-
-  heal(): void {
-    for (const wire of this.wires()) wire.heal();
-  }
-}
+const inWords = (item: Item): string => {
+  if ("code" in item) return `closed ${item.code}`;
+  return typeof item.data === "string" ? item.data : new TextDecoder().decode(item.data);
+};

@@ -7,6 +7,7 @@ import type { SessionState } from "../../worker/session/session.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { HiveHost } from "./hive-host.ts";
 import { leakIn } from "./leaks.ts";
+import { Net } from "./net.ts";
 import { Random } from "./random.ts";
 import { ShardHost } from "./shard-host.ts";
 import { ConnectionLost } from "./sidecar-fetch.ts";
@@ -14,7 +15,7 @@ import { SidecarHost } from "./sidecar-host.ts";
 import { Swarm } from "./swarm.ts";
 import { Tokens } from "./tokens.ts";
 import { Viewer } from "./viewer.ts";
-import { type End, Net, type Wire } from "./wire.ts";
+import type { End, Wire } from "./wire.ts";
 
 /** Hears of all that happens, line by line. */
 export type Trace = (line: string) => void;
