@@ -136,7 +136,7 @@ export function createApp(ports: AppPorts): Hono {
     const signal = AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(leftMs)]);
     const events = await sidecar.eventStream(taskIdOf(c), after.data, signal);
     // A body that is handed on as it is would not heed the signal any more.
-    const ending = events.pipeThrough(new TransformStream<Uint8Array, Uint8Array>(), { signal });
+    const ending = events.pipeThrough(endingWith(signal));
     return new Response(ending, { headers: SSE_HEADERS });
   });
 
@@ -152,6 +152,13 @@ export function createApp(ports: AppPorts): Hono {
 
   return app;
 }
+
+/** Hands on what comes until the signal: then it ends, as if no more came. */
+const endingWith = (signal: AbortSignal): TransformStream<Uint8Array, Uint8Array> =>
+  new TransformStream({
+    start: (controller) => signal.addEventListener("abort", () => controller.terminate(), { once: true }),
+    transform: (chunk, controller) => controller.enqueue(chunk),
+  });
 
 /** What a timer can hold. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;

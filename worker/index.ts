@@ -1,9 +1,10 @@
 /** The gateway on Cloudflare: a stateless Worker for the routes, Durable Objects for what has state. */
 import { HivegateError } from "../shared/errors.ts";
 import { createApp, type OpenSession } from "./app.ts";
-import { type Env, gatewayOf, log } from "./host/cloudflare/env.ts";
+import { type Env, gatewayOf } from "./host/cloudflare/env.ts";
 import { refuseSession } from "./host/cloudflare/refuse-session.ts";
 import { encodeHello, HELLO_HEADER } from "./host/cloudflare/shard-object.ts";
+import { log } from "./log.ts";
 import page from "./page/dist/index.html";
 import { Placement } from "./session/placement.ts";
 

@@ -1,4 +1,3 @@
-import { HivegateError } from "../../../shared/errors.ts";
 import { ConfigError, readConfig } from "../../config.ts";
 import { Gateway } from "../../gateway.ts";
 import type { HiveObject } from "./hive-object.ts";
@@ -27,10 +26,3 @@ export function gatewayOf(env: Env): Gateway {
     throw error;
   }
 }
-
-export const log = (message: string, error: unknown): void => {
-  const cause = error instanceof Error ? error.cause : undefined;
-  const code = error instanceof HivegateError ? error.code : undefined;
-  const because = cause instanceof Error ? (code === "internal" ? cause.stack : String(cause)) : cause;
-  console.error(JSON.stringify({ message, code, error: String(error), cause: because }));
-};

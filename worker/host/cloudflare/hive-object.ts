@@ -1,8 +1,10 @@
 /** The Durable Object that a Hive lives in. It dials its shards, so that they stay servers and hibernate. */
+
 import { DurableObject } from "cloudflare:workers";
 import { platformClock } from "../../../shared/clock.ts";
 import { Hive, type ShardSocket } from "../../hive/hive.ts";
-import { type Env, gatewayOf, log } from "./env.ts";
+import { log } from "../../log.ts";
+import { type Env, gatewayOf } from "./env.ts";
 
 const BREAKER = "breaker:sidecar";
 

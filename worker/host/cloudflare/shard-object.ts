@@ -1,4 +1,5 @@
 /** The Durable Object that a Shard lives in: hibernating sockets, an alarm, and the way to its Hive. */
+
 import { DurableObject } from "cloudflare:workers";
 import { deflateSync } from "node:zlib";
 import { z } from "zod";
@@ -7,10 +8,11 @@ import { ERRORS } from "../../../shared/errors.ts";
 import { HEARTBEAT, HEARTBEAT_ACK } from "../../../shared/protocol/heartbeat.ts";
 import { HiveId } from "../../../shared/protocol/ids.ts";
 import { Position } from "../../../shared/protocol/sidecar.ts";
+import { log } from "../../log.ts";
 import type { FeedSocket } from "../../session/feed-link.ts";
 import { type ClientSocket, SessionState } from "../../session/session.ts";
 import { Shard } from "../../session/shard.ts";
-import { type Env, gatewayOf, log } from "./env.ts";
+import { type Env, gatewayOf } from "./env.ts";
 
 export const HELLO_HEADER = "hivegate-hello";
 const ShardHello = SessionState.pick({

@@ -1,6 +1,5 @@
-/** The gateway's settings on Deno, from environment variables, and its log: lines of JSON on stderr. */
+/** The gateway's settings on Deno, from environment variables. */
 import { z } from "zod";
-import { HivegateError } from "../../../shared/errors.ts";
 import { ConfigError, type GatewayConfig, readConfig } from "../../config.ts";
 
 export type Settings = { gateway: GatewayConfig; host: string; port: number; stateDir: string };
@@ -31,10 +30,3 @@ export function readSettings(variable: (name: string) => string | undefined): Se
   const { HOST: host, PORT: port, GATEWAY_STATE_DIR: stateDir } = own.data;
   return { gateway, host, port, stateDir };
 }
-
-export const log = (message: string, error: unknown): void => {
-  const cause = error instanceof Error ? error.cause : undefined;
-  const code = error instanceof HivegateError ? error.code : undefined;
-  const because = cause instanceof Error ? (code === "internal" ? cause.stack : String(cause)) : cause;
-  console.error(JSON.stringify({ message, code, error: String(error), cause: because }));
-};

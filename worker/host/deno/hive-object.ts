@@ -1,8 +1,10 @@
 /** What a Hive lives in: a store for its breaker, and feeds to the shards of the same process. */
+
 import { platformClock } from "../../../shared/clock.ts";
 import type { Gateway } from "../../gateway.ts";
 import { Hive } from "../../hive/hive.ts";
-import { log } from "./env.ts";
+import { log } from "../../log.ts";
+
 import { FeedEnd } from "./feed-pair.ts";
 import type { Store } from "./store.ts";
 

@@ -1,10 +1,12 @@
 /** The gateway in one Deno process. Says `{"event":"listening",…}` when it is ready, and runs until it is asked to stop. */
+
 import { pause, platformClock } from "../../../shared/clock.ts";
 import { asHivegateError, isOurFault } from "../../../shared/errors.ts";
 import { createApp, type OpenSession } from "../../app.ts";
 import { ConfigError } from "../../config.ts";
 import { Gateway } from "../../gateway.ts";
-import { log, readSettings } from "./env.ts";
+import { log } from "../../log.ts";
+import { readSettings } from "./env.ts";
 import { Objects } from "./objects.ts";
 import { refuseSession, sendAway } from "./refuse-session.ts";
 import { openStore, type Store } from "./store.ts";

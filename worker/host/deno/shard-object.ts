@@ -1,13 +1,15 @@
 /** What a Shard lives in: its clients' sockets, a timer for an alarm, and the way to its Hive. */
+
 import { deflateSync } from "node:zlib";
 import { platformClock } from "../../../shared/clock.ts";
 import { ERRORS } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { Gateway } from "../../gateway.ts";
+import { log } from "../../log.ts";
 import type { Hello } from "../../session/session.ts";
 import { type Refusal, Shard } from "../../session/shard.ts";
 import { DenoSocket, type OpenSocket } from "./client-socket.ts";
-import { log } from "./env.ts";
+
 import type { FeedEnd } from "./feed-pair.ts";
 
 export type ShardObjectPorts = {
