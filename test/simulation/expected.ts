@@ -22,25 +22,24 @@ export function firstDifference(truth: TelemetrySnapshot, viewer: Viewer): strin
       ...(filters.include_performance && { performance }),
       ...(filters.include_neural && { neural_info }),
     }));
-  const topology = truth.swarms.filter((swarm) =>
-    [scope, filters].every(
-      ({ server_types, swarm_ids }) =>
-        has(server_types, swarm.server_source) && has(swarm_ids, swarm.swarm_id),
-    ),
-  );
+  const isWhole = !scope.server_types && !scope.agent_types && !scope.swarm_ids;
+  const servers = truth.servers
+    .filter((server) => has(scope.server_types, server.server_source))
+    .map((server) => (isWhole ? server : { ...server, agents: null }));
+  const topology = truth.swarms
+    .filter((swarm) =>
+      [scope, filters].every(
+        ({ server_types, swarm_ids }) =>
+          has(server_types, swarm.server_source) && has(swarm_ids, swarm.swarm_id),
+      ),
+    )
+    .map((swarm) => (isWhole ? swarm : { ...swarm, coordinator: null, agents: null }));
+  const container = isWhole && filters.include_performance ? truth.container : null;
   return (
     differ(`${viewer.name}: agent`, byId(agents), byId(picture.agents.values())) ??
-    differ(
-      `${viewer.name}: server`,
-      keyed(truth.servers.filter((server) => has(scope.server_types, server.server_source))),
-      keyed(picture.servers),
-    ) ??
+    differ(`${viewer.name}: server`, keyed(servers), keyed(picture.servers)) ??
     differ(`${viewer.name}: swarm`, keyed(filters.include_topology ? topology : []), keyed(picture.swarms)) ??
-    differ(
-      `${viewer.name}: container`,
-      keyed([filters.include_performance ? truth.container : null]),
-      keyed([picture.container]),
-    ) ??
+    differ(`${viewer.name}: container`, keyed([container]), keyed([picture.container])) ??
     tasksDiffer(truth, viewer)
   );
 }

@@ -18,8 +18,12 @@ const Telemetry = z.object({
     ),
     removed: z.array(z.string()).default([]),
     tasks: z.array(z.object({ taskId: z.string(), swarmId: z.string().nullable() })).default([]),
-    servers: z.array(z.object({ server: z.string(), server_source: z.string() })).default([]),
-    topology_changes: z.array(z.object({ swarm_id: z.string(), server_source: z.string() })).default([]),
+    servers: z
+      .array(z.object({ server: z.string(), server_source: z.string(), agents: z.number().nullable() }))
+      .default([]),
+    topology_changes: z
+      .array(z.object({ swarm_id: z.string(), server_source: z.string(), agents: z.number().nullable() }))
+      .default([]),
   }),
 });
 
@@ -42,11 +46,18 @@ export function leakIn(
   const seesTasks = permissions.includes("tasks:read");
   const task = tasks.find(({ swarmId }) => !seesTasks || !has(scope.swarm_ids, swarmId));
   if (task) return `task ${task.taskId}`;
-  const server = servers.find(({ server_source }) => !has(scope.server_types, server_source));
+  // How many agents there are in all tells of those that are out of scope.
+  const isPart = scope.server_types || scope.agent_types || scope.swarm_ids;
+  const server = servers.find(
+    ({ server_source, agents: count }) =>
+      !has(scope.server_types, server_source) || (isPart && count !== null),
+  );
   if (server) return `server ${server.server}`;
   const swarm = topology_changes.find(
-    ({ swarm_id, server_source }) =>
-      !has(scope.swarm_ids, swarm_id) || !has(scope.server_types, server_source),
+    ({ swarm_id, server_source, agents: count }) =>
+      !has(scope.swarm_ids, swarm_id) ||
+      !has(scope.server_types, server_source) ||
+      (isPart && count !== null),
   );
   return swarm ? `swarm ${swarm.swarm_id}` : null;
 }
