@@ -13,18 +13,22 @@ import { InOrder, textOf } from "./inflate.ts";
 import type { OpenSocket, Socket } from "./web-socket.ts";
 
 /**
- * `waiting` for the next try; `error` is what the gateway said, if it said anything. `closed` is final:
- * closed by its owner (`error` null) or refused by the gateway.
+ * `waiting` for the next try, and for a fresh token where it needs one; `error` is what the gateway said, if it said
+ * anything. `closed` is final: closed by its owner (`error` null) or refused by the gateway.
  */
 export type ConnectionState =
   | { name: "connecting" }
   | { name: "open" }
-  | { name: "waiting"; untilMs: number; error: HivegateError | null }
+  | Waiting
   | { name: "closed"; error: HivegateError | null };
+
+type Waiting = { name: "waiting"; untilMs: number; error: HivegateError | null };
 
 export type ConnectionOptions = {
   /** Asked at each try: where to go on from, and with which token. */
   address(): { url: string; protocols: string[] };
+  /** Sees to another token. False: there is none; it rejects when there is none yet. Null: there never is. */
+  replaceToken: (() => Promise<boolean>) | null;
   openSocket: OpenSocket;
   clock: Clock;
   random(): number;
@@ -93,16 +97,11 @@ export class Connection {
     return true;
   }
 
-  /** Dials again after a close that was final, because what was wrong has been put right. */
-  reopen(): void {
-    if (this.#state.name === "closed") this.dial();
-  }
-
   /** The network is back: no reason to wait any longer. */
   retryNow(): void {
     if (this.#state.name !== "waiting") return;
     this.#attempt = 0;
-    this.dial();
+    this.#retry(this.#state);
   }
 
   close(): void {
@@ -116,6 +115,8 @@ export class Connection {
     const frame = readFrame(text);
     if (!frame) return;
     if (frame.type === "welcome" && this.#state.name === "connecting") this.#opened();
+    // Whoever heard of that may have closed it.
+    if (!this.#socket) return;
     if (frame.type === "error" && this.#state.name === "connecting")
       this.#refusal = errorFromAnswer(400, frame);
     else if (frame.type === "probe") this.send({ type: "ack", probe: frame.probe });
@@ -139,17 +140,40 @@ export class Connection {
   }
 
   #lost(code: number, reason: string): void {
-    const { clock, random } = this.#options;
-    const wasGood = this.#state.name === "open" && clock.now() - this.#openedMs >= GOOD_AFTER_MS;
+    const wasGood =
+      this.#state.name === "open" && this.#options.clock.now() - this.#openedMs >= GOOD_AFTER_MS;
     this.#drop();
-    if (isFinalClose(code)) {
-      this.#enter({ name: "closed", error: this.#refusal ?? errorFromClose(code, reason) });
+    const isFinal = isFinalClose(code);
+    const error = this.#refusal ?? (isFinal ? errorFromClose(code, reason) : null);
+    if (isFinal && !(isExpired(error) && this.#options.replaceToken)) {
+      this.#enter({ name: "closed", error });
       return;
     }
     if (wasGood) this.#attempt = 0;
+    this.#wait(error);
+  }
+
+  #wait(error: HivegateError | null): void {
+    const { clock, random } = this.#options;
     const delayMs = backoffMs(RETRY, this.#attempt++, random());
-    this.#timer(delayMs, () => this.dial());
-    this.#enter({ name: "waiting", untilMs: clock.now() + delayMs, error: this.#refusal });
+    const waiting: Waiting = { name: "waiting", untilMs: clock.now() + delayMs, error };
+    this.#timer(delayMs, () => this.#retry(waiting));
+    this.#enter(waiting);
+  }
+
+  #retry(waiting: Waiting): void {
+    if (isExpired(waiting.error)) void this.#comeWithAnother(waiting);
+    else this.dial();
+  }
+
+  /** Dials once there is another token than the one that has expired. */
+  async #comeWithAnother(waiting: Waiting): Promise<void> {
+    const isReplaced = await this.#options.replaceToken?.().catch(() => null);
+    // Closed, or dialled by somebody else who waited for the same.
+    if (this.#state !== waiting) return;
+    if (isReplaced) this.dial();
+    else if (isReplaced === null) this.#wait(waiting.error);
+    else this.#enter({ name: "closed", error: waiting.error });
   }
 
   #drop(): void {
@@ -169,3 +193,5 @@ export class Connection {
     this.#cancelTimer = this.#options.clock.after(delayMs, then);
   }
 }
+
+const isExpired = (error: HivegateError | null): boolean => error?.code === "token_expired";

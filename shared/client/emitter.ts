@@ -12,4 +12,9 @@ export class Emitter<Events extends object> {
   emit<Name extends keyof Events>(name: Name, value: Events[Name]): void {
     for (const listener of this.#listeners[name] ?? []) listener(value);
   }
+
+  /** Nobody hears anything any more. */
+  clear(): void {
+    for (const name in this.#listeners) this.#listeners[name]?.clear();
+  }
 }

@@ -21,7 +21,10 @@ export type StreamOptions = {
   baseUrl: string;
   hive: string;
   token: string;
-  /** A fresh token for the same client, asked for before the one in use expires. */
+  /**
+   * A fresh token for the same client: asked for before the one in use expires, and after, again with growing pauses
+   * while it throws. One that the gateway has refused already ends the stream.
+   */
   freshToken?: () => Promise<string>;
   filters?: Filters;
   mode?: Mode;
@@ -80,6 +83,7 @@ export class HivegateStream {
     });
     this.#connection = new Connection({
       address: () => this.#address(),
+      replaceToken: options.freshToken ? () => this.#refresh.replace() : null,
       openSocket,
       clock,
       random,
@@ -88,9 +92,10 @@ export class HivegateStream {
     });
     this.#refresh = new TokenRefresh({
       clock,
+      random,
       token: options.token,
       fresh: options.freshToken ?? null,
-      show: (token) => this.request({ type: "refresh_token", token }),
+      show: async (token) => lifeOf(await this.request({ type: "refresh_token", token })),
     });
     this.#stopListening = whenOnline(() => this.#connection.retryNow());
     this.#connection.dial();
@@ -152,20 +157,19 @@ export class HivegateStream {
     return this.#follows.add(taskId, listener);
   }
 
-  /** For good. */
+  /** For good. The last thing that is heard of it is its state. */
   close(): void {
     this.#stopListening();
     this.#inStep();
     this.#refresh.stop();
     this.#follows.clear();
     this.#connection.close();
+    this.#events.clear();
   }
 
   #entered(state: ConnectionState): void {
     if (state.name === "open") this.#opened();
     else this.#notOpen();
-    if (state.name === "closed" && state.error?.code === "token_expired")
-      void this.#refresh.now().then((isFresh) => isFresh && this.#connection.reopen());
     this.#events.emit("state", state);
   }
 
@@ -195,7 +199,7 @@ export class HivegateStream {
   }
 
   #unasked(frame: GatewayFrame): void {
-    if (frame.type === "welcome") this.#refresh.before(frame.expires_at);
+    if (frame.type === "welcome") this.#refresh.accepted(lifeOf(frame).lifeMs);
     else if (frame.type === "error") this.#events.emit("error", errorFromAnswer(400, frame));
     else if (frame.type === "task_event") this.#follows.event(frame.event);
     else if (frame.type === "task_unfollowed" && frame.reason !== "asked") this.#follows.lost(frame.taskId);
@@ -238,6 +242,11 @@ export class HivegateStream {
       ...(epoch !== null && { epoch, offset: String(offset), ...(view && { view }) }),
     };
     url.search = new URLSearchParams(query).toString();
-    return { url: url.href, protocols: [PROTOCOL, this.#refresh.token] };
+    return { url: url.href, protocols: [PROTOCOL, this.#refresh.present()] };
   }
 }
+
+/** By one clock, the gateway's: the client's may be another. */
+const lifeOf = (frame: { expires_at: number; timestamp: number }) => ({
+  lifeMs: frame.expires_at - frame.timestamp,
+});

@@ -11,8 +11,10 @@ export class FakeGateway {
   /** Frames received on the present socket. */
   received: Record<string, unknown>[] = [];
   open = 0;
-  /** When the token that the client came with expires. */
-  expiresMs = Number.MAX_SAFE_INTEGER;
+  /** By its own clock, which need not be the client's. */
+  nowMs = 1;
+  /** How long the token that the client came with goes on living. */
+  lifeMs = Number.MAX_SAFE_INTEGER - 1;
   mostOpen = 0;
   #events: SocketEvents | null = null;
 
@@ -51,9 +53,9 @@ export class FakeGateway {
       mode: "normal",
       filters: { include_performance: false, include_neural: false, include_topology: false },
       encoding: "json",
-      expires_at: this.expiresMs,
+      expires_at: this.nowMs + this.lifeMs,
       limits: { frame_bytes: 1, frames_per_second: 1, follows: 1, idle_ms: 1 },
-      timestamp: 1,
+      timestamp: this.nowMs,
     });
   }
 

@@ -4,7 +4,7 @@ import type { ConnectionState } from "../../../shared/client/connection.ts";
 import { HivegateStream } from "../../../shared/client/stream.ts";
 import type { HivegateError } from "../../../shared/errors.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { agent, FakeGateway, output, settled, snapshot, status, TASK_ID, task, update } from "./fakes.ts";
+import { agent, FakeGateway, output, snapshot, status, TASK_ID, task, update } from "./fakes.ts";
 
 function start() {
   const clock = new ManualClock();
@@ -243,29 +243,6 @@ describe("HivegateStream: the picture", () => {
     gateway.send(update(6, 7, [{ agent_id: "a", progress: 1 }]));
     await expect.poll(() => stream.picture.offset).toBe(7);
     expect(stream.picture.agents.get("a")).toMatchObject({ status: "second", progress: 1 });
-  });
-
-  it("U2 S8 shows a fresh token before the old one expires, and comes back with it", async () => {
-    const clock = new ManualClock();
-    const gateway = new FakeGateway();
-    let minted = 0;
-    const stream = new HivegateStream({
-      ...{ baseUrl: "https://gate.example/", hive: "default", token: "old", random: () => 1 },
-      freshToken: async () => `fresh-${++minted}`,
-      openSocket: gateway.openSocket,
-      clock,
-    });
-    gateway.expiresMs = clock.now() + 20_000;
-    gateway.welcome();
-    clock.advance(15_999);
-    expect(gateway.ofType("refresh_token")).toEqual([]);
-    clock.advance(1);
-    await settled();
-    expect(gateway.ofType("refresh_token")).toMatchObject([{ token: "fresh-1" }]);
-    gateway.close(4503);
-    await settled();
-    expect(gateway.dials.at(-1)?.protocols).toEqual(["hivegate.v1", "fresh-2"]);
-    stream.close();
   });
 
   it("U2 passes over what it does not know", () => {
