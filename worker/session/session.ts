@@ -2,10 +2,10 @@
 import { z } from "zod";
 import { Identity } from "../../shared/auth/permission.ts";
 import type { Pace } from "../../shared/pressure/pace.ts";
-import type { TokenBucket } from "../../shared/pressure/token-bucket.ts";
 import { Encoding, Filters, type HeldPosition, Mode } from "../../shared/protocol/client.ts";
 import { HiveId, Timestamp } from "../../shared/protocol/ids.ts";
 import { DialectName } from "./dialect.ts";
+import type { SessionRates } from "./session-rates.ts";
 
 /**
  * Stored in the socket's attachment (at most 16,384 bytes), so it is written only when it changes: at the
@@ -68,11 +68,7 @@ export type Session = {
   readonly pace: Pace;
   state: SessionState;
   place: Place;
-  bucket: TokenBucket;
-  /** For requests that make the swarm's host look. */
-  lookUps: TokenBucket;
-  /** For those that cost a snapshot. */
-  snapshots: TokenBucket;
+  readonly rates: SessionRates;
   heardMs: number;
   /** Frames refused in a row for coming too fast. */
   refused: number;

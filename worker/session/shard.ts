@@ -4,15 +4,8 @@
  */
 import { type Identity, may, mayUseHive, type Permission } from "../../shared/auth/permission.ts";
 import type { Clock } from "../../shared/clock.ts";
-import { ERRORS, type ErrorCode, HivegateError } from "../../shared/errors.ts";
+import { asHivegateError, ERRORS, type ErrorCode, HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import {
-  fullBucket,
-  type Rate,
-  returned,
-  type TokenBucket,
-  take,
-} from "../../shared/pressure/token-bucket.ts";
 import type { Filters, Mode } from "../../shared/protocol/client.ts";
 import { type GatewayFrame, SUBPROTOCOL } from "../../shared/protocol/gateway.ts";
 import { ScopedSidecar } from "../scoped-sidecar.ts";
@@ -32,6 +25,7 @@ import {
   type Session,
   type SessionState,
 } from "./session.ts";
+import { SessionRates } from "./session-rates.ts";
 import { TaskFeeds, type Unfollowed } from "./task-feed.ts";
 
 export type ShardPorts = {
@@ -49,14 +43,10 @@ export type ShardPorts = {
   log(message: string, error: unknown): void;
 };
 
-const SNAPSHOT_RATE = { burst: LIMITS.snapshotBurst, perSecond: LIMITS.snapshotsPerSecond };
 /** What a session of a kind is for: without this permission it is not opened, nor kept. */
 const NEEDS: Record<SessionState["kind"], Permission> = { stream: "telemetry:read", relay: "tasks:read" };
-const LOOK_UP_RATE = { burst: LIMITS.lookUpBurst, perSecond: LIMITS.lookUpsPerSecond };
 
 export type Refusal = "full" | "subject";
-
-const FRAME_RATE = { burst: LIMITS.clientFrameBurst, perSecond: LIMITS.clientFramesPerSecond };
 
 export class Shard {
   readonly #ports: ShardPorts;
@@ -197,9 +187,7 @@ export class Shard {
     const session: Session = {
       ...{ socket, state, place, heardMs: state.heardMs, refused: 0, waiting: 0 },
       pace: this.#delivery.newPace(),
-      bucket: fullBucket(FRAME_RATE, nowMs),
-      lookUps: fullBucket(LOOK_UP_RATE, nowMs),
-      snapshots: fullBucket(SNAPSHOT_RATE, nowMs),
+      rates: new SessionRates(nowMs),
     };
     this.#sessions.set(socket, session);
     return session;
@@ -308,27 +296,17 @@ export class Shard {
 
   /** Rate and number of waiting requests; a session that does not heed the refusals is closed. */
   #isAllowed(session: Session): boolean {
-    const taken = take(session.bucket, FRAME_RATE, this.#ports.clock.now());
-    session.bucket = taken.bucket;
-    const busy = session.waiting >= LIMITS.commandsPerSession;
-    if (taken.allowed && !busy) {
+    try {
+      session.rates.take("frames", this.#ports.clock.now());
+      if (session.waiting >= LIMITS.commandsPerSession) throw new HivegateError("overloaded");
       session.refused = 0;
       return true;
+    } catch (thrown) {
+      session.refused++;
+      if (session.refused > LIMITS.refusedFramesInARow) this.#end(session, "rate_limited");
+      else this.#send(session, errorFrame(asHivegateError(thrown), this.#ports.clock.now()));
+      return false;
     }
-    session.refused++;
-    if (session.refused > LIMITS.refusedFramesInARow) this.#end(session, "rate_limited");
-    else {
-      const error = new HivegateError(taken.allowed ? "overloaded" : "rate_limited");
-      this.#send(session, errorFrame(error, this.#ports.clock.now()));
-    }
-    return false;
-  }
-
-  /** @throws HivegateError `rate_limited` */
-  #taken(bucket: TokenBucket, rate: Rate): TokenBucket {
-    const taken = take(bucket, rate, this.#ports.clock.now());
-    if (taken.allowed) return taken.bucket;
-    throw new HivegateError("rate_limited", `Too many requests. Wait ${taken.waitMs} ms, then go on.`);
   }
 
   #notFollowed(session: Session, taskId: string, reason: Unfollowed): void {
