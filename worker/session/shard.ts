@@ -224,16 +224,10 @@ export class Shard {
       catchUp: (resume) => this.#catchUp(session, resume),
       mayFollow: () => this.#tasks.mayFollow(session),
       notFollowed: (taskId) => this.#notFollowed(session, taskId, "lost"),
-      lookUp: () => {
-        session.lookUps = this.#taken(session.lookUps, LOOK_UP_RATE);
-      },
-      seeAnew: () => {
-        session.snapshots = this.#taken(session.snapshots, SNAPSHOT_RATE);
-      },
+      lookUp: () => session.rates.take("lookUps", clock.now()),
+      seeAnew: () => session.rates.take("snapshots", clock.now()),
       acknowledged: (probe) => {
-        // What we asked for ourselves costs the client nothing.
-        if (this.#delivery.acknowledged(session, probe))
-          session.bucket = returned(session.bucket, FRAME_RATE);
+        if (this.#delivery.acknowledged(session, probe)) session.rates.giveBack();
       },
       refresh: (token) => this.#refresh(session, token),
       session: () => ({
