@@ -33,6 +33,9 @@ export function leakIn(
   { scope, permissions }: Reader,
   everWas: ReadonlyMap<string, Facets[]>,
 ): string | null {
+  const isPart = scope.server_types || scope.agent_types || scope.swarm_ids;
+  const seesTasks = permissions.includes("tasks:read");
+  if (!isPart && seesTasks) return null;
   if (!/^{"type":"(snapshot|agent_update)"/.test(text)) return null;
   const { agents, removed, tasks, servers, topology_changes } = Telemetry.parse(JSON.parse(text)).payload;
   const wasEver = (id: string) => everWas.get(id)?.some((facets) => lets(scope, facets)) ?? false;
@@ -43,11 +46,9 @@ export function leakIn(
   }
   const stranger = removed.find((id) => !wasEver(id));
   if (stranger !== undefined) return `agent ${stranger}, removed`;
-  const seesTasks = permissions.includes("tasks:read");
   const task = tasks.find(({ swarmId }) => !seesTasks || !has(scope.swarm_ids, swarmId));
   if (task) return `task ${task.taskId}`;
   // How many agents there are in all tells of those that are out of scope.
-  const isPart = scope.server_types || scope.agent_types || scope.swarm_ids;
   const server = servers.find(
     ({ server_source, agents: count }) =>
       !has(scope.server_types, server_source) || (isPart && count !== null),
