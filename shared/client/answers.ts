@@ -16,6 +16,7 @@ const ANSWERS = {
   unfollow_task: "task_unfollowed",
   update_filters: "session",
   performance_mode: "session",
+  configure: "session",
   get_session: "session",
   request_agents: "multi_agent_update",
   request_discovery: "discovery",

@@ -3,7 +3,7 @@
  * is kept up by itself.
  */
 import { type Clock, platformClock } from "../clock.ts";
-import { HivegateError } from "../errors.ts";
+import { asHivegateError, HivegateError } from "../errors.ts";
 import type { Encoding, Filters, Mode } from "../protocol/client.ts";
 import type { GatewayFrame, SUBPROTOCOL } from "../protocol/gateway.ts";
 import { type Answer, answers, type Request, type RequestType } from "./answers.ts";
@@ -15,6 +15,7 @@ import { LivePicture } from "./live-picture.ts";
 import { Requests } from "./requests.ts";
 import { TokenRefresh } from "./token-refresh.ts";
 import { type OpenSocket, openWebSocket, whenOnline } from "./web-socket.ts";
+import { type Wanted, Wishes } from "./wishes.ts";
 
 export type StreamOptions = {
   /** The gateway's address, http or https. */
@@ -47,6 +48,7 @@ export type StreamEvents = {
 
 const PROTOCOL: typeof SUBPROTOCOL = "hivegate.v1";
 const REQUEST_TIMEOUT_MS = 40_000;
+const CONFIGURE_TIMEOUT_MS = 10_000;
 /** How long a snapshot asked for may take before it is asked for again. */
 const RESYNC_EVERY_MS = 5_000;
 
@@ -60,10 +62,7 @@ export class HivegateStream {
   readonly #stopListening: () => void;
   readonly #options: StreamOptions;
   readonly #refresh: TokenRefresh;
-  /** What its owner wants to see, and what of that the gateway was told when the socket was opened. */
-  #filters: Filters | null;
-  #mode: Mode | null;
-  #told: { filters: Filters | null; mode: Mode | null } = { filters: null, mode: null };
+  readonly #wishes: Wishes;
   #resyncAskedMs = Number.NEGATIVE_INFINITY;
   #cancelResync: (() => void) | null = null;
 
@@ -72,14 +71,18 @@ export class HivegateStream {
     const { clock = platformClock, random = Math.random, openSocket = openWebSocket } = options;
     this.#clock = clock;
     this.#options = options;
-    this.#filters = options.filters ?? null;
-    this.#mode = options.mode ?? null;
     this.#requests = new Requests(clock);
     this.#follows = new Follows({
       clock,
       random,
       ask: (taskId, after) => this.request({ type: "follow_task", taskId, after }),
       stop: (taskId) => void this.#connection.send({ type: "unfollow_task", taskId }),
+    });
+    this.#wishes = new Wishes(options, {
+      clock,
+      random,
+      say: (wanted) => this.#configure(wanted),
+      refused: (thrown) => this.#events.emit("error", asHivegateError(thrown)),
     });
     this.#connection = new Connection({
       address: () => this.#address(),
@@ -130,17 +133,14 @@ export class HivegateStream {
 
   /** Which agents to see, from now on and after each reconnect. */
   setFilters(filters: Filters): void {
-    this.#filters = filters;
     // What is held was seen through other filters: nothing can be gone on from until the new picture comes.
     this.picture.epoch = null;
-    this.#resyncAskedMs = this.#clock.now();
-    this.#connection.send({ type: "update_filters", filters });
+    this.#wishes.want({ filters });
   }
 
   /** How often to be told, from now on and after each reconnect. */
   setMode(mode: Mode): void {
-    this.#mode = mode;
-    this.#connection.send({ type: "performance_mode", mode });
+    this.#wishes.want({ mode });
   }
 
   /** Asks for the picture as it is now: in the mode `on_demand` it comes in no other way. */
@@ -175,14 +175,19 @@ export class HivegateStream {
 
   #opened(): void {
     this.#resyncAskedMs = Number.NEGATIVE_INFINITY;
-    // Its owner may have changed its mind while the socket was being opened.
-    if (this.#filters && this.#filters !== this.#told.filters) this.setFilters(this.#filters);
-    if (this.#mode && this.#mode !== this.#told.mode) this.setMode(this.#mode);
+    this.#wishes.opened();
     this.#follows.resume();
+  }
+
+  #configure(wanted: Wanted): Promise<unknown> {
+    // With other filters a picture comes by itself.
+    if (wanted.filters) this.#resyncAskedMs = this.#clock.now();
+    return this.request({ type: "configure", ...wanted }, { timeoutMs: CONFIGURE_TIMEOUT_MS });
   }
 
   #notOpen(): void {
     this.#inStep();
+    this.#wishes.lost();
     this.#requests.failAll(
       new GatewayUnreachable("The connection was lost. The request may still have taken effect: look it up."),
     );
@@ -234,10 +239,10 @@ export class HivegateStream {
     const url = new URL(`/v1/hives/${encodeURIComponent(hive)}/stream`, baseUrl);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const { epoch, offset, view } = this.picture;
-    this.#told = { filters: this.#filters, mode: this.#mode };
+    const { filters, mode } = this.#wishes.withAddress();
     const query = {
-      ...(this.#filters && { filters: JSON.stringify(this.#filters) }),
-      ...(this.#mode && { mode: this.#mode }),
+      ...(filters && { filters: JSON.stringify(filters) }),
+      ...(mode && { mode }),
       ...(encoding && { encoding }),
       ...(epoch !== null && { epoch, offset: String(offset), ...(view && { view }) }),
     };

@@ -28,10 +28,7 @@ describe("a client that catches up", () => {
     stream.setFilters(filters);
     stream.setMode("low_frequency");
     gateway.welcome();
-    expect(gateway.received).toEqual([
-      { type: "update_filters", filters },
-      { type: "performance_mode", mode: "low_frequency" },
-    ]);
+    expect(gateway.received).toMatchObject([{ type: "configure", filters, mode: "low_frequency" }]);
   });
 
   it("U2 says nothing of what the gateway was told when the socket was opened", () => {
