@@ -97,12 +97,17 @@ export class TokenRefresh {
     this.#renewAfter(backoffMs(RETRY, this.#attempt++, this.#ports.random()));
   }
 
-  #ask(): Promise<string> {
+  async #ask(): Promise<string> {
     const { clock, fresh } = this.#ports;
+    const answered = new AbortController();
     const late = async () => {
-      await pause(clock, ASK_MS, this.#stopped.signal);
+      await pause(clock, ASK_MS, AbortSignal.any([this.#stopped.signal, answered.signal]));
       throw new HivegateError("timeout");
     };
-    return Promise.race([fresh?.() ?? this.#token, late()]);
+    try {
+      return await Promise.race([fresh?.() ?? this.#token, late()]);
+    } finally {
+      answered.abort();
+    }
   }
 }

@@ -66,6 +66,8 @@ describe("HivegateStream: a token that expires", () => {
       await pass(1);
       expect(shown()).toMatchObject([{ token: "fresh-1" }]);
       await accept();
+      // For the next heartbeat and the next token: what had been asked for is over.
+      expect(clock.waiting).toBe(2);
       await pass(80_000);
       expect(asked).toEqual([80_000, 160_000]);
     },
