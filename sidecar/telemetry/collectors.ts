@@ -1,5 +1,6 @@
 import type { Clock } from "../../shared/clock.ts";
 import type { Logger } from "../log.ts";
+import type { Notification } from "../mcp/json-rpc-session.ts";
 import type { McpServer } from "../mcp/servers.ts";
 import { Collector } from "./collector.ts";
 import { Member } from "./member.ts";
@@ -30,10 +31,16 @@ function sourceOf(
   return { pool, collector: new Collector({ pool, listen, notifies: profile.notifies, clock }) };
 }
 
+/** What a server says beside its work. One that logs each call would be asked again for every answer it gives. */
+const BESIDE = new Set(["notifications/message", "notifications/progress", "notifications/cancelled"]);
+
 function listenTo(pool: Pool, servers: Servers, wake: () => void): () => void {
+  const heard = ({ method }: Notification) => {
+    if (!BESIDE.has(method)) wake();
+  };
   const stops = [
     pool.onReturn(wake),
-    ...servers.flatMap(({ connection }) => [connection.onNotification(wake), connection.onTrouble(wake)]),
+    ...servers.flatMap(({ connection }) => [connection.onNotification(heard), connection.onTrouble(wake)]),
   ];
   return () => stops.forEach((stop) => void stop());
 }
