@@ -24,7 +24,8 @@ function sourceOf(
 ): Source {
   const profile = telemetryProfileOf(servers[0]);
   const members = servers.map(
-    (server) => new Member({ server, profile: telemetryProfileOf(server), now: clock.now, ...options }),
+    (server) =>
+      new Member({ server, profile: telemetryProfileOf(server), now: () => clock.now(), ...options }),
   );
   const pool = new Pool(servers[0].pool, profile.serverSource, members);
   const listen = (wake: () => void) => listenTo(pool, servers, wake);
