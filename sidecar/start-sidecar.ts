@@ -112,6 +112,7 @@ export async function startSidecar(
     swarms: () => tasks.swarmsByCommand(),
     executorHealth: () => executor.health(),
     container: () => hub.container,
+    now,
   });
   const { app, refusals } = createServer({
     auth: { keys: macKeys(config.keys), hive: config.hive, now },

@@ -4,12 +4,17 @@
  */
 export function kept<T>(make: () => Promise<T>, lifeMs: number, now: () => number): () => Promise<T> {
   let running: Promise<T> | null = null;
-  let last: { value: T; untilMs: number } | null = null;
+  let last: { value: T; atMs: number } | null = null;
+  const isFresh = (atMs: number) => {
+    const ageMs = now() - atMs;
+    // Less than nothing: the clock was set back.
+    return ageMs >= 0 && ageMs < lifeMs;
+  };
   return async () => {
-    if (last && now() < last.untilMs) return last.value;
+    if (last && isFresh(last.atMs)) return last.value;
     running ??= make()
       .then((value) => {
-        last = { value, untilMs: now() + lifeMs };
+        last = { value, atMs: now() };
         return value;
       })
       .finally(() => {

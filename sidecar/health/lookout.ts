@@ -13,6 +13,7 @@ import type { McpServer } from "../mcp/servers.ts";
 import { within } from "../mcp/within.ts";
 import type { ExecutorHealth } from "../swarm/executor.ts";
 import type { Pool } from "../telemetry/pool.ts";
+import { kept } from "./kept.ts";
 
 export type LookoutOptions = {
   pools: readonly Pick<Pool, "name" | "source" | "read">[];
@@ -25,21 +26,31 @@ export type LookoutOptions = {
   executorHealth(): Promise<ExecutorHealth>;
   /** What was measured last; null when nobody measures, or there is no container. */
   container(): ContainerFigures | null;
+  now: () => number;
 };
 
 const MCP_MS = 200;
 const PING_MS = 100;
 const EXECUTOR_MS = 500;
+/** Many ask at once, when a page is opened by many or a gateway restarts: they share a look. */
+const KEPT_MS = 200;
 
 /**
  * Looks at the swarm and its servers because somebody asks, all at the same time, each within its limit (H5,
- * H6). What docker says is authoritative; what MCP adds may be missing without harm.
+ * H6). What docker says is authoritative; what MCP adds may be missing without harm. Neither is asked more often
+ * than every 200 ms, however many want to know.
  */
 export class Lookout {
   readonly #options: LookoutOptions;
+  readonly #docker: () => Promise<AgentsAnswer["docker"]>;
+  readonly #mcp: () => Promise<McpTelemetry>;
+  readonly discovery: () => Promise<DiscoveryAnswer>;
 
   constructor(options: LookoutOptions) {
     this.#options = options;
+    this.#docker = kept(() => this.#askDocker(), KEPT_MS, options.now);
+    this.#mcp = kept(() => this.#askMcp(), KEPT_MS, options.now);
+    this.discovery = kept(() => this.#discover(), KEPT_MS, options.now);
   }
 
   async agents(): Promise<AgentsAnswer> {
@@ -51,7 +62,7 @@ export class Lookout {
     return { mcp_telemetry: await this.#mcp(), container: this.#options.container() };
   }
 
-  async discovery(): Promise<DiscoveryAnswer> {
+  async #discover(): Promise<DiscoveryAnswer> {
     const [health, servers] = await Promise.all([
       within(this.#options.executorHealth(), EXECUTOR_MS, late).catch(() => ({
         running: false,
@@ -67,7 +78,7 @@ export class Lookout {
     };
   }
 
-  async #docker(): Promise<AgentsAnswer["docker"]> {
+  async #askDocker(): Promise<AgentsAnswer["docker"]> {
     try {
       const { swarms, method } = await this.#options.swarms();
       return { swarms, method };
@@ -78,7 +89,7 @@ export class Lookout {
   }
 
   /** What all pools tell, merged as the picture would: an agent belongs to the first that tells of it. */
-  async #mcp(): Promise<McpTelemetry> {
+  async #askMcp(): Promise<McpTelemetry> {
     const { pools } = this.#options;
     if (pools.length === 0) return { mcp_status: "disabled", telemetry: null };
     const reports = await Promise.allSettled(pools.map((pool) => within(pool.read(), MCP_MS, late)));

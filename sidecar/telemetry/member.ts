@@ -60,7 +60,7 @@ export class Member {
       this.#answered(report);
       return report;
     } catch (err) {
-      this.#missed(err);
+      if (!isOurOwn(err)) this.#missed(err);
       throw err;
     }
   }
@@ -109,11 +109,14 @@ export class Member {
 
   #missed(err: unknown): void {
     const { log, now } = this.#options;
-    const isOurs = err instanceof HivegateError && err.code === "shutting_down";
-    if (this.#missedSinceMs === null && !isOurs) {
+    if (this.#missedSinceMs === null) {
       log.warn({ server: this.server.name, err }, "the MCP server does not tell of its agents");
     }
     this.#isUp = false;
     this.#missedSinceMs ??= now();
   }
 }
+
+/** Our own limits, or our own end, came first: nothing was learnt of the server. */
+const isOurOwn = (err: unknown): boolean =>
+  err instanceof HivegateError && (err.code === "overloaded" || err.code === "shutting_down");

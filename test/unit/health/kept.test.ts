@@ -32,6 +32,13 @@ describe("an answer that is kept", () => {
     expect(await ask()).toBe(2);
   });
 
+  it("H7 it is made anew when the clock was set back to before it was made", async () => {
+    const { ask, state } = counted();
+    await ask();
+    state.nowMs = -1;
+    expect(await ask()).toBe(2);
+  });
+
   it("H7 a failure reaches all who wait, and is not kept", async () => {
     const { ask, state } = counted();
     state.fails = true;

@@ -35,6 +35,7 @@ const lookoutWith = (options: Partial<LookoutOptions> = {}) =>
     swarms: async () => ({ swarms: [SWARM], method: "docker-exec" }),
     executorHealth: async () => ({ running: true, details: { status: "running" } }),
     container: () => null,
+    now: Date.now,
     ...options,
   });
 
@@ -104,5 +105,30 @@ describe("discovery", () => {
     expect(hangs.docker).toEqual({ docker_health: "critical", container_status: {} });
     const executorHealth = async () => ({ running: false, details: { reason: "/path" } });
     expect((await lookoutWith({ executorHealth }).discovery()).docker.container_status).toEqual({});
+  });
+});
+
+describe("a crowd that asks the same", () => {
+  it("S6 H5 H6 costs one look at the swarm and each of its servers in 200 ms", async () => {
+    const read = vi.fn(poolOf("a", anAgent()).read);
+    const ping = vi.fn(async () => 3);
+    const swarms = vi.fn(async () => ({ swarms: [SWARM], method: "docker-exec" as const }));
+    const executorHealth = vi.fn(async () => ({ running: true, details: {} }));
+    const pools = [{ name: "a", source: "demo", read }];
+    const lookout = lookoutWith({ pools, servers: [serverOf("a", ping)], swarms, executorHealth });
+    const looks = () => [read, ping, swarms, executorHealth].map((look) => look.mock.calls.length);
+    const crowd = () =>
+      Promise.all(
+        Array.from({ length: 100 }, () =>
+          Promise.all([lookout.agents(), lookout.latest(), lookout.discovery()]),
+        ),
+      );
+    await crowd();
+    await vi.advanceTimersByTimeAsync(199);
+    await crowd();
+    expect(looks()).toEqual([1, 1, 1, 1]);
+    await vi.advanceTimersByTimeAsync(1);
+    await crowd();
+    expect(looks()).toEqual([2, 2, 2, 2]);
   });
 });

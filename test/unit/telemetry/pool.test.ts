@@ -16,7 +16,7 @@ const profile: TelemetryProfile = {
   },
 };
 
-type Behaviour = "answers" | "fails" | "hangs";
+type Behaviour = "answers" | "fails" | "hangs" | "is_never_asked";
 
 /** A server that behaves as it is told; its circuit is what the test says. */
 function fakeServer(name: string) {
@@ -28,6 +28,7 @@ function fakeServer(name: string) {
       call: async (tool: string) => {
         if (tool === "agent_list") server.polls++;
         if (server.connection.retryInMs > 0) throw new HivegateError("circuit_open");
+        if (server.behaviour === "is_never_asked") throw new HivegateError("overloaded");
         if (server.behaviour === "hangs") return new Promise<never>(() => {});
         server.atOnce++;
         server.mostAtOnce = Math.max(server.mostAtOnce, server.atOnce);
@@ -177,6 +178,16 @@ describe("a pool of servers that tell of the same agents", () => {
     const firstMs = clock.nowMs;
     for (let n = 0; n < 5; n++) await read().catch(() => {});
     expect(pool.servers(null, true)).toMatchObject([{ agents: 0, stale_since: firstMs }]);
+  });
+
+  it("S6 a call of ours too many says nothing of the server", async () => {
+    const { pool, servers, read, settle, status, lines } = poolOf(1);
+    await settle();
+    at(servers, 0).behaviour = "is_never_asked";
+    await expect(read()).rejects.toMatchObject({ code: "overloaded" });
+    expect(status()).toEqual(["available"]);
+    expect(pool.servers(null, true)).toMatchObject([{ stale_since: null }]);
+    expect(lines).toEqual([]);
   });
 
   it("S6 agents that are left out are logged when their number changes, not at every poll", async () => {
