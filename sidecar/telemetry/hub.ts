@@ -179,16 +179,20 @@ export class TelemetryHub {
   #say(line: TelemetryLine | null): void {
     if (!line || this.#readers.size === 0) return;
     const bytes = this.#encode(line);
+    const slow: [string, Reader][] = [];
     for (const [name, reader] of this.#readers) {
       // Zero or less: what may lie unread is used up.
       if ((reader.stream.desiredSize ?? 0) > 0) reader.stream.enqueue(bytes);
-      else this.#cutOff(name, reader);
+      else slow.push([name, reader]);
     }
     // It tells of a silence, and there was none.
     this.#keepAlive?.refresh();
+    // Only when everybody has this line: what comes of their end may be a line itself.
+    for (const [name, reader] of slow) this.#cutOff(name, reader);
   }
 
   #cutOff(name: string, reader: Reader): void {
+    if (this.#readers.get(name) !== reader) return;
     this.#options.log.warn("a telemetry reader is too slow: it is cut off");
     reader.stream.error(new HivegateError("slow_consumer"));
     this.#remove(name, reader);

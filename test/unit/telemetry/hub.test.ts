@@ -213,6 +213,27 @@ describe("the telemetry hub", () => {
     await expect(idle.read()).rejects.toMatchObject({ code: "slow_consumer" });
   });
 
+  it("S6 Q2 what comes of a reader's end is told to the others after what it did not read", async () => {
+    const { source, open, containers } = hubWith();
+    open();
+    const other = readerOf(open({ intervalMs: null }));
+    containers[0]?.({
+      ...{ container: "c", cpu_usage: 1, memory_bytes: 2, memory_limit_bytes: null },
+      ...{ network_received_bytes: null, network_sent_bytes: null, processes: 3, timestamp: 4 },
+    });
+    expect(await other.next()).toMatchObject({ type: "snapshot", offset: 0 });
+    expect(await other.next()).toMatchObject({ offset: 1, change: { container: { container: "c" } } });
+    let offset = 1;
+    while (source.tell) {
+      source.agents(anAgent({ current_task: `${offset}${"x".repeat(1024 * 1024)}` }));
+      const line = await other.next();
+      expect(line).toMatchObject({ from: offset, offset: ++offset, change: { agents: [{}] } });
+    }
+    // Nobody asks any more: the container's figures are gone, then the servers' news are old.
+    expect(await other.next()).toMatchObject({ from: offset, change: { container: null } });
+    expect(await other.next()).toMatchObject({ from: offset + 1, change: { servers: [{}] } });
+  });
+
   it("S6 when the last reader is cut off, nothing goes on for nobody", async () => {
     const { hub, source, open } = hubWith();
     open();
