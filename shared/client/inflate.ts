@@ -29,10 +29,24 @@ export class InOrder {
 
   #wait<T>(value: Promise<T>, then: (value: T) => void): void {
     const last: Promise<void> = value
-      .then(then, () => {})
+      .then(
+        (ready) => surfacing(() => then(ready)),
+        () => {},
+      )
       .then(() => {
         if (this.#last === last) this.#last = null;
       });
     this.#last = last;
+  }
+}
+
+/** What a receiver throws is its own: it surfaces as it does where nobody had to wait, and the next value comes. */
+function surfacing(call: () => void): void {
+  try {
+    call();
+  } catch (thrown) {
+    queueMicrotask(() => {
+      throw thrown;
+    });
   }
 }
