@@ -10,26 +10,31 @@ export class Watchdog {
   readonly #silent = new AbortController();
   readonly #clock: Clock;
   readonly #silenceMs: number;
+  #heardMs: number;
   #cancel: () => void;
 
   constructor(clock: Clock, silenceMs: number, outer: AbortSignal) {
     this.#clock = clock;
     this.#silenceMs = silenceMs;
     this.signal = AbortSignal.any([outer, this.#silent.signal]);
-    this.#cancel = this.#wait();
+    this.#heardMs = clock.now();
+    this.#cancel = this.#wait(silenceMs);
   }
 
   heard(): void {
-    this.#cancel();
-    this.#cancel = this.#wait();
+    this.#heardMs = this.#clock.now();
   }
 
   stop(): void {
     this.#cancel();
   }
 
-  #wait(): () => void {
-    const reason = () => new DOMException("the stream has gone silent", "TimeoutError");
-    return this.#clock.after(this.#silenceMs, () => this.#silent.abort(reason()));
+  /** One timer for many lines: when it comes, it waits for what is left of the silence. */
+  #wait(delayMs: number): () => void {
+    return this.#clock.after(delayMs, () => {
+      const leftMs = Math.min(this.#heardMs + this.#silenceMs - this.#clock.now(), this.#silenceMs);
+      if (leftMs > 0) this.#cancel = this.#wait(leftMs);
+      else this.#silent.abort(new DOMException("the stream has gone silent", "TimeoutError"));
+    });
   }
 }

@@ -80,6 +80,7 @@ const MODES: readonly Mode[] = ["high_frequency", "normal", "low_frequency"];
 
 /** The mode asked for, or a slower one while the client cannot keep up. */
 export function effectiveMode({ state: { mode }, pace }: Session): Mode {
+  if (pace.slower === 0) return mode;
   const asked = MODES.indexOf(mode);
   return asked === -1 ? mode : (MODES[Math.min(asked + pace.slower, MODES.length - 1)] ?? mode);
 }
