@@ -28,8 +28,6 @@ export type McpConnectionOptions = {
   random: () => number;
 };
 
-export type McpConnectionState = "idle" | "connecting" | "open" | "closed";
-
 type CallOptions = { timeoutMs?: number };
 
 /**
@@ -44,6 +42,7 @@ export class McpConnection {
   readonly #troubled = new Set<() => void>();
   readonly #closing = new AbortController();
   #link: McpLink | null = null;
+  #capabilities: Record<string, unknown> | null = null;
   #opening: Promise<McpLink> | null = null;
   #pending = 0;
   #isFailing = false;
@@ -62,15 +61,9 @@ export class McpConnection {
     });
   }
 
-  get state(): McpConnectionState {
-    if (this.#closed) return "closed";
-    if (this.isOpen) return "open";
-    return this.#opening ? "connecting" : "idle";
-  }
-
   /** As the server told them when it was connected to last; null before that. */
   get capabilities(): Record<string, unknown> | null {
-    return this.#link?.capabilities ?? null;
+    return this.#capabilities;
   }
 
   get isOpen(): boolean {
@@ -209,6 +202,7 @@ export class McpConnection {
       throw new HivegateError("mcp_unavailable", undefined, { cause });
     });
     this.#link = link;
+    this.#capabilities = link.capabilities;
     log.info({ server: name }, "connected to the MCP server");
     return link;
   }

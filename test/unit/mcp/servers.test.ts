@@ -42,7 +42,8 @@ describe("the MCP servers", () => {
     expect(servers.all().map(({ name }) => name)).toEqual(["a", "b"]);
     expect(servers.get("c")).toBeNull();
     servers.close();
-    expect(servers.all().map(({ connection }) => connection.state)).toEqual(["closed", "closed"]);
+    for (const { connection } of servers.all())
+      await expect(connection.ping()).rejects.toMatchObject({ code: "shutting_down" });
   });
 
   it("S3 servers of one pool are asked about tasks by turns, and one that fails not at all", async () => {
