@@ -19,7 +19,9 @@ export class LedgerBreakers {
     this.#load = db.prepare("SELECT state FROM breakers WHERE name = ?");
     // Replacing gives a new row id: they tell which changed last.
     this.#save = db.prepare("INSERT OR REPLACE INTO breakers (name, state) VALUES (?, ?)");
-    this.#forget = db.prepare("DELETE FROM breakers WHERE rowid <= (SELECT max(rowid) FROM breakers) - ?");
+    this.#forget = db.prepare(
+      "DELETE FROM breakers WHERE rowid <= (SELECT rowid FROM breakers ORDER BY rowid DESC LIMIT 1 OFFSET ?)",
+    );
   }
 
   /** What was saved under this name; null when there is nothing that can be read. */

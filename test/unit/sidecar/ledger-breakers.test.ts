@@ -43,6 +43,15 @@ describe("the circuit breakers in the ledger", () => {
     ledger.close();
   });
 
+  it("S6 one that changes often costs the others nothing", () => {
+    const ledger = new Ledger(directory());
+    const breakers = ledger.breakers(recordingLog().log);
+    breakers.save("mcp:calm", { phase: "open" });
+    for (let n = 0; n < 1_500; n++) breakers.save("mcp:busy", { n });
+    expect(breakers.load("mcp:calm")).toEqual({ phase: "open" });
+    ledger.close();
+  });
+
   it("S4 what cannot be kept or read costs a line in the log, not the call", () => {
     const ledger = new Ledger(directory());
     const { log, lines } = recordingLog();
