@@ -20,13 +20,10 @@ export function parseLastEventId(header: string | undefined): number {
   return Number(header);
 }
 
-/** A swarm's id becomes an argument of a command, which no NUL can be part of. */
-const SwarmArgument = SwarmId.refine((id) => !id.includes("\0"));
-
 /** The one swarm that is asked about, if it is one. @throws HivegateError `invalid_request` */
 export function parseSwarmId(query: string | undefined): string | undefined {
   if (query === undefined) return undefined;
-  const parsed = SwarmArgument.safeParse(query);
+  const parsed = SwarmId.safeParse(query);
   if (!parsed.success) throw new HivegateError("invalid_request", "swarmId: expected the id of a swarm.");
   return parsed.data;
 }

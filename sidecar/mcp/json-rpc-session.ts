@@ -45,10 +45,6 @@ export class JsonRpcSession {
     this.#newId = newId;
   }
 
-  get waiting(): number {
-    return this.#askers.size;
-  }
-
   /** Send `line`; the answer goes to `asker`. */
   ask(method: string, params: Params, asker: Asker): { id: string; line: string } {
     const id = this.#newId();
