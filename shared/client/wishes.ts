@@ -2,7 +2,7 @@
 import type { Clock } from "../clock.ts";
 import { type Backoff, backoffMs } from "../pressure/backoff.ts";
 import type { Filters, Mode } from "../protocol/client.ts";
-import { GatewayUnreachable, mayRetry } from "./client-errors.ts";
+import { GatewayUnreachable, mayHaveTakenEffect, mayRetry } from "./client-errors.ts";
 
 /** Where nothing is wanted the gateway decides. */
 export type Wanted = { filters?: Filters; mode?: Mode };
@@ -66,6 +66,8 @@ export class Wishes {
     } catch (thrown) {
       // The next connection's address says it.
       if (thrown instanceof GatewayUnreachable) return;
+      // Whether the gateway goes by it, or by what it had heard before, nobody knows.
+      if (mayHaveTakenEffect(thrown)) this.#heard = {};
       if (mayRetry(thrown)) {
         this.#sayAgain();
         return;

@@ -72,6 +72,16 @@ describe("HivegateStream: what its owner wants to see", () => {
     expect(told().length).toBe(2);
   });
 
+  it("U2 S1 is said again when nobody knows whether the gateway took what was wanted in between", async () => {
+    const { stream, told, obey, pass } = open();
+    stream.setMode("normal");
+    await obey();
+    stream.setMode("on_demand");
+    stream.setMode("normal");
+    await pass(10_500);
+    expect(told().map(({ mode }) => mode)).toEqual(["normal", "on_demand", "normal"]);
+  });
+
   it("U2 T8 is not said again when the gateway will never have it, and its owner hears why", async () => {
     const { stream, told, refuse, pass, errors } = open();
     stream.setFilters(only("queen"));
