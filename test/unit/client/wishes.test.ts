@@ -78,7 +78,8 @@ describe("HivegateStream: what its owner wants to see", () => {
     await obey();
     stream.setMode("on_demand");
     stream.setMode("normal");
-    await pass(10_500);
+    await pass(10_000);
+    await pass(500);
     expect(told().map(({ mode }) => mode)).toEqual(["normal", "on_demand", "normal"]);
   });
 
