@@ -34,10 +34,21 @@ export type TelemetryHubOptions = {
   now: () => number;
 };
 
-/** Who reads: a name of its own choice, how often it wants news, and where it stopped reading before. */
+/**
+ * Who reads: a name of its own choice, how often it wants news, and where it stopped reading before. `NAME.1`, `NAME.2`
+ * and so on are one reader that comes again. It takes the place of its earlier stream, which it has lost even if that
+ * is not known here, and what it had still said of that one does not reach the new one.
+ */
 export type TelemetryRequest = { reader: string; intervalMs: number | null; position: Position | null };
 
-type Reader = { stream: ReadableStreamDefaultController<Uint8Array>; intervalMs: number | null };
+type Reader = {
+  name: string;
+  stream: ReadableStreamDefaultController<Uint8Array>;
+  intervalMs: number | null;
+};
+
+/** A name without the number of its stream. */
+const whoIs = (name: string): string => name.replace(/\.\d+$/, "");
 
 /**
  * Brings the telemetry of all servers, and the changes of tasks, to any number of readers. Every line is
@@ -47,6 +58,7 @@ type Reader = { stream: ReadableStreamDefaultController<Uint8Array>; intervalMs:
 export class TelemetryHub {
   readonly #options: TelemetryHubOptions;
   readonly #picture: TelemetryPicture;
+  /** By name, without the number of the stream. */
   readonly #readers = new Map<string, Reader>();
   readonly #encoder = new TextEncoder();
   #keepAlive: NodeJS.Timeout | null = null;
@@ -75,19 +87,19 @@ export class TelemetryHub {
    * snapshot. It fails with `slow_consumer` when it is not read. A reader that comes again replaces itself.
    * @throws HivegateError `overloaded`, `shutting_down`
    */
-  open({ reader, intervalMs, position }: TelemetryRequest): ReadableStream<Uint8Array> {
+  open({ reader: name, intervalMs, position }: TelemetryRequest): ReadableStream<Uint8Array> {
     if (this.#closed) throw new HivegateError("shutting_down");
-    const before = this.#readers.get(reader);
-    if (!before && this.#readers.size >= LIMITS.telemetryReaders) throw new HivegateError("overloaded");
+    if (!this.#readers.has(whoIs(name)) && this.#readers.size >= LIMITS.telemetryReaders)
+      throw new HivegateError("overloaded");
     const first = this.#encode(this.#firstLine(position));
     let remove = () => {};
     return new ReadableStream<Uint8Array>(
       {
         start: (stream) => {
           stream.enqueue(first);
-          const opened = { stream, intervalMs };
-          remove = () => this.#remove(reader, opened);
-          this.#add(reader, opened);
+          const opened = { name, stream, intervalMs };
+          remove = () => this.#remove(opened);
+          this.#add(opened);
         },
         cancel: () => remove(),
       },
@@ -96,9 +108,9 @@ export class TelemetryHub {
   }
 
   /** A reader's clients want news more or less often. @throws HivegateError `not_found` when nobody of that name reads */
-  demand(reader: string, intervalMs: number | null): void {
-    const known = this.#readers.get(reader);
-    if (!known) throw new HivegateError("not_found");
+  demand(name: string, intervalMs: number | null): void {
+    const known = this.#readers.get(whoIs(name));
+    if (known?.name !== name) throw new HivegateError("not_found");
     known.intervalMs = intervalMs;
     this.#follow();
   }
@@ -111,9 +123,9 @@ export class TelemetryHub {
   /** Ends all streams, and asks the servers no more. */
   close(): void {
     this.#closed = true;
-    for (const [name, reader] of this.#readers) {
+    for (const reader of this.#readers.values()) {
       reader.stream.close();
-      this.#remove(name, reader);
+      this.#remove(reader);
     }
   }
 
@@ -124,9 +136,10 @@ export class TelemetryHub {
     return missed === "up_to_date" ? { type: "alive", timestamp: nowMs } : missed;
   }
 
-  #add(name: string, reader: Reader): void {
-    const before = this.#readers.get(name);
-    this.#readers.set(name, reader);
+  #add(reader: Reader): void {
+    const who = whoIs(reader.name);
+    const before = this.#readers.get(who);
+    this.#readers.set(who, reader);
     before?.stream.close();
     this.#keepAlive ??= setInterval(
       () => this.#say({ type: "alive", timestamp: this.#options.now() }),
@@ -135,9 +148,10 @@ export class TelemetryHub {
     this.#follow();
   }
 
-  #remove(name: string, reader: Reader): void {
-    if (this.#readers.get(name) !== reader) return;
-    this.#readers.delete(name);
+  #remove(reader: Reader): void {
+    const who = whoIs(reader.name);
+    if (this.#readers.get(who) !== reader) return;
+    this.#readers.delete(who);
     this.#follow();
     if (this.#readers.size > 0 || !this.#keepAlive) return;
     clearInterval(this.#keepAlive);
@@ -179,23 +193,24 @@ export class TelemetryHub {
   #say(line: TelemetryLine | null): void {
     if (!line || this.#readers.size === 0) return;
     const bytes = this.#encode(line);
-    const slow: [string, Reader][] = [];
-    for (const [name, reader] of this.#readers) {
+    const slow: Reader[] = [];
+    for (const reader of this.#readers.values()) {
       // Zero or less: what may lie unread is used up.
       if ((reader.stream.desiredSize ?? 0) > 0) reader.stream.enqueue(bytes);
-      else slow.push([name, reader]);
+      else slow.push(reader);
     }
     // It tells of a silence, and there was none.
     this.#keepAlive?.refresh();
     // Only when everybody has this line: what comes of their end may be a line itself.
-    for (const [name, reader] of slow) this.#cutOff(name, reader);
+    for (const reader of slow) this.#cutOff(reader);
   }
 
-  #cutOff(name: string, reader: Reader): void {
-    if (this.#readers.get(name) !== reader) return;
+  #cutOff(reader: Reader): void {
+    // What came of another one's end may have been a line too many for this one.
+    if (this.#readers.get(whoIs(reader.name)) !== reader) return;
     this.#options.log.warn("a telemetry reader is too slow: it is cut off");
     reader.stream.error(new HivegateError("slow_consumer"));
-    this.#remove(name, reader);
+    this.#remove(reader);
   }
 
   #encode(line: TelemetryLine): Uint8Array {

@@ -44,6 +44,9 @@ export class Hive {
   readonly #picture = new Picture();
   readonly #guard: Guard;
   readonly #demand: DemandLine;
+  /** Its name at the sidecar, and how often it has come there: see `TelemetryRequest`. */
+  readonly #reader: string;
+  #streams = 0;
   #stream: AbortController | null = null;
   #live = false;
   /** When the sidecar was heard last; before that, since when it is missed. */
@@ -64,6 +67,7 @@ export class Hive {
       },
     });
     this.#demand = new DemandLine(ports);
+    this.#reader = ports.uuid();
     this.#heardMs = ports.clock.now();
   }
 
@@ -127,7 +131,7 @@ export class Hive {
 
   /** Reads one stream to its end. What the breaker guards is that it opens, with a line. */
   async #read(signal: AbortSignal): Promise<void> {
-    const reader = this.#ports.uuid();
+    const reader = `${this.#reader}.${++this.#streams}`;
     const intervalMs = this.#wanted();
     const lines = this.#ports.telemetry({ reader, intervalMs, position: this.#position() }, signal);
     const iterator = lines[Symbol.asyncIterator]();

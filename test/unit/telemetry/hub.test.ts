@@ -130,6 +130,17 @@ describe("the telemetry hub", () => {
     expect(await lost.next()).toMatchObject({ type: "snapshot", offset: 2 });
   });
 
+  it("S6 Q2 a reader's new stream takes the place of its earlier one, and hears nothing that was said of that", async () => {
+    const { hub, source, open } = hubWith();
+    const first = readerOf(open({ reader: "gateway.1", intervalMs: 100 }));
+    open({ reader: "gateway.2", intervalMs: 16 });
+    await first.next();
+    expect([await first.next(), hub.readers]).toEqual([null, 1]);
+    expect(() => hub.demand("gateway.1", null)).toThrow(expect.objectContaining({ code: "not_found" }));
+    hub.demand("gateway.2", 50);
+    expect(source.intervals).toEqual([100, 16, 50]);
+  });
+
   it("S2 P6 the container is watched while somebody wants news", async () => {
     const { hub, open, containers } = hubWith();
     const reader = readerOf(open({ reader: "r" }));
