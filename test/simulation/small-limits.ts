@@ -9,5 +9,5 @@ const limits: { -readonly [Name in keyof typeof LIMITS]: number } = LIMITS;
 limits.probeEveryBytes = 2 * 1024;
 limits.lateSessionBytes = 8 * 1024;
 limits.sessionBacklogBytes = 24 * 1024;
-limits.departures = 20;
+limits.departures = 6;
 limits.telemetryReaders = 8;

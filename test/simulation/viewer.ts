@@ -34,6 +34,8 @@ export class Viewer {
   #token: string;
   #wire: Wire | null = null;
   #asleep = false;
+  /** Where it was, through which view, in which epoch. */
+  #lastPlace: { through: string; offset: number } | null = null;
   filters: Filters;
   mode: Mode;
   gaps = 0;
@@ -132,8 +134,6 @@ export class Viewer {
     const lifeMs = random.chance(0.2) ? random.between(5_000, 60_000) : 3_600_000;
     return tokens.give(this.name, scope, this.#seesTasks, clock.now() + lifeMs);
   }
-
-  #lastPlace: { through: string; offset: number } | null = null;
 
   #watchPicture(): void {
     const { picture } = this.stream;
