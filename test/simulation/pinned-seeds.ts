@@ -10,6 +10,7 @@ export const PINNED_SEEDS: readonly { seed: number; fault: string }[] = [
   { seed: 44, fault: "was given the frame of another epoch that had come to the same offset" },
   { seed: 157, fault: "was taken for brought along by a feed that was not there yet" },
   { seed: 1159, fault: "was taken for brought along by a feed that had not caught up" },
+  { seed: 3250, fault: "was taken for brought along by a feed that had begun anew somewhere else" },
   { seed: 166, fault: "missed what there was no room for while it did not read" },
   { seed: 327, fault: "asked for what it missed once, a moment too early, and never again" },
   { seed: 369, fault: "was told that a picture is stale which a shard woke for" },

@@ -26,9 +26,12 @@ export type HiveStatus = z.infer<typeof HiveStatus>;
 const Patch = z.union([z.custom<AgentPatch>(isPlainPatch), AgentPatch]);
 const Change = TelemetryChange.extend({ agents: z.array(Patch).optional() });
 
-/** From the Hive: the picture to start from, and the sidecar's changes as they came. */
+/**
+ * From the Hive: the picture to start from, and the sidecar's changes as they came. A picture that was `asked`
+ * for is where the feed stands; any other is where the sidecar's stream has begun anew, which may be elsewhere.
+ */
 export const FeedMessage = z.discriminatedUnion("type", [
-  TelemetrySnapshot,
+  TelemetrySnapshot.extend({ asked: z.literal(true).optional() }),
   TelemetryChangeLine.extend({ change: Change }),
   z.object({ type: z.literal("status"), status: HiveStatus }),
 ]);

@@ -183,7 +183,7 @@ export class Hive {
     if (epoch === null) return;
     const timestamp = this.#ports.clock.now();
     if (!position || !this.#picture.remembers(position)) {
-      send(watcher, this.#picture.toSnapshot(epoch, timestamp));
+      send(watcher, { ...this.#picture.toSnapshot(epoch, timestamp), asked: true });
       return;
     }
     const change = seenOfMissed(this.#picture.missedSince(position.offset), this.#picture, EVERYTHING) ?? {};

@@ -90,6 +90,7 @@ export class FeedLink {
     switch (message.type) {
       case "snapshot":
         this.#caughtUp();
+        if (!message.asked) audience.unmoor();
         audience.replace(message);
         // A shard that woke for it has not heard how the hive is: that is told to whoever asks.
         if (!audience.knowsStatus) this.#watch({ epoch: message.epoch, offset: message.offset });
