@@ -69,6 +69,7 @@ export class HivegateStream {
   /** Connects at once. */
   constructor(options: StreamOptions) {
     const { clock = platformClock, random = Math.random, openSocket = openWebSocket } = options;
+    const { filters, mode } = options;
     this.#clock = clock;
     this.#options = options;
     this.#requests = new Requests(clock);
@@ -78,7 +79,8 @@ export class HivegateStream {
       ask: (taskId, after) => this.request({ type: "follow_task", taskId, after }),
       stop: (taskId) => void this.#connection.send({ type: "unfollow_task", taskId }),
     });
-    this.#wishes = new Wishes(options, {
+    this.#wishes = new Wishes({
+      wanted: { ...(filters && { filters }), ...(mode && { mode }) },
       clock,
       random,
       say: (wanted) => this.#configure(wanted),

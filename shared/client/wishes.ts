@@ -10,6 +10,8 @@ export type Wanted = { filters?: Filters; mode?: Mode };
 export type WishesPorts = {
   clock: Clock;
   random(): number;
+  /** At the beginning. */
+  wanted: Wanted;
   /** Resolves when the gateway does as it was told. */
   say(wanted: Wanted): Promise<unknown>;
   /** The gateway will not, whenever it is asked. */
@@ -28,9 +30,9 @@ export class Wishes {
   #attempt = 0;
   #cancelRetry = () => {};
 
-  constructor(wanted: Wanted, ports: WishesPorts) {
-    this.#wanted = wanted;
+  constructor(ports: WishesPorts) {
     this.#ports = ports;
+    this.#wanted = ports.wanted;
   }
 
   /** All of it, for the address that a new connection is opened at. */
