@@ -15,6 +15,7 @@ import { Picture } from "../../shared/swarm/picture.ts";
 import { seenOf } from "../../shared/swarm/view.ts";
 import { LineSplitter, readLines } from "../../shared/wire/lines.ts";
 import { macKey } from "../../sidecar/http/keys.ts";
+import { lineCall } from "../support/line-call.ts";
 import { signedFetch } from "../support/sidecar.ts";
 import { type System, startSystem } from "../support/system.ts";
 import { openTcp } from "./demo/clients.ts";
@@ -207,14 +208,16 @@ describe(`under ${CLIENTS} clients`, () => {
   });
 
   it("Q2 S4 a swarm that talks nonsense: nobody shows any of it", async () => {
-    const demo = await openTcp(system.demo.mcpPort);
-    await demo.call("demo_fault", { fault: "garbage" });
+    const fault = (fault: string) =>
+      lineCall(system.demo.mcpPort, "tools/call", { name: "demo_fault", arguments: { fault } });
+    await fault("garbage");
     const { ended } = await work();
     await ended;
     // Costs the sidecar its connection with its next call, and it says what came over that one.
-    await demo.call("demo_fault", { fault: "drop" });
+    await fault("drop");
     await expect.poll(strangeLines, { timeout: WITHIN_MS }).toBeGreaterThan(0);
     report("garbage", { ms: await converged(), strangeLines: strangeLines() });
+    const demo = await openTcp(system.demo.mcpPort);
     const { agents } = AgentList.parse(await demo.call("agent_list"));
     const shown = [...(await truth()).agents.values()].map(asListed);
     expect(comparable(shown)).toBe(comparable(agents));
