@@ -22,7 +22,10 @@ export const LIMITS = {
   mcpLineBytes: 8 * 1024 * 1024,
   /** Requests waiting for one MCP server; above it a call fails with `overloaded`. */
   mcpPendingCalls: 1_024,
-  /** Bytes for one MCP server that it has not taken yet; above it a call fails with `overloaded`. */
+  /**
+   * Bytes for one MCP server that it has not taken yet; above it a call fails with `overloaded`, and a server that
+   * asks us something loses its connection.
+   */
   mcpUnsentBytes: 8 * 1024 * 1024,
   mcpConnectTimeoutMs: 5_000,
 
@@ -73,6 +76,8 @@ export const LIMITS = {
   /** Frames a client may send at once, and each second after that; above it `rate_limited`. */
   clientFrameBurst: 60,
   clientFramesPerSecond: 30,
+  /** A frame refused for its rate is read up to this length, to say which request is refused. */
+  refusedFrameChars: 8 * 1024,
   /** A session whose frames were refused this often in a row is closed with `rate_limited`. */
   refusedFramesInARow: 200,
   /** Snapshots that a shard keeps encoded for those who come next; above it they are made anew. */

@@ -200,7 +200,10 @@ export type Position = z.infer<typeof Position>;
 export const Demand = z.object({ intervalMs: z.number().int().min(1).max(60_000).nullable() });
 export type Demand = z.infer<typeof Demand>;
 
-/** The query of a telemetry stream. `reader` is a name that the reader gives itself. */
+/**
+ * The query of a telemetry stream. `reader` is a name that the reader gives itself: `NAME.1`, `NAME.2` are one
+ * reader that comes again, and takes its own place.
+ */
 export const TelemetryQuery = z.object({
   reader: z.string().min(1).max(100),
   intervalMs: z.coerce.number().pipe(z.number().int().min(1).max(60_000)).optional(),

@@ -195,6 +195,16 @@ const HANDLERS: { [Type in ClientFrame["type"]]: Handler<Type> } = {
   },
 };
 
+/** Which request a frame is, if it says so: a refusal has to say it too. A large frame is not read for that. */
+export function requestIdOf(data: string | ArrayBuffer): { requestId?: string } {
+  if (typeof data !== "string" || data.length > LIMITS.refusedFrameChars) return {};
+  try {
+    return RequestId.safeParse(JSON.parse(data)).data ?? {};
+  } catch {
+    return {};
+  }
+}
+
 /** The task runs: that it cannot be followed, because others came first, is no failure of the request. */
 function followCreated(taskId: string, { follow, notFollowed }: SessionActions): void {
   try {

@@ -13,7 +13,7 @@ import type { SidecarClient } from "../sidecar-client.ts";
 import { Audience } from "./audience.ts";
 import { Delivery, lastHeardMs } from "./delivery.ts";
 import { DIALECTS } from "./dialect.ts";
-import { dispatch, type SessionActions } from "./dispatch.ts";
+import { dispatch, requestIdOf, type SessionActions } from "./dispatch.ts";
 import { errorFrame } from "./error-frame.ts";
 import { FeedLink, type FeedSocket } from "./feed-link.ts";
 import {
@@ -119,7 +119,7 @@ export class Shard {
     const session = this.#sessions.get(socket);
     if (!session) return;
     this.#delivery.heard(session);
-    if (this.#hasExpired(session) || !this.#isAllowed(session)) return;
+    if (this.#hasExpired(session) || !this.#isAllowed(session, data)) return;
     session.waiting++;
     const dialect = DIALECTS[session.state.dialect];
     const log = (error: HivegateError) => this.#ports.log("frame", error);
@@ -289,7 +289,7 @@ export class Shard {
   }
 
   /** Rate and number of waiting requests; a session that does not heed the refusals is closed. */
-  #isAllowed(session: Session): boolean {
+  #isAllowed(session: Session, data: string | ArrayBuffer): boolean {
     try {
       session.rates.take("frames", this.#ports.clock.now());
       if (session.waiting >= LIMITS.commandsPerSession) throw new HivegateError("overloaded");
@@ -298,7 +298,10 @@ export class Shard {
     } catch (thrown) {
       session.refused++;
       if (session.refused > LIMITS.refusedFramesInARow) this.#end(session, "rate_limited");
-      else this.#send(session, errorFrame(asHivegateError(thrown), this.#ports.clock.now()));
+      else {
+        const error = errorFrame(asHivegateError(thrown), this.#ports.clock.now());
+        this.#send(session, { ...error, ...requestIdOf(data) });
+      }
       return false;
     }
   }

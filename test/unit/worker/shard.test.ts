@@ -337,9 +337,9 @@ describe("a shard and its clients", () => {
   it("S8 answers what comes too fast with an error, and closes a client that does not heed it", async () => {
     const { shard, connect } = setUp();
     const { socket, frames, closed } = connect("relay");
-    for (let i = 0; i < 300; i++) await shard.receive(socket, '{"type":"ping"}');
+    for (let i = 0; i < 300; i++) await shard.receive(socket, `{"type":"ping","requestId":"${i}"}`);
     expect(frames.filter(({ type }) => type === "pong")).toHaveLength(60);
-    expect(frames.at(-1)).toMatchObject({ type: "error", code: "rate_limited" });
+    expect(frames.at(-1)).toMatchObject({ type: "error", code: "rate_limited", requestId: "259" });
     expect(closed).toEqual([4001]);
   });
 
