@@ -237,7 +237,8 @@ export class Audience {
     if (ticks.cancel) return;
     const nowMs = this.#ports.clock.now();
     // By deadline: a tick that came late does not make the next one later. A clock may be set back.
-    ticks.dueMs = Math.min(Math.max(ticks.dueMs + intervalMs, nowMs), nowMs + intervalMs);
+    const latestMs = nowMs + intervalMs + EARLY_MS;
+    ticks.dueMs = Math.min(Math.max(ticks.dueMs + intervalMs, nowMs), latestMs);
     // A little early is allowed, once: else what comes as often as it is sent would wait for its turn each time.
     const waitMs = Math.max(0, ticks.dueMs - EARLY_MS - nowMs);
     ticks.cancel = this.#ports.clock.after(waitMs, () => {

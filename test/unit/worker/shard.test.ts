@@ -184,6 +184,19 @@ describe("a shard and its clients", () => {
     expect(clock.waiting).toBe(0);
   });
 
+  it("S5 keeps to 60 updates a second, however often something changes", () => {
+    const { connect, connectFeed, say, clock } = setUp();
+    const { ofType } = connect("stream", { mode: "high_frequency" });
+    const hive = connectFeed(SNAPSHOT);
+    for (let offset = 1; offset <= 1_000; offset++) {
+      say(hive, aChange(offset, { agents: [{ agent_id: "agent-1", status: `${offset}` }] }));
+      clock.advance(1);
+    }
+    const updates = ofType("agent_update").length;
+    expect(updates).toBeGreaterThan(55);
+    expect(updates).toBeLessThanOrEqual(62);
+  });
+
   it("P1 encodes once for all that see the same, and gives each mode its own ticks", () => {
     const { connect, connectFeed, say, clock } = setUp();
     const fast = connect("stream", { mode: "high_frequency" });
