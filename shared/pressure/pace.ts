@@ -115,15 +115,13 @@ export class Pace {
     return !late;
   }
 
-  /** Whether `slower` has changed: call it after `hasRoom`. */
-  stepped(nowMs: number): boolean {
+  /** Slower or faster by one step, when it is time: call it after `hasRoom`. */
+  step(nowMs: number): void {
     const { slowerAfterMs, fasterAfterMs, steps } = this.#limits;
     const forMs = nowMs - this.#sinceMs;
     const before = this.slower;
     if (this.#late && forMs >= slowerAfterMs) this.slower = Math.min(steps, before + 1);
     if (!this.#late && forMs >= fasterAfterMs) this.slower = Math.max(0, before - 1);
-    if (this.slower === before) return false;
-    this.#sinceMs = nowMs;
-    return true;
+    if (this.slower !== before) this.#sinceMs = nowMs;
   }
 }

@@ -8,12 +8,9 @@ import {
   Circuit,
   Demand,
   Position,
-  TelemetryChange,
   TelemetryChangeLine,
   TelemetrySnapshot,
 } from "../../shared/protocol/sidecar.ts";
-import { AgentPatch } from "../../shared/swarm/agent.ts";
-import { isPlainPatch } from "../../shared/swarm/plain-patch.ts";
 
 /** Whether the picture is fed, since when it is not, and the circuit breaker before the sidecar. */
 export const HiveStatus = z.object({
@@ -23,16 +20,13 @@ export const HiveStatus = z.object({
 });
 export type HiveStatus = z.infer<typeof HiveStatus>;
 
-const Patch = z.union([z.custom<AgentPatch>(isPlainPatch), AgentPatch]);
-const Change = TelemetryChange.extend({ agents: z.array(Patch).optional() });
-
 /**
  * From the Hive: the picture to start from, and the sidecar's changes as they came. A picture that was `asked`
  * for is where the feed stands; any other is where the sidecar's stream has begun anew, which may be elsewhere.
  */
 export const FeedMessage = z.discriminatedUnion("type", [
   TelemetrySnapshot.extend({ asked: z.literal(true).optional() }),
-  TelemetryChangeLine.extend({ change: Change }),
+  TelemetryChangeLine,
   z.object({ type: z.literal("status"), status: HiveStatus }),
 ]);
 export type FeedMessage = z.infer<typeof FeedMessage>;

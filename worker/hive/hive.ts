@@ -7,7 +7,7 @@ import { HivegateError } from "../../shared/errors.ts";
 import { type Backoff, backoffMs } from "../../shared/pressure/backoff.ts";
 import { BREAKER_RULES, type BreakerRules } from "../../shared/pressure/breaker.ts";
 import { Guard } from "../../shared/pressure/guarded.ts";
-import type { Circuit, Position } from "../../shared/protocol/sidecar.ts";
+import type { Position } from "../../shared/protocol/sidecar.ts";
 import { Picture } from "../../shared/swarm/picture.ts";
 import { EVERYTHING, seenOfMissed } from "../../shared/swarm/view.ts";
 import type { TelemetryRequest, TelemetryText } from "../sidecar-client.ts";
@@ -69,10 +69,6 @@ export class Hive {
     this.#demand = new DemandLine(ports);
     this.#reader = ports.uuid();
     this.#heardMs = ports.clock.now();
-  }
-
-  get circuit(): Circuit {
-    return this.#guard.circuit;
   }
 
   /** A feed to a shard is open. Replaces the shard's earlier one. */

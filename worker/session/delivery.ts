@@ -77,7 +77,7 @@ export class Delivery {
   hasRoom(session: Session, nowMs: number): boolean {
     const buffered = this.#buffered(session, nowMs);
     const hasRoom = session.pace.hasRoom(buffered, nowMs);
-    session.pace.stepped(nowMs);
+    session.pace.step(nowMs);
     if (!hasRoom && session.pace.isLost(buffered, nowMs)) this.#ports.end(session, "slow_consumer");
     return hasRoom;
   }

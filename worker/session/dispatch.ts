@@ -9,6 +9,7 @@ import { createTask } from "../create-task.ts";
 import type { ScopedSidecar } from "../scoped-sidecar.ts";
 import type { Dialect } from "./dialect.ts";
 import { errorFrame } from "./error-frame.ts";
+import { utf8Bytes } from "./frames.ts";
 import { REQUESTS } from "./requests.ts";
 import type { Resume, SessionState } from "./session.ts";
 
@@ -267,5 +268,3 @@ function handle<Type extends ClientFrame["type"]>(
   }
   return handler.run(frame, actions);
 }
-
-const utf8Bytes = (text: string): number => new TextEncoder().encode(text).length;
