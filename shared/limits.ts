@@ -37,12 +37,27 @@ export const LIMITS = {
   waitingSwarmCommands: 256,
   /** Output kept per task; above it the oldest is dropped and readers see a `gap` event. */
   taskOutputBytes: 4 * 1024 * 1024,
-  /** One output event carries at most this much text; longer output is split. */
+  /** Output kept of all ended tasks; above it that of those ended longest ago is dropped, likewise. */
+  keptOutputBytes: 512 * 1024 * 1024,
+  /** One output event carries at most this much text; a longer line is split. */
   taskEventBytes: 16 * 1024,
-  /** A task's process is stopped after this. */
+  /** A line that has not ended after this is told as far as it has come: it may be a prompt. */
+  unfinishedLineMs: 100,
+  /** A task's process is stopped after this, or sooner if its creator says so, but not before `leastTaskRunMs`. */
   taskRunMs: 24 * 60 * 60 * 1000,
-  /** Tasks running at once; above it a task is refused with `overloaded`. */
+  leastTaskRunMs: 1_000,
+  /** What MAX_RUNNING_TASKS may be at most. Above that many at once a task is queued. */
   runningTasks: 256,
+  /** Tasks of one client running at once; its next ones are queued, and others pass them. */
+  tasksPerClient: 16,
+  /** Tasks that wait for their turn; above it `overloaded`. */
+  queuedTasks: 1_000,
+  /** New tasks of one client at once, and each second after that; above it `rate_limited`. */
+  clientTaskBurst: 60,
+  clientTasksPerSecond: 1,
+  /** The same for all clients together. */
+  hiveTaskBurst: 300,
+  hiveTasksPerSecond: 5,
   /** Ended tasks kept in the ledger; the oldest go first. */
   endedTasks: 1_000,
   /** Tasks that were ended and are no longer kept, known so that they are not run again; the oldest go first. */
@@ -66,6 +81,8 @@ export const LIMITS = {
   commandsPerSession: 32,
   /** Task streams one session may follow; above it `overloaded`. */
   followsPerSession: 16,
+  /** Tasks whose changes of state one session is told of; of one more it is told no changes. */
+  watchesPerSession: 64,
   /** Shards of one hive; when all are full the connection is refused with `overloaded`. */
   shardsPerHive: 64,
   /** Client sockets of one shard; above it the next shard is asked. */
@@ -131,6 +148,21 @@ export const LIMITS = {
   telemetryReaders: 16,
   /** A telemetry reader that leaves more than this unread, on top of its snapshot, gets `slow_consumer`. */
   telemetryReaderBacklogBytes: 4 * 1024 * 1024,
+
+  /** A relayed message above this closes the connection that it came by, with 1009. */
+  relayMessageBytes: 4 * 1024 * 1024,
+  /** What one side of a relay channel may send before the other has passed it on; above it messages are held. */
+  relayWindowBytes: 1024 * 1024,
+  /** Messages held for one channel, in each class; above it a message is given up with `overloaded`. */
+  relayHeldBytes: 4 * 1024 * 1024,
+  /** A message that was held for this long is given up. */
+  relayHeldMs: 60_000,
+  /** What the other end of a relay's link has not acknowledged; above it channels hold their messages. */
+  relayLinkBytes: 16 * 1024 * 1024,
+  /** A link that is down for this long is reset: all its channels end. */
+  relayLinkHeldMs: 60_000,
+  /** A link on which nothing was acknowledged for this long is dialled anew. */
+  relayLinkSilentMs: 15_000,
 
   /** More than this held by the sidecar's process is logged: a picture and its readers' backlogs are far below. */
   sidecarMemoryBytes: 1024 * 1024 * 1024,

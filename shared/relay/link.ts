@@ -1,0 +1,335 @@
+/**
+ * One end of a link: a sequence of records each way that outlives the WebSockets under it. Batches are numbered,
+ * kept until the other end acknowledges them, and sent again over the next socket from where that end got to.
+ *
+ * An end that was restarted, or gave up waiting, knows nothing of the other's batches any more. Both notice by
+ * their hellos (see `matches`): what was kept is dropped, `onReset` is called, all channels are over.
+ */
+import type { Clock } from "../clock.ts";
+import { LIMITS } from "../limits.ts";
+import {
+  acknowledging,
+  BatchWriter,
+  decodeFrame,
+  encodeAcknowledge,
+  encodeHello,
+  type Hello,
+  type LinkFrame,
+} from "./batch.ts";
+import { RelayFormatError, type RelayRecord } from "./records.ts";
+
+/** An open socket. Whoever attached it calls `receive` with its messages, and `detached` once it is over. */
+export type LinkSocket = { send(bytes: Uint8Array): void; close(code: number, reason: string): void };
+
+export type LinkLimits = {
+  /** Not acknowledged; above it messages are refused (`full`), above twice as much the link is reset. */
+  bytes: number;
+  /** An interruption longer than this resets the link, if anything was at stake. */
+  heldMs: number;
+  /** No acknowledgement for this long while one is due: the socket is closed. */
+  silentMs: number;
+};
+
+export type LinkOptions = {
+  clock: Clock;
+  /** A new string each time, never given by the other end. */
+  newInstance(): string;
+  /** Every record of the other end, in order, once. */
+  received(record: RelayRecord): void;
+  /** All channels are over, on both ends; nothing was received or sent in the name of what comes. */
+  onReset(): void;
+  onUp?(): void;
+  /** The socket is over, whoever ended it, were it before both had said hello: time to dial the next one. */
+  onDown?(): void;
+  /** After `send` said `full`: there is room again. */
+  onRoom?(): void;
+  /** Calls `flush` soon; a microtask unless given. Later makes fewer, larger messages. */
+  soon?(flush: () => void): void;
+  limits?: LinkLimits;
+};
+
+/** Sent once it goes out; held until a socket is there; full: not taken. */
+export type SendOutcome = "sent" | "held" | "full";
+
+const DEFAULT_LIMITS: LinkLimits = {
+  bytes: LIMITS.relayLinkBytes,
+  heldMs: LIMITS.relayLinkHeldMs,
+  silentMs: LIMITS.relayLinkSilentMs,
+};
+/** A batch is not made larger than this, but for a single large record. */
+const BATCH_BYTES = 256 * 1024;
+/** What was received is acknowledged with the next batch, but after so many, or so long, by itself. */
+const ACKNOWLEDGE_EVERY = 32;
+const ACKNOWLEDGE_AFTER_MS = 50;
+/** The socket is closed with these: the other end may have had enough, or spoken nonsense. */
+const PROTOCOL_ERROR = 1002;
+const SILENT = 4006;
+
+export class Link {
+  readonly #options: LinkOptions;
+  readonly #limits: LinkLimits;
+  readonly #soon: (flush: () => void) => void;
+  readonly #open = new BatchWriter();
+  #instance: string;
+  #peer: string | null = null;
+  #socket: LinkSocket | null = null;
+  #isUp = false;
+  #isFlushing = false;
+  #isFull = false;
+  /** Not acknowledged, the oldest first; the last one has the number `#made`. */
+  #kept: Uint8Array[] = [];
+  #keptBytes = 0;
+  #made = 0;
+  #received = 0;
+  #acknowledged = 0;
+  /** When the other end last acknowledged something, or had nothing to acknowledge. */
+  #progressMs = 0;
+  #cancelHeld: (() => void) | null = null;
+  #cancelAcknowledge: (() => void) | null = null;
+  #cancelSilence: (() => void) | null = null;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.#limits = options.limits ?? DEFAULT_LIMITS;
+    this.#soon = options.soon ?? ((flush) => void Promise.resolve().then(flush));
+    this.#instance = options.newInstance();
+  }
+
+  /** Whether both ends have said hello over the present socket. */
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  /** Bytes that the other end has not acknowledged. */
+  get unsentBytes(): number {
+    return this.#keptBytes + this.#open.bytes;
+  }
+
+  /** Only messages are refused: whatever else there is to say is small. */
+  send(record: RelayRecord): SendOutcome {
+    if (this.unsentBytes >= this.#limits.bytes) {
+      if (record.type === "message") {
+        this.#isFull = true;
+        return "full";
+      }
+      if (this.unsentBytes >= 2 * this.#limits.bytes) {
+        this.#startAnew();
+        return "full";
+      }
+    }
+    if (this.#open.bytes >= BATCH_BYTES) this.#close();
+    this.#open.add(record);
+    if (!this.#isUp) {
+      this.#limitHolding();
+      return "held";
+    }
+    this.#flushSoon();
+    return "sent";
+  }
+
+  /** A new socket, in place of the one before if it is still there. */
+  attach(socket: LinkSocket): void {
+    this.#socket?.close(1000, "replaced");
+    this.#isUp = false;
+    this.#cancel();
+    this.#socket = socket;
+    socket.send(encodeHello({ instance: this.#instance, peer: this.#peer, received: this.#received }));
+    this.#watchSilence();
+  }
+
+  /**
+   * The socket is over: the present one unless said; one that was replaced is no news. Nothing that still comes from
+   * it may be given to `receive`.
+   */
+  detached(socket: LinkSocket | null = this.#socket): void {
+    if (!socket || socket !== this.#socket) return;
+    this.#socket = null;
+    this.#cancel();
+    this.#isUp = false;
+    this.#limitHolding();
+    this.#options.onDown?.();
+  }
+
+  /** A message of the present socket. Nonsense closes it. */
+  receive(bytes: Uint8Array): void {
+    let frame: LinkFrame;
+    try {
+      frame = decodeFrame(bytes);
+    } catch (error) {
+      if (!(error instanceof RelayFormatError)) throw error;
+      this.#startAnew();
+      return;
+    }
+    if (frame.type === "hello") this.#greeted(frame);
+    else if (!this.#isUp) this.#drop(PROTOCOL_ERROR, "hello was expected");
+    else if (frame.type === "acknowledge") this.#confirm(frame.acknowledged);
+    else this.#batch(frame);
+  }
+
+  /** Ends the socket and all timers; the other end finds out by itself. */
+  close(code: number, reason: string): void {
+    this.#flush();
+    const socket = this.#socket;
+    this.#socket = null;
+    this.#isUp = false;
+    this.#cancel();
+    this.#cancelHeld?.();
+    this.#cancelHeld = null;
+    socket?.close(code, reason);
+  }
+
+  #greeted(hello: Hello): void {
+    if (!matches(hello, { instance: this.#instance, peer: this.#peer })) {
+      if (this.#peer !== null) this.#forget();
+    } else if (!this.#confirm(hello.received)) return;
+    this.#peer = hello.instance;
+    this.#isUp = true;
+    this.#cancelHeld?.();
+    this.#cancelHeld = null;
+    for (const batch of this.#kept) this.#socket?.send(acknowledging(batch, this.#received));
+    this.#flush();
+    this.#watchSilence();
+    this.#options.onUp?.();
+  }
+
+  #batch(frame: LinkFrame & { type: "batch" }): void {
+    if (!this.#confirm(frame.acknowledged)) return;
+    // It was sent again although it had come.
+    if (frame.number <= this.#received) return;
+    if (frame.number > this.#received + 1) {
+      this.#drop(PROTOCOL_ERROR, "a batch is missing");
+      return;
+    }
+    this.#received = frame.number;
+    this.#acknowledgeSoon();
+    const peer = this.#peer;
+    for (const record of frame.records) {
+      this.#options.received(record);
+      // What a record leads to may reset the link: the records behind it belong to what is over.
+      if (this.#peer !== peer) return;
+    }
+  }
+
+  /** Drops what the other end has had. False: it cannot have had so much. */
+  #confirm(acknowledged: number): boolean {
+    if (acknowledged > this.#made) {
+      this.#startAnew();
+      return false;
+    }
+    const had = this.#kept.length - (this.#made - acknowledged);
+    if (had <= 0) return true;
+    this.#progressMs = this.#options.clock.now();
+    for (const batch of this.#kept.splice(0, had)) this.#keptBytes -= batch.length;
+    if (this.#isFull && this.unsentBytes < this.#limits.bytes / 2) {
+      this.#isFull = false;
+      this.#options.onRoom?.();
+    }
+    return true;
+  }
+
+  #flushSoon(): void {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    this.#soon(() => {
+      this.#isFlushing = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#isUp && this.#open.bytes > 0) this.#close();
+  }
+
+  /** Makes a batch of the records so far, and sends it if it can be. */
+  #close(): void {
+    this.#made++;
+    const batch = this.#open.take(this.#made, this.#received);
+    this.#kept.push(batch);
+    this.#keptBytes += batch.length;
+    if (!this.#isUp) return;
+    this.#socket?.send(batch);
+    this.#acknowledged = this.#received;
+    this.#watchSilence();
+  }
+
+  #acknowledgeSoon(): void {
+    if (this.#received - this.#acknowledged >= ACKNOWLEDGE_EVERY) this.#acknowledge();
+    this.#cancelAcknowledge ??= this.#options.clock.after(ACKNOWLEDGE_AFTER_MS, () => {
+      this.#cancelAcknowledge = null;
+      if (this.#received > this.#acknowledged) this.#acknowledge();
+    });
+  }
+
+  #acknowledge(): void {
+    this.#acknowledged = this.#received;
+    this.#socket?.send(encodeAcknowledge(this.#received));
+  }
+
+  /** Something has to be heard from now on, if a hello or an acknowledgement is due. */
+  #watchSilence(): void {
+    if (this.#cancelSilence || !this.#isDue) return;
+    this.#progressMs = this.#options.clock.now();
+    this.#lookForSilence(this.#limits.silentMs);
+  }
+
+  #lookForSilence(delayMs: number): void {
+    this.#cancelSilence = this.#options.clock.after(delayMs, () => {
+      this.#cancelSilence = null;
+      if (!this.#isDue) return;
+      const leftMs = this.#progressMs + this.#limits.silentMs - this.#options.clock.now();
+      if (leftMs > 0) this.#lookForSilence(leftMs);
+      else this.#drop(SILENT, "silent");
+    });
+  }
+
+  get #isDue(): boolean {
+    return this.#socket !== null && (!this.#isUp || this.#kept.length > 0);
+  }
+
+  #limitHolding(): void {
+    if (this.#socket || this.#cancelHeld) return;
+    if (this.#peer === null && this.unsentBytes === 0) return;
+    this.#cancelHeld = this.#options.clock.after(this.#limits.heldMs, () => {
+      this.#cancelHeld = null;
+      this.#startAnew();
+    });
+  }
+
+  /** A reset of our own making: the other end learns of it by our new instance. */
+  #startAnew(): void {
+    this.#instance = this.#options.newInstance();
+    this.#peer = null;
+    this.#drop(PROTOCOL_ERROR, "reset");
+    this.#forget();
+  }
+
+  /** Does not wait for the socket's own end: on a dead connection that takes long. */
+  #drop(code: number, reason: string): void {
+    this.#socket?.close(code, reason);
+    this.detached();
+  }
+
+  #forget(): void {
+    this.#open.clear();
+    this.#kept = [];
+    this.#keptBytes = 0;
+    this.#made = 0;
+    this.#received = 0;
+    this.#acknowledged = 0;
+    this.#isFull = false;
+    this.#cancelHeld?.();
+    this.#cancelHeld = null;
+    this.#options.onReset();
+  }
+
+  #cancel(): void {
+    this.#cancelAcknowledge?.();
+    this.#cancelAcknowledge = null;
+    this.#cancelSilence?.();
+    this.#cancelSilence = null;
+  }
+}
+
+/** Both ends come to the same: each means this instance of the other, or has not met it yet. */
+const matches = (hello: Hello, own: { instance: string; peer: string | null }): boolean =>
+  (own.peer === null || own.peer === hello.instance) && (hello.peer === null || hello.peer === own.instance);

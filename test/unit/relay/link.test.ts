@@ -1,0 +1,153 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { RelayRecord } from "../../../shared/relay/records.ts";
+import { LinkPair } from "./link-pair.ts";
+
+const message = (data: string): RelayRecord => ({ type: "message", channel: 1, data, urgent: false });
+const numbers = (count: number): string[] => Array.from({ length: count }, (_, n) => String(n));
+
+async function upPair(limits?: ConstructorParameters<typeof LinkPair>[0]): Promise<LinkPair> {
+  const pair = new LinkPair(limits);
+  pair.connect();
+  await pair.deliver();
+  return pair;
+}
+
+describe("a relay's link", () => {
+  it("R4 passes records on once both have said hello, and holds them before", async () => {
+    const pair = new LinkPair();
+    expect(pair.a.link.send(message("early"))).toBe("held");
+    pair.connect();
+    expect(pair.a.link.isUp).toBe(false);
+    await pair.deliver();
+    expect(pair.a.link.isUp).toBe(true);
+    expect(pair.a.link.send(message("late"))).toBe("sent");
+    await pair.deliver();
+    expect(pair.b.texts).toEqual(["early", "late"]);
+  });
+
+  it("R4 delivers 10,000 messages each way exactly once and in order over a transport cut at random", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.infiniteStream(fc.nat(40)), async (random) => {
+        const next = () => random.next().value ?? 0;
+        const pair = new LinkPair();
+        const all = numbers(10_000);
+        for (let sent = 0; sent < all.length; ) {
+          const until = sent + next() * 5 + 1;
+          for (const data of all.slice(sent, until)) {
+            pair.a.link.send(message(data));
+            pair.b.link.send(message(data));
+          }
+          sent = until;
+          if (next() < 8) pair.cut();
+          if (!pair.a.socket) pair.connect();
+          await pair.deliver(next());
+        }
+        if (!pair.a.socket) pair.connect();
+        await pair.deliver();
+        expect(pair.a.texts).toEqual(all);
+        expect(pair.b.texts).toEqual(all);
+        expect([pair.a.resets, pair.b.resets]).toEqual([0, 0]);
+      }),
+      { numRuns: 10 },
+    );
+  });
+
+  it("R4 tells one end once that the other was restarted, and goes on with what comes after", async () => {
+    const pair = await upPair();
+    pair.a.link.send(message("before"));
+    await pair.deliver();
+    pair.a.link.send(message("lost"));
+    pair.restartB();
+    pair.connect();
+    await pair.deliver();
+    expect([pair.a.resets, pair.b.resets]).toEqual([1, 0]);
+    pair.a.link.send(message("after"));
+    pair.b.link.send(message("back"));
+    await pair.deliver();
+    expect([pair.a.texts, pair.b.texts]).toEqual([["back"], ["after"]]);
+  });
+
+  it("R4 tells both ends when an interruption lasted too long, whatever the order of their clocks", async () => {
+    const pair = await upPair();
+    pair.a.link.send(message("had"));
+    await pair.deliver();
+    pair.cut();
+    pair.clock.advance(60_000);
+    expect([pair.a.resets, pair.b.resets]).toEqual([1, 1]);
+    pair.a.link.send(message("new"));
+    pair.connect();
+    await pair.deliver();
+    expect([pair.a.resets, pair.b.resets, pair.b.texts]).toEqual([1, 1, ["had", "new"]]);
+  });
+
+  it("R4 resets neither end when the first hello was lost on one way", async () => {
+    const pair = new LinkPair();
+    pair.a.link.send(message("one"));
+    pair.b.link.send(message("two"));
+    pair.connect();
+    await pair.deliver(1);
+    pair.cut();
+    pair.connect();
+    await pair.deliver();
+    expect([pair.a.resets, pair.b.resets]).toEqual([0, 0]);
+    expect([pair.a.texts, pair.b.texts]).toEqual([["two"], ["one"]]);
+  });
+
+  it("R4 refuses messages above its limit, and says when there is room", async () => {
+    const pair = await upPair({ bytes: 1_000, heldMs: 60_000, silentMs: 15_000 });
+    pair.cut();
+    expect(pair.a.link.send(message("x".repeat(1_000)))).toBe("held");
+    expect(pair.a.link.send(message("y"))).toBe("full");
+    expect(pair.a.link.send({ type: "close", channel: 2, code: 1000, reason: "" })).toBe("held");
+    pair.connect();
+    await pair.deliver();
+    pair.clock.advance(50);
+    await pair.deliver();
+    expect([pair.a.rooms, pair.a.link.unsentBytes]).toEqual([1, 0]);
+    expect(pair.b.received).toHaveLength(2);
+  });
+
+  it("S6 resets above twice its limit", async () => {
+    const pair = await upPair({ bytes: 100, heldMs: 60_000, silentMs: 15_000 });
+    pair.cut();
+    for (let n = 0; n < 20; n++) pair.a.link.send({ type: "close", channel: n, code: 1000, reason: "" });
+    expect(pair.a.resets).toBeGreaterThan(0);
+    expect(pair.a.link.unsentBytes).toBeLessThan(300);
+  });
+
+  it("R2 ends a socket on which nothing is acknowledged, and sends all of it over the next", async () => {
+    const pair = await upPair();
+    pair.a.link.send(message("unheard"));
+    await Promise.resolve();
+    pair.clock.advance(15_000);
+    expect([pair.a.socket, pair.a.link.isUp]).toEqual([null, false]);
+    pair.connect();
+    await pair.deliver();
+    expect(pair.b.texts).toEqual(["unheard"]);
+    pair.clock.advance(50);
+    await pair.deliver();
+    // Nothing is due any more: silence is not a fault.
+    pair.clock.advance(600_000);
+    expect(pair.a.socket).not.toBeNull();
+    expect(pair.clock.waiting).toBe(0);
+  });
+
+  it("R4 drops a batch that comes twice, and starts anew on nonsense", async () => {
+    const pair = await upPair();
+    const sent: Uint8Array[] = [];
+    pair.a.link.attach({ send: (bytes) => void sent.push(bytes.slice()), close: () => {} });
+    expect(sent).toHaveLength(1);
+    pair.b.link.receive(Uint8Array.of(99, 1, 2));
+    expect([pair.b.resets, pair.b.link.isUp]).toEqual([1, false]);
+  });
+
+  it("R4 passes over nothing when a replaced socket ends late", async () => {
+    const pair = await upPair();
+    const old = pair.a.socket;
+    pair.connect();
+    await pair.deliver();
+    pair.a.link.detached(old);
+    expect(pair.a.link.isUp).toBe(true);
+  });
+});
