@@ -65,6 +65,8 @@ export type Config = {
   orchestratorUrl: string;
   /** MCP_HEALTH_URL: an HTTP health endpoint to check, if there is one. */
   healthUrl: string | null;
+  /** METRICS_TOKEN: who asks for `/metrics` has to send it; null: only this host may ask. */
+  metricsToken: string | null;
   /** LOG_LEVEL (`info`). */
   logLevel: string;
 };
@@ -117,6 +119,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     ],
     orchestratorUrl: v.ORCHESTRATOR_WS_URL,
     healthUrl: v.MCP_HEALTH_URL ?? null,
+    metricsToken: v.METRICS_TOKEN ?? null,
     logLevel: v.LOG_LEVEL,
   };
 }
@@ -152,6 +155,10 @@ const Variables = z.object({
     .default("ws://multi-agent-container:3002/ws"),
   MCP_HEALTH_URL: z
     .url({ protocol: /^https?$/, error: "expected an http:// or https:// address" })
+    .optional(),
+  METRICS_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,}$/, "expected 16 characters or more, without spaces")
     .optional(),
   LOG_LEVEL: oneOf("debug", "info", "warn", "error", "silent").default("info"),
 });

@@ -14,6 +14,7 @@ import {
 import { parseBody, parseLastEventId, parseSwarmId, parseTelemetryRequest } from "./http/parse.ts";
 import { logRequests } from "./http/request-log.ts";
 import type { Logger } from "./log.ts";
+import { type MetricsPorts, metricsRoute } from "./metrics/route.ts";
 import type { Tasks } from "./swarm/tasks.ts";
 import type { TelemetryHub } from "./telemetry/hub.ts";
 
@@ -23,6 +24,7 @@ export type ServerPorts = {
   health(): Promise<HybridHealth>;
   lookout: Pick<Lookout, "agents" | "discovery" | "latest">;
   telemetry: Pick<TelemetryHub, "open" | "demand">;
+  metrics: MetricsPorts;
   log: Logger;
 };
 
@@ -36,6 +38,7 @@ export function createServer(ports: ServerPorts): { app: Hono<Signed>; refusals:
 
   app.use(logRequests(log));
   app.get("/healthz", (c) => c.json({ ok: true }));
+  app.get("/metrics", (c) => metricsRoute(c, ports.metrics));
   app.use(middleware);
 
   app.post("/v1/tasks", async (c) => c.json(await tasks.create(parseBody(CreateTask, c.get("body")))));

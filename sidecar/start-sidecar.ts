@@ -9,6 +9,7 @@ import { LIMITS } from "../shared/limits.ts";
 import type { Telemetry } from "../shared/protocol/sidecar.ts";
 import type { Config } from "./config.ts";
 import { HybridHealthCheck } from "./health/hybrid.ts";
+import { kept } from "./health/kept.ts";
 import { Lookout } from "./health/lookout.ts";
 import { MemoryWatch } from "./health/memory.ts";
 import type { RefusalCounts } from "./http/authenticate.ts";
@@ -16,6 +17,8 @@ import { macKeys } from "./http/keys.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { breakerRules } from "./mcp/breaker-rules.ts";
 import { type McpServer, McpServers } from "./mcp/servers.ts";
+import { SidecarMetrics } from "./metrics/metrics.ts";
+import { observedExecutor } from "./metrics/observed-executor.ts";
 import { createServer } from "./server.ts";
 import { createDockerExecutor } from "./swarm/docker/executor.ts";
 import { type WatchContainer, watchNothing, watchStats } from "./swarm/docker/stats.ts";
@@ -36,6 +39,9 @@ const CONNECTIONS = 1_024;
 const REQUEST_TIMEOUT_MS = 30_000;
 /** How long open answers may take to end when the sidecar stops. */
 const DRAIN_MS = 1_000;
+/** How long the swarm may take to show that it is up, and how long that is believed when metrics are asked for. */
+const HEALTH_MS = 500;
+const HEALTH_KEPT_MS = 1_000;
 
 /** The sidecar cannot start: one line for the one who started it. */
 export class StartError extends Error {}
@@ -58,18 +64,22 @@ export async function startSidecar(
 ): Promise<Sidecar> {
   const log = deps.log ?? createLogger({ level: config.logLevel });
   const now = Date.now;
-  const { ledger, executor } = openState(config, deps.executor);
+  const opened = openState(config, deps.executor);
+  const { ledger } = opened;
+  const metrics = new SidecarMetrics({ hive: config.hive, method: opened.executor.method });
+  const executor = observedExecutor(opened.executor, metrics.command);
   const configs = config.enable.mcpTelemetry ? config.mcpServers : [];
   const servers = new McpServers(configs, {
     callTimeoutMs: MCP_CALL_TIMEOUT_MS,
     rules: breakerRules(config.breaker),
     breakers: ledger.breakers(log),
+    observe: metrics.mcpRequest,
     random: Math.random,
     ...{ log, now },
   });
   const sources = sourcesOf(servers.pools(), { timeoutMs: MCP_CALL_TIMEOUT_MS, log, clock: platformClock });
   const hub = new TelemetryHub({
-    sources: sources.map(({ collector }) => collector),
+    sources: sources.map(({ collector }) => metrics.observedSource(collector)),
     watchContainer: containerWatch(config, log),
     tasks: ledger.list(),
     epoch: randomUUID(),
@@ -82,7 +92,10 @@ export async function startSidecar(
     telemetry: telemetryOf(servers),
     telemetryTimeoutMs: config.telemetryTimeoutMs,
     commandTimeoutMs: config.commandTimeoutMs,
-    onChange: (task) => hub.taskChanged(task),
+    onChange: (task) => {
+      hub.taskChanged(task);
+      metrics.tasks.changed(task);
+    },
   });
   const memory = new MemoryWatch({
     measure: () => {
@@ -120,7 +133,16 @@ export async function startSidecar(
     health: health.check,
     telemetry: hub,
     lookout,
+    metrics: { scrape: () => metrics.scrape(), token: config.metricsToken },
     log,
+  });
+  metrics.tasks.restore(ledger.unfinished().map(({ task }) => task));
+  metrics.watchState({
+    swarmIsUp: kept(() => isUp(executor), HEALTH_KEPT_MS, now),
+    circuits: () => servers.all().map(({ name, connection }) => [`mcp:${name}`, connection.circuit]),
+    servers: () => sources.flatMap(({ collector }) => collector.servers()),
+    telemetry: hub,
+    ...{ refusals, now },
   });
   const server = createHttpServer(app.fetch);
 
@@ -198,6 +220,9 @@ function telemetryOf(servers: McpServers): TelemetrySource {
     swarmStatus: () => ask(({ connection }) => connection.call("swarm_status", {})),
   };
 }
+
+const isUp = async (executor: Executor): Promise<boolean> =>
+  (await withinMs(executor.health(), HEALTH_MS, { running: false, details: {} })).running;
 
 /** A swarm that is down does not keep the sidecar from starting: its health says so, and it may come up. */
 async function warnIfDown(executor: Executor, log: Logger): Promise<void> {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
+import { type Observe, timed } from "../../shared/metrics/timed.ts";
 import type { BreakerRules, BreakerState } from "../../shared/pressure/breaker.ts";
 import { Guard } from "../../shared/pressure/guarded.ts";
 import type { Circuit } from "../../shared/protocol/sidecar.ts";
@@ -22,6 +23,8 @@ export type McpConnectionOptions = {
   /** `saved` is what `save` was given last, were it before a restart; null when there is nothing. */
   breaker: { rules: BreakerRules; saved: unknown; save(state: BreakerState): void };
   log: Logger;
+  /** Hears how each request went, the ones that the circuit breaker kept back included. */
+  observe?: Observe;
   /** Whole milliseconds since the epoch. */
   now: () => number;
   /** In [0, 1). */
@@ -29,6 +32,8 @@ export type McpConnectionOptions = {
 };
 
 type CallOptions = { timeoutMs?: number };
+
+const NOBODY: Observe = () => {};
 
 /**
  * The one connection to one MCP server, for everybody. It opens on first use and again on the first use
@@ -108,7 +113,12 @@ export class McpConnection {
    * stops waiting instead (`within`).
    * @throws as `call`
    */
-  async request(method: string, params: Params, options: CallOptions = {}): Promise<unknown> {
+  request(method: string, params: Params, options: CallOptions = {}): Promise<unknown> {
+    const observe = this.#options.observe ?? NOBODY;
+    return timed(() => this.#request(method, params, options), observe, { now: () => performance.now() });
+  }
+
+  async #request(method: string, params: Params, options: CallOptions): Promise<unknown> {
     if (this.#pending >= LIMITS.mcpPendingCalls) throw new HivegateError("overloaded");
     const timeoutMs = options.timeoutMs ?? this.#options.callTimeoutMs;
     this.#pending++;

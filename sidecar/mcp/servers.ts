@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { LIMITS } from "../../shared/limits.ts";
+import type { Observe } from "../../shared/metrics/timed.ts";
 import type { BreakerRules, BreakerState } from "../../shared/pressure/breaker.ts";
 import type { Logger } from "../log.ts";
 import { inOrder } from "./balance.ts";
@@ -69,6 +70,8 @@ export type McpServersOptions = {
   rules: BreakerRules;
   breakers: BreakerStore;
   log: Logger;
+  /** Hears how each request to a server went. */
+  observe?: (server: string, ...how: Parameters<Observe>) => void;
   /** Whole milliseconds since the epoch. */
   now: () => number;
   /** In [0, 1). */
@@ -118,7 +121,10 @@ export class McpServers {
 
 const standingOf = ({ isFailing, retryInMs, pending }: McpConnection) => ({ isFailing, retryInMs, pending });
 
-function serverOf(config: McpServerConfig, { rules, breakers, ...options }: McpServersOptions): McpServer {
+function serverOf(
+  config: McpServerConfig,
+  { rules, breakers, observe, ...options }: McpServersOptions,
+): McpServer {
   const { name, profile, host, port, token } = config;
   // With its address: a server that was moved is not the one that failed.
   const breakerName = `mcp:${name}@${host}:${port}`;
@@ -130,6 +136,7 @@ function serverOf(config: McpServerConfig, { rules, breakers, ...options }: McpS
       saved: breakers.load(breakerName),
       save: (state) => breakers.save(breakerName, state),
     },
+    ...(observe && { observe: (outcome, durationMs) => observe(name, outcome, durationMs) }),
     ...options,
   });
   return {

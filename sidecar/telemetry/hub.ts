@@ -41,9 +41,21 @@ export type TelemetryHubOptions = {
  */
 export type TelemetryRequest = { reader: string; intervalMs: number | null; position: Position | null };
 
+export type TelemetryFigures = {
+  readers: number;
+  isWatched: boolean;
+  backlogBytes: number;
+  /** Readers cut off because they were too slow, since the start. */
+  cutOff: number;
+  offset: number;
+  agents: number;
+};
+
 type Reader = {
   name: string;
   stream: ReadableStreamDefaultController<Uint8Array>;
+  /** What may lie unread. */
+  mostBytes: number;
   intervalMs: number | null;
 };
 
@@ -64,6 +76,7 @@ export class TelemetryHub {
   #keepAlive: NodeJS.Timeout | null = null;
   #stopContainer: (() => void) | null = null;
   #intervalMs: number | null = null;
+  #cutOffs = 0;
   #closed = false;
 
   constructor(options: TelemetryHubOptions) {
@@ -82,6 +95,20 @@ export class TelemetryHub {
     return this.#readers.size;
   }
 
+  /** For metrics. `backlogBytes` is what the slowest reader has not read, its snapshot included. */
+  get figures(): TelemetryFigures {
+    const backlogs = [...this.#readers.values()].map(
+      ({ stream, mostBytes }) => mostBytes - (stream.desiredSize ?? mostBytes),
+    );
+    return {
+      readers: this.#readers.size,
+      isWatched: this.#intervalMs !== null,
+      backlogBytes: Math.max(0, ...backlogs),
+      cutOff: this.#cutOffs,
+      ...this.#picture.figures,
+    };
+  }
+
   /**
    * A stream of `TelemetryLine`s as NDJSON. It begins with what the reader missed since its position, or with a
    * snapshot. It fails with `slow_consumer` when it is not read. A reader that comes again replaces itself.
@@ -92,18 +119,19 @@ export class TelemetryHub {
     if (!this.#readers.has(whoIs(name)) && this.#readers.size >= LIMITS.telemetryReaders)
       throw new HivegateError("overloaded");
     const first = this.#encode(this.#firstLine(position));
+    const mostBytes = first.length + LIMITS.telemetryReaderBacklogBytes;
     let remove = () => {};
     return new ReadableStream<Uint8Array>(
       {
         start: (stream) => {
           stream.enqueue(first);
-          const opened = { name, stream, intervalMs };
+          const opened = { name, stream, mostBytes, intervalMs };
           remove = () => this.#remove(opened);
           this.#add(opened);
         },
         cancel: () => remove(),
       },
-      new ByteLengthQueuingStrategy({ highWaterMark: first.length + LIMITS.telemetryReaderBacklogBytes }),
+      new ByteLengthQueuingStrategy({ highWaterMark: mostBytes }),
     );
   }
 
@@ -208,6 +236,7 @@ export class TelemetryHub {
   #cutOff(reader: Reader): void {
     // What came of another one's end may have been a line too many for this one.
     if (this.#readers.get(whoIs(reader.name)) !== reader) return;
+    this.#cutOffs++;
     this.#options.log.warn("a telemetry reader is too slow: it is cut off");
     reader.stream.error(new HivegateError("slow_consumer"));
     this.#remove(reader);

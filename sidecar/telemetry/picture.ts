@@ -57,6 +57,10 @@ export class TelemetryPicture {
     return this.#picture.container;
   }
 
+  get figures(): { offset: number; agents: number } {
+    return { offset: this.#picture.offset, agents: this.#picture.agents.size };
+  }
+
   /** Everything known. */
   snapshot(nowMs: number): TelemetrySnapshot {
     return this.#picture.toSnapshot(this.#epoch, nowMs);

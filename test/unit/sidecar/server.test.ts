@@ -73,6 +73,7 @@ function start() {
       },
       demand: (reader: string, intervalMs: number | null) => void demands.push([reader, intervalMs]),
     },
+    metrics: { scrape: async () => "up 1\n", token: null },
     log: { ...silentLog, error: (entry: unknown) => errors.push(entry) },
   };
   const { app } = createServer(ports);

@@ -1,0 +1,45 @@
+/**
+ * Prometheus' text format, as much of it as is needed where no library for it runs. A series is named as
+ * Prometheus writes it, `name{label="value"}`; one name and one number are all there is to a sample.
+ */
+export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+/** A metric, with all of its series. A histogram's are its name with `_bucket`, `_sum` and `_count`. */
+export type Family = { name: string; type: "counter" | "gauge" | "histogram"; help: string };
+
+export type Samples = ReadonlyMap<string, number>;
+
+/** A series' name. Labels are written in the order given: write the same ones the same way. */
+export function seriesOf(name: string, labels: Readonly<Record<string, string>> = {}): string {
+  const pairs = Object.entries(labels).map(([label, value]) => `${label}="${escaped(value)}"`);
+  return pairs.length > 0 ? `${name}{${pairs.join(",")}}` : name;
+}
+
+/** All samples of the families, with `labels` added to each series. A sample of no known family is left out. */
+export function toText(
+  families: readonly Family[],
+  samples: Samples,
+  labels: Readonly<Record<string, string>>,
+): string {
+  const added = seriesOf("", labels).slice(1, -1);
+  const byFamily = Map.groupBy(samples, ([series]) => nameOf(series));
+  return families
+    .flatMap(({ name, type, help }) => {
+      const names = type === "histogram" ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name];
+      const lines = names
+        .flatMap((each) => byFamily.get(each) ?? [])
+        .map(([series, value]) => `${withLabels(series, added)} ${value}\n`);
+      return [`# HELP ${name} ${escapedHelp(help)}\n`, `# TYPE ${name} ${type}\n`, ...lines];
+    })
+    .join("");
+}
+
+const nameOf = (series: string): string => series.replace(/\{.*$/s, "");
+
+function withLabels(series: string, added: string): string {
+  if (added === "") return series;
+  return series.endsWith("}") ? `${series.slice(0, -1)},${added}}` : `${series}{${added}}`;
+}
+
+const escapedHelp = (text: string): string => text.replace(/\\/g, "\\\\").replace(/\n/g, "\\n");
+const escaped = (value: string): string => escapedHelp(value).replace(/"/g, '\\"');

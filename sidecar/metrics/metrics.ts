@@ -1,0 +1,78 @@
+/** The sidecar's metrics. Nothing is global: each sidecar has a registry of its own. */
+import { Counter, collectDefaultMetrics, Registry } from "prom-client";
+import type { Executor } from "../swarm/executor.ts";
+import type { CollectorNews, TelemetrySource } from "../telemetry/hub.ts";
+import { countCalls, type ObserveCall } from "./call-metrics.ts";
+import type { ObserveCommand } from "./observed-executor.ts";
+import { type StateSources, watchState } from "./state-metrics.ts";
+import { TaskMetrics } from "./task-metrics.ts";
+
+export type MetricsOptions = {
+  hive: string;
+  /** What runs the swarm's commands. */
+  method: Executor["method"];
+};
+
+export class SidecarMetrics {
+  readonly tasks: TaskMetrics;
+  readonly #registry = new Registry();
+  readonly #method: Executor["method"];
+  readonly #commands: ObserveCall<"method" | "kind">;
+  readonly #mcp: ObserveCall<"server">;
+  readonly #polls: Counter;
+
+  constructor({ hive, method }: MetricsOptions) {
+    this.#method = method;
+    this.#registry.setDefaultLabels({ hive });
+    collectDefaultMetrics({ register: this.#registry });
+    this.tasks = new TaskMetrics(this.#registry, [method, "mcp-fallback"]);
+    this.#commands = countCalls(this.#registry, {
+      name: "hivegate_swarm_command",
+      what: "Commands where the swarm lives (run: short ones, start: a task's)",
+      labels: ["method", "kind"],
+    });
+    this.#mcp = countCalls(this.#registry, {
+      name: "hivegate_mcp_request",
+      what: "Requests to MCP servers",
+      labels: ["server"],
+    });
+    this.#polls = new Counter({
+      name: "hivegate_mcp_polls_total",
+      help: "Times that a pool of MCP servers was asked about its agents, by outcome: ok or failed.",
+      labelNames: ["pool", "outcome"],
+      registers: [this.#registry],
+    });
+  }
+
+  readonly command: ObserveCommand = (kind, outcome, durationMs) =>
+    this.#commands({ method: this.#method, kind }, outcome, durationMs);
+
+  readonly mcpRequest = (server: string, outcome: string, durationMs: number): void =>
+    this.#mcp({ server }, outcome, durationMs);
+
+  /** The same source; its polls are counted as they come in. */
+  observedSource(source: TelemetrySource): TelemetrySource {
+    const { pool } = source;
+    const count = ({ report }: CollectorNews) => this.#polls.inc({ pool, outcome: report ? "ok" : "failed" });
+    for (const outcome of ["ok", "failed"]) this.#polls.inc({ pool, outcome }, 0);
+    return {
+      pool,
+      servers: () => source.servers(),
+      watch: (intervalMs, tell) =>
+        source.watch(intervalMs, (news) => {
+          count(news);
+          tell(news);
+        }),
+    };
+  }
+
+  /** Call it once. */
+  watchState(sources: StateSources): void {
+    watchState(this.#registry, sources);
+  }
+
+  /** Prometheus text, format 0.0.4. */
+  scrape(): Promise<string> {
+    return this.#registry.metrics();
+  }
+}
