@@ -1,6 +1,8 @@
 /** The gateway's settings, from its environment (`wrangler.toml` and secrets). See docs/CONFIG.md. */
 import { z } from "zod";
 import { HiveId } from "../shared/protocol/ids.ts";
+import { DEFAULT_ROLES, Roles } from "./relay/roles.ts";
+import { DEFAULT_RELAY, Redact, type RelaySettings } from "./relay/settings.ts";
 
 const jsonText = z.string().transform((text, context) => {
   try {
@@ -40,10 +42,26 @@ const Environment = z.object({
   SIDECAR_KEYS: jsonText.pipe(z.record(z.string(), secret)),
   /** Secret: what client tokens are signed with; base64, at least 32 bytes. */
   JWT_SECRET: secret,
+  /** Roles on the relay, beside the built-in ones or in place of them: JSON `{role: {send, receive, dedicated}}`. */
+  RELAY_ROLES: jsonText.pipe(Roles).default({}),
+  RELAY_REDACT: Redact.default(DEFAULT_RELAY.redact),
+  RELAY_MESSAGES_PER_SECOND: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(DEFAULT_RELAY.messagesPerSecond),
 });
 
+/** Names of the variables that `readConfig` reads. */
+export const GATEWAY_VARIABLES: readonly string[] = Object.keys(Environment.shape);
+
 export type HiveConfig = { hive: HiveId; url: string; kid: string; key: Uint8Array<ArrayBuffer> };
-export type GatewayConfig = { hives: ReadonlyMap<HiveId, HiveConfig>; jwtSecret: Uint8Array<ArrayBuffer> };
+export type GatewayConfig = {
+  hives: ReadonlyMap<HiveId, HiveConfig>;
+  jwtSecret: Uint8Array<ArrayBuffer>;
+  relay: RelaySettings;
+};
 
 /** @throws ConfigError with one line that names the variable, never its value */
 export function readConfig(environment: unknown): GatewayConfig {
@@ -59,7 +77,12 @@ export function readConfig(environment: unknown): GatewayConfig {
     if (!key) throw new ConfigError(`SIDECAR_KEYS: holds no key "${kid}", which hive "${hive}" uses`);
     hives.set(hive, { hive, url, kid, key });
   }
-  return { hives, jwtSecret: JWT_SECRET };
+  const relay: RelaySettings = {
+    roles: { ...DEFAULT_ROLES, ...parsed.data.RELAY_ROLES },
+    redact: parsed.data.RELAY_REDACT,
+    messagesPerSecond: parsed.data.RELAY_MESSAGES_PER_SECOND,
+  };
+  return { hives, jwtSecret: JWT_SECRET, relay };
 }
 
 export class ConfigError extends Error {}

@@ -7,11 +7,13 @@ import { RateLimiter } from "../shared/pressure/rate-limiter.ts";
 import type { HybridHealth } from "../shared/protocol/sidecar.ts";
 import type { GatewayConfig } from "./config.ts";
 import { hybridHealth } from "./health.ts";
+import type { RelaySettings } from "./relay/settings.ts";
 import { SidecarClient } from "./sidecar-client.ts";
 import { webMacKey, webSha256 } from "./web-crypto.ts";
 
 export class Gateway {
   readonly tokens: TokenVerifier;
+  readonly relay: RelaySettings;
   /** Requests over HTTP, by subject. Each isolate counts for itself. */
   readonly requests = new RateLimiter(
     { burst: LIMITS.requestBurst, perSecond: LIMITS.requestsPerSecond },
@@ -27,6 +29,7 @@ export class Gateway {
   readonly #asking = new Map<string, number>();
 
   constructor(config: GatewayConfig) {
+    this.relay = config.relay;
     this.tokens = new TokenVerifier(config.jwtSecret, LIMITS.verifiedTokens);
     for (const { hive, url, kid, key } of config.hives.values()) {
       this.#sidecars.set(

@@ -2,8 +2,14 @@ import { z } from "zod";
 import { LIMITS } from "../limits.ts";
 import { HiveId } from "../protocol/ids.ts";
 
-/** What a token may allow. `tasks:write` includes nothing else: name each permission. */
-export const Permission = z.enum(["telemetry:read", "tasks:read", "tasks:write"]);
+/**
+ * What a token may allow. `tasks:write` includes nothing else: name each permission. `relay:read` opens the relay,
+ * `relay:write` is needed for any role on it but `viewer`, `relay:admin` to change where it leads.
+ */
+export const Permission = z.enum([
+  ...["telemetry:read", "tasks:read", "tasks:write"],
+  ...["relay:read", "relay:write", "relay:admin"],
+] as const);
 export type Permission = z.infer<typeof Permission>;
 
 export const ALL_PERMISSIONS: readonly Permission[] = Permission.options;
@@ -34,6 +40,8 @@ export const Identity = z.object({
     .max(1_000),
   permissions: z.array(Permission),
   scope: Scope.default({}),
+  /** What it may send and receive on the relay goes by this; without it by its permissions alone. */
+  role: z.string().min(1).max(100).optional(),
   expiresMs: z.number().int(),
 });
 export type Identity = z.infer<typeof Identity>;

@@ -11,15 +11,16 @@ const Claims = z.object({
   hives: Identity.shape.hives,
   permissions: Identity.shape.permissions,
   scope: Identity.shape.scope,
+  role: Identity.shape.role,
 });
 
 /** A token for `identity`. `secret` is at least 32 bytes. */
 export async function mintToken(
-  { subject, hives, permissions, scope = {}, expiresMs }: Omit<Identity, "scope"> & { scope?: Scope },
+  { subject, hives, permissions, scope = {}, role, expiresMs }: Omit<Identity, "scope"> & { scope?: Scope },
   secret: Uint8Array,
   nowMs: number,
 ): Promise<string> {
-  return new SignJWT({ hives, permissions, scope })
+  return new SignJWT({ hives, permissions, scope, ...(role !== undefined && { role }) })
     .setProtectedHeader({ alg: "HS256", typ: "JWT" })
     .setIssuer(ISSUER)
     .setSubject(subject)
@@ -45,6 +46,7 @@ export async function verifyToken(token: string, secret: Uint8Array, nowMs: numb
       hives: claims.hives,
       permissions: claims.permissions,
       scope: claims.scope,
+      ...(claims.role !== undefined && { role: claims.role }),
       expiresMs: claims.exp * 1000,
     };
   } catch (cause) {

@@ -20,6 +20,7 @@ export async function startDenoGateway(options: GatewayOptions): Promise<Running
     JWT_SECRET: jwtSecret,
     PORT: String(options.port ?? 0),
     GATEWAY_STATE_DIR: options.stateDir ?? join(dir, "state"),
+    ...options.env,
   };
   return runGateway(await spawnDeno(env), { jwtSecret, dir });
 }

@@ -25,6 +25,8 @@ export type GatewayOptions = {
   stateDir?: string;
   port?: number;
   jwtSecret?: string;
+  /** Further settings of the gateway's. */
+  env?: Record<string, string>;
 };
 
 export type RunningGateway = {
@@ -147,6 +149,9 @@ const gateway :Workerd.Worker = (
     ${text("HIVES", JSON.stringify({ [hive]: { url: options.sidecarUrl, kid } }))},
     ${text("SIDECAR_KEYS", JSON.stringify(options.keys))},
     ${text("JWT_SECRET", options.jwtSecret)},
+    ${Object.entries(options.env ?? {})
+      .map(([name, value]) => `${text(name, value)},`)
+      .join("\n    ")}
     (name = "HIVE", durableObjectNamespace = "HiveObject"),
     (name = "SHARD", durableObjectNamespace = "ShardObject"),
   ],

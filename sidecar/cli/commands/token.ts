@@ -1,6 +1,6 @@
 import { parseEnv } from "node:util";
 import { z } from "zod";
-import { ALL_PERMISSIONS, Permission, Scope } from "../../../shared/auth/permission.ts";
+import { ALL_PERMISSIONS, Identity, Permission, Scope } from "../../../shared/auth/permission.ts";
 import { mintToken } from "../../../shared/auth/token.ts";
 import { HiveId } from "../../../shared/protocol/ids.ts";
 import { type Command, EXIT, type Io, UsageError } from "../command.ts";
@@ -9,27 +9,32 @@ import { setting } from "../connection.ts";
 const SECRETS_FILE = ".dev.vars";
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-const Subject = z.string().min(1).max(200);
 const Hive = z.union([HiveId, z.literal("*")]);
 const Permissions = z.array(Permission).min(1);
 const Ttl = z.string().regex(/^[1-9]\d{0,6}[smhd]$/);
 
 export const token: Command = {
   summary: "Make a token, signed with JWT_SECRET (from the environment or .dev.vars)",
-  usage: "token [--subject S] [--hive H] [--ttl 12h] [--permissions a,b] [--swarms a,b] [--json]",
+  usage: "token [--subject S] [--hive H] [--ttl 12h] [--permissions a,b] [--role R] [--swarms a,b] [--json]",
   example: "HIVEGATE_TOKEN=$(hivegate token --ttl 30m --permissions telemetry:read,tasks:read)",
   options: {
     subject: { type: "string", value: "S", help: "who it is for (cli)" },
     hive: { type: "string", value: "H", help: "the hive that it opens, * for all (HIVEGATE_HIVE, default)" },
     ttl: { type: "string", value: "TTL", help: "how long it lives: 90s, 30m, 12h, 7d (12h)" },
     permissions: { type: "string", value: "LIST", help: `any of ${ALL_PERMISSIONS.join(",")} (all)` },
+    role: { type: "string", value: "R", help: "its role on the relay (by relay:write: operator or viewer)" },
     swarms: { type: "string", value: "LIST", help: "it sees these swarms alone (all)" },
     json: { type: "boolean", help: "tell what it holds, in JSON" },
   },
   words: [0, 0],
   async run(args, io) {
+    const role = checked(Identity.shape.role, args.text("role"), "--role: 1 to 100 characters.");
     const identity = {
-      subject: checked(Subject, args.text("subject") ?? "cli", "--subject: 1 to 200 characters."),
+      subject: checked(
+        Identity.shape.subject,
+        args.text("subject") ?? "cli",
+        "--subject: 1 to 200 characters.",
+      ),
       hives: [checked(Hive, setting(args, io, "hive") ?? "default", "--hive: a hive's id, or *.")],
       permissions: checked(
         Permissions,
@@ -41,6 +46,7 @@ export const token: Command = {
         { swarm_ids: args.text("swarms")?.split(",") },
         "--swarms: up to 50 ids of swarms, separated by commas.",
       ),
+      ...(role !== undefined && { role }),
       expiresMs: io.now() + ttlMs(args.text("ttl") ?? "12h"),
     };
     const minted = await mintToken(identity, secretOf(io), io.now());

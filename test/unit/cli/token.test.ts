@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { ALL_PERMISSIONS } from "../../../shared/auth/permission.ts";
 import { verifyToken } from "../../../shared/auth/token.ts";
 import { token } from "../../../sidecar/cli/commands/token.ts";
 import { NOW_MS, run } from "./fakes.ts";
@@ -15,7 +16,7 @@ describe("hivegate token", () => {
     expect(await verifyToken(out.trimEnd(), secret, NOW_MS)).toEqual({
       subject: "ada",
       hives: ["h1"],
-      permissions: ["telemetry:read", "tasks:read", "tasks:write"],
+      permissions: [...ALL_PERMISSIONS],
       scope: {},
       expiresMs: NOW_MS + 30 * 60_000,
     });
@@ -31,6 +32,13 @@ describe("hivegate token", () => {
     expect((await verifyToken(out.trimEnd(), secret, NOW_MS)).scope).toEqual({ swarm_ids: ["s1", "s2"] });
   });
 
+  it("U3 R5 says what it may do on the relay", async () => {
+    const { out } = await mint(["--permissions", "relay:read,relay:write", "--role", "auditor"]);
+    expect(await verifyToken(out.trimEnd(), secret, NOW_MS)).toMatchObject({
+      ...{ permissions: ["relay:read", "relay:write"], role: "auditor" },
+    });
+  });
+
   it("U3 finds the secret in .dev.vars", async () => {
     const files = { ".dev.vars": `SIDECAR_KEYS="{}"\nJWT_SECRET="${JWT_SECRET}"\n` };
     expect((await mint([], { files })).code).toBe(0);
@@ -40,6 +48,7 @@ describe("hivegate token", () => {
     [["--ttl", "soon"], "--ttl:"],
     [["--ttl", "0h"], "--ttl:"],
     [["--permissions", "root"], "--permissions:"],
+    [["--role", ""], "--role:"],
     [["--hive", "A B"], "--hive:"],
     [["--subject", ""], "--subject:"],
     [["--swarms", "a,,b"], "--swarms:"],

@@ -9,6 +9,9 @@ export interface Env {
   HIVES: string;
   SIDECAR_KEYS: string;
   JWT_SECRET: string;
+  RELAY_ROLES?: string;
+  RELAY_REDACT?: string;
+  RELAY_MESSAGES_PER_SECOND?: string;
 }
 
 const gateways = new WeakMap<object, Gateway>();

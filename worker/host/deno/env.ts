@@ -1,6 +1,6 @@
 /** The gateway's settings on Deno, from environment variables. */
 import { z } from "zod";
-import { ConfigError, type GatewayConfig, readConfig } from "../../config.ts";
+import { ConfigError, GATEWAY_VARIABLES, type GatewayConfig, readConfig } from "../../config.ts";
 
 export type Settings = { gateway: GatewayConfig; host: string; port: number; stateDir: string };
 
@@ -21,7 +21,7 @@ const Own = z.object({
 export function readSettings(variable: (name: string) => string | undefined): Settings {
   const read = (names: string[]) =>
     Object.fromEntries(names.map((name) => [name, variable(name) || undefined]));
-  const gateway = readConfig(read(["HIVES", "SIDECAR_KEYS", "JWT_SECRET"]));
+  const gateway = readConfig(read([...GATEWAY_VARIABLES]));
   const own = Own.safeParse(read(Object.keys(Own.shape)));
   if (!own.success) {
     const issue = own.error.issues[0];

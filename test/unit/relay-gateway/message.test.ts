@@ -1,0 +1,72 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { isUrgent, pick, readFromOrchestrator, readRpc } from "../../../worker/relay/message.ts";
+
+const text = JSON.stringify;
+
+describe("what is for the orchestrator", () => {
+  it("R3 is JSON-RPC, one message or several, and nothing else", () => {
+    const ping = { jsonrpc: "2.0", id: 1, method: "ping" };
+    expect(readRpc(text(ping))).toEqual([{ id: "1", name: "ping" }]);
+    expect(readRpc(text([ping, { ...ping, id: "1" }]))).toMatchObject([{ id: "1" }, { id: '"1"' }]);
+    const others = [
+      { type: "ping" },
+      { ...ping, jsonrpc: "1.0" },
+      { ...ping, id: {} },
+      [],
+      [ping, 1],
+      1,
+      "jsonrpc",
+    ];
+    expect(others.map((other) => readRpc(text(other)))).toEqual(others.map(() => null));
+    expect(readRpc('{"jsonrpc":"2.0"')).toBeNull();
+  });
+
+  it("R5 names a message for its role: by method, tool, or as an answer", () => {
+    const call = { jsonrpc: "2.0", id: 1, method: "tools/call" };
+    const names = (...all: object[]) => all.flatMap((each) => readRpc(text(each))?.map(({ name }) => name));
+    expect(names(call, { ...call, params: { name: "t" } }, { ...call, params: { name: 1 } })).toEqual([
+      ...["tools/call", "tools/call:t", "tools/call"],
+    ]);
+    expect(
+      names({ jsonrpc: "2.0", id: 1, result: {} }, { jsonrpc: "2.0", method: "notifications/x" }),
+    ).toEqual([...["response", "notifications/x"]]);
+  });
+
+  it("R4 hurries cancellations and stops", () => {
+    const urgent = [
+      "notifications/cancelled",
+      "$/cancelRequest",
+      "tools/call:swarm_stop",
+      "tools/call:agent_terminate",
+    ];
+    expect(urgent.filter((name) => !isUrgent(name))).toEqual([]);
+    expect(["tools/call:nonstop", "tools/list", "stopwatch", "response"].filter(isUrgent)).toEqual([]);
+  });
+});
+
+describe("what the orchestrator says", () => {
+  it("R3 knows an answer's id by its beginning as by reading it all", () => {
+    const id = fc.oneof(fc.integer(), fc.double(), fc.string(), fc.constant(null));
+    fc.assert(
+      fc.property(id, fc.jsonValue(), fc.constantFrom("result", "error"), (given, content, member) => {
+        const usual = text({ jsonrpc: "2.0", id: given, [member]: content });
+        const unusual = text({ [member]: content, id: given, jsonrpc: "2.0" });
+        expect(readFromOrchestrator(usual)).toEqual([{ id: text(given), name: "response" }]);
+        expect(readFromOrchestrator(unusual)).toEqual(readFromOrchestrator(usual));
+      }),
+    );
+  });
+
+  it("R5 calls what is no JSON-RPC by its type, if it has one", () => {
+    const names = (said: string) => readFromOrchestrator(said).map(({ name }) => name);
+    expect(names('{"type":"log"}')).toEqual(["log"]);
+    expect([names("hello"), names("7"), names('{"type":7}')]).toEqual([[""], [""], [""]]);
+    const batch = text([
+      { jsonrpc: "2.0", id: 1, result: 1 },
+      { jsonrpc: "2.0", method: "m" },
+    ]);
+    expect(names(batch)).toEqual(["response", "m"]);
+    expect(pick(batch, (i) => i === 0)).toBe('[{"jsonrpc":"2.0","id":1,"result":1}]');
+  });
+});

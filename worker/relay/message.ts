@@ -1,0 +1,73 @@
+/** What a text on the relay is: JSON-RPC, which is the orchestrator's, or something else. */
+import { z } from "zod";
+
+/** One JSON-RPC message. */
+export type Rpc = {
+  /** JSON, so that `1` and `"1"` stay apart; null: it has none and wants no answer. */
+  id: string | null;
+  /** What it is called for roles: its method, `tools/call:NAME` for a tool's call, or `response`. */
+  name: string;
+};
+
+export const RESPONSE = "response";
+
+const Message = z.object({
+  jsonrpc: z.literal("2.0"),
+  id: z.union([z.string(), z.number(), z.null()]).optional(),
+  method: z.string().optional(),
+});
+const ToolCall = z.object({ params: z.object({ name: z.string() }) });
+const Typed = z.object({ type: z.string() });
+
+/** The usual beginning of an answer: then nothing behind it has to be read. */
+const ANSWER = /^\{"jsonrpc":"2\.0","id":(0|-?[1-9]\d{0,14}|"[^"\\]*"),"(?:result|error)":/;
+
+/** The JSON-RPC messages of a text, several if it is a batch. Null: it is something else. */
+export function readRpc(text: string): readonly Rpc[] | null {
+  if (!text.includes('"jsonrpc"')) return null;
+  const json = parsed(text);
+  const all = Array.isArray(json) ? json.map(asRpc) : [asRpc(json)];
+  const rpcs = all.filter((rpc) => rpc !== null);
+  return rpcs.length === all.length && all.length > 0 ? rpcs : null;
+}
+
+/** One that came from the orchestrator, or several; what is no JSON-RPC is called by its `type`. */
+export function readFromOrchestrator(text: string): readonly Rpc[] {
+  const id = ANSWER.exec(text)?.[1];
+  if (id !== undefined) return [{ id, name: RESPONSE }];
+  const json = parsed(text);
+  const all = Array.isArray(json) ? json : [json];
+  return all.map((each) => asRpc(each) ?? { id: null, name: Typed.safeParse(each).data?.type ?? "" });
+}
+
+/** Those messages of a batch for which `isWanted` says yes, as a batch. */
+export function pick(batch: string, isWanted: (index: number) => boolean): string {
+  const json = parsed(batch);
+  return JSON.stringify(Array.isArray(json) ? json.filter((_, index) => isWanted(index)) : json);
+}
+
+/** Cancellations and stops go before what waits: they are about what was sent before. */
+export const isUrgent = (name: string): boolean => URGENT.test(name);
+const URGENT = /(?:^|[/:_.-])(?:cancel(?:led|Request)?|stop|abort|terminate|shutdown|kill)$/i;
+
+function asRpc(json: unknown): Rpc | null {
+  const message = Message.safeParse(json);
+  if (!message.success) return null;
+  const { id, method } = message.data;
+  const name = method === undefined ? RESPONSE : nameOf(method, json);
+  return { id: id === undefined ? null : JSON.stringify(id), name };
+}
+
+function nameOf(method: string, json: unknown): string {
+  if (method !== "tools/call") return method;
+  const call = ToolCall.safeParse(json);
+  return call.success ? `${method}:${call.data.params.name}` : method;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
