@@ -1,0 +1,70 @@
+/** What a JSON-RPC 2.0 message is about, and where its id stands in the text. */
+import { findValue, NOT_FOUND, type Span, scanArray, scanObject, skipSpace, stringIn } from "./json-scan.ts";
+
+/** One request, notification or answer. `id` is raw JSON, as it stands in the text at `idAt`. */
+export type RpcPart = Span & { method: string | null; id: string | null; idAt: Span | null };
+
+/** `isBatch`: they came in an array. */
+export type RpcMessage = { parts: RpcPart[]; isBatch: boolean };
+
+/** A longer id is not remembered: it is refused. */
+const ID_CHARS = 1_000;
+const ID = /^(?:"|-?\d|null$)/;
+
+export const isRequest = (part: RpcPart): part is RpcPart & { method: string; id: string; idAt: Span } =>
+  part.method !== null && part.id !== null;
+
+export const isAnswer = (part: RpcPart): part is RpcPart & { id: string; idAt: Span } =>
+  part.method === null && part.id !== null;
+
+/**
+ * Null: it is no JSON-RPC, or nothing that all readers would read alike (a member that is there twice). That it is
+ * JSON at all is not checked throughout.
+ */
+export function scanRpc(text: string): RpcMessage | null {
+  const start = skipSpace(text, 0);
+  const single = partAt(text, start);
+  if (single) return isLast(text, single.end) ? { parts: [single], isBatch: false } : null;
+  const parts: (RpcPart | null)[] = [];
+  const end = scanArray(text, start, (at) => void parts.push(partAt(text, at)));
+  const whole = parts.filter((part) => part !== null);
+  if (end === NOT_FOUND || parts.length === 0 || whole.length < parts.length || !isLast(text, end))
+    return null;
+  return { parts: whole, isBatch: true };
+}
+
+/** The value in a part's `params`, by the names that lead to it. */
+export const paramOf = (text: string, part: RpcPart, ...path: string[]): Span | null =>
+  findValue(text, part.start, ["params", ...path]);
+
+function partAt(text: string, start: number): RpcPart | null {
+  let isVersion2 = false;
+  let methods = 0;
+  let ids = 0;
+  let outcomes = 0;
+  let method: string | null = null;
+  let idAt: Span | null = null;
+  const end = scanObject(text, start, (name, from, to) => {
+    if (name === "id") {
+      ids++;
+      idAt = { start: from, end: to };
+    } else if (name === "method") {
+      methods++;
+      method = stringIn(text, from, to);
+    } else if (name === "jsonrpc") isVersion2 = text.slice(from, to) === '"2.0"';
+    else if (name === "result" || name === "error") outcomes++;
+  });
+  if (end === NOT_FOUND || !isVersion2 || ids > 1 || methods > 1) return null;
+  const id = idOf(text, idAt);
+  if (ids === 1 && id === null) return null;
+  const isSaid = methods === 1 ? method !== null && outcomes === 0 : ids === 1 && outcomes === 1;
+  return isSaid ? { start, end, method, id, idAt } : null;
+}
+
+function idOf(text: string, at: Span | null): string | null {
+  if (!at || at.end - at.start > ID_CHARS) return null;
+  const id = text.slice(at.start, at.end);
+  return ID.test(id) ? id : null;
+}
+
+const isLast = (text: string, end: number): boolean => skipSpace(text, end) === text.length;
