@@ -2,6 +2,7 @@
  * Where swarm commands run: in a container (`docker.ts`) or as processes of this host (`process.ts`).
  * Commands are argv arrays; no shell ever sees them.
  */
+import type { Task } from "../../shared/swarm/task.ts";
 
 /** A short command, run to its end. `exitCode` is null when it was ended from outside. */
 export type CommandResult = {
@@ -15,8 +16,11 @@ export type CommandResult = {
 /** Called with each piece of a task's output, in order; pieces are at most `LIMITS.taskEventBytes`. */
 export type OutputSink = (stream: "stdout" | "stderr", text: string) => void;
 
-/** How a task's process ended. `exitCode` is null when nobody could see it. */
-export type Exit = { exitCode: number | null };
+/**
+ * How a task's process ended. `exitCode` is null when nobody could see it. `end` is there where somebody said in
+ * words how it ended: then neither exit code nor output have to tell.
+ */
+export type Exit = { exitCode: number | null; end?: Pick<Task, "state" | "error"> };
 
 /**
  * What became of a task's process while nobody watched.

@@ -26,6 +26,16 @@ export function dockerUnavailable(thrown: unknown): HivegateError {
   return new HivegateError("swarm_unavailable", adviceFor(refusalOf(thrown)), { cause: thrown });
 }
 
+/**
+ * Whether the daemon or the container is away, as far as an executor's error tells: no connection, no answer in
+ * time, no such container, or one that does not run. Anything else is wrong with the one command.
+ */
+export function isAway(thrown: unknown): boolean {
+  if (!(thrown instanceof HivegateError) || thrown.code !== "swarm_unavailable") return false;
+  const { statusCode } = refusalOf(thrown.cause);
+  return statusCode === undefined || statusCode === 404 || statusCode === 409;
+}
+
 function adviceFor({ statusCode, code }: z.infer<typeof Refusal>): string {
   if (statusCode === 404) return "The swarm's container does not exist. Create it, or correct its name.";
   if (statusCode === 409) return "The swarm's container is not running. Start it.";

@@ -1,0 +1,142 @@
+import type { Clock } from "../../../shared/clock.ts";
+import { HivegateError } from "../../../shared/errors.ts";
+import type { Swarm, SwarmTopology } from "../../../shared/protocol/sidecar.ts";
+import type { Logger } from "../../log.ts";
+import type { Exit, OutputSink, Recovery } from "../executor.ts";
+import type { SpawnRequest } from "../profiles/profile.ts";
+import { type McpHandle, readHandle, writeHandle } from "./handle.ts";
+import { isNotGiven } from "./orchestrator.ts";
+import type { Given, RunCallbacks, TaskRunner } from "./task-runner.ts";
+import { healthyOf, type Upstream } from "./upstreams.ts";
+import { type Ending, lost, TaskWatch } from "./watch.ts";
+
+export type McpRunnerOptions = { upstreams: readonly Upstream[]; clock: Clock; log: Logger };
+
+/** A result is shown as far as this; the whole of it stays with the server. */
+const RESULT_CHARS = 4_000;
+
+/**
+ * Tasks by MCP servers. A task is given once: that it will be is written down before the server hears of it, and
+ * when the answer is lost the task is looked for, or called lost, but never given anew.
+ */
+export class McpRunner implements TaskRunner {
+  readonly method = "mcp-fallback";
+  readonly #options: McpRunnerOptions;
+  /** Tasks that servers have, as far as they can be asked about. */
+  readonly #watched = new Map<string, { upstream: Upstream; id: string; watch: TaskWatch }>();
+  #turn = 0;
+
+  constructor(options: McpRunnerOptions) {
+    this.#options = options;
+  }
+
+  /** Whether there is a server that can be given tasks at all. */
+  get takesTasks(): boolean {
+    return this.#options.upstreams.length > 0;
+  }
+
+  /** Whether a server has this task. */
+  has(taskId: string): boolean {
+    return this.#watched.has(taskId);
+  }
+
+  async start(request: SpawnRequest, callbacks: RunCallbacks): Promise<{ exit: Promise<Exit> }> {
+    const upstream = await this.#healthy();
+    const { given, handle } = await this.#give(upstream, request, callbacks.remember);
+    callbacks.given(given);
+    return { exit: this.#exitOf(request.taskId, handle, callbacks.output) };
+  }
+
+  /** A task that is not one of the servers' was never started here. */
+  async recover(spec: { taskId: string; handle: string | null }, output: OutputSink): Promise<Recovery> {
+    const handle = readHandle(spec.handle);
+    if (!handle) return { status: "never_started" };
+    return { status: "running", lostOutput: false, exit: this.#exitOf(spec.taskId, handle, output) };
+  }
+
+  async stop(taskId: string): Promise<void> {
+    const task = this.#watched.get(taskId);
+    if (!task) return;
+    const { upstream, id, watch } = task;
+    const { stop } = upstream.orchestrator;
+    if (!stop) throw new HivegateError("not_supported", "The MCP server that has this task cannot stop it.");
+    await stop(id, upstream.call);
+    watch.hurry();
+  }
+
+  async swarms(): Promise<Swarm[]> {
+    const { profile, pool, call } = await this.#healthy();
+    return (await profile.read(pool, call)).swarms.map(asSwarm);
+  }
+
+  /** Lets go of what is watched; servers go on. */
+  close(): void {
+    for (const { watch } of this.#watched.values()) watch.close();
+    this.#watched.clear();
+  }
+
+  #healthy(): Promise<Upstream> {
+    return healthyOf(this.#options.upstreams, this.#turn++);
+  }
+
+  async #give(
+    { name, orchestrator, call }: Upstream,
+    request: SpawnRequest,
+    remember: RunCallbacks["remember"],
+  ): Promise<{ given: Given; handle: McpHandle }> {
+    let handle: McpHandle | null = null;
+    const commit = (id: string | null) => {
+      const next = { server: name, id };
+      remember(writeHandle(next));
+      handle = next;
+    };
+    try {
+      const { swarmId, how } = await orchestrator.give(request, call, commit);
+      if (!handle) throw new Error("a task was given without having been written down");
+      return { given: { swarmId, note: noteOf(`${name} has it, ${how}`) }, handle };
+    } catch (thrown) {
+      if (!handle || isNotGiven(thrown)) throw thrown;
+      this.#options.log.warn({ err: thrown, server: name }, "no answer when a task was given");
+      return { given: { swarmId: null, note: noteOf(`${name} was given it and did not answer`) }, handle };
+    }
+  }
+
+  async #exitOf(taskId: string, { server, id }: McpHandle, output: OutputSink): Promise<Exit> {
+    const upstream = this.#options.upstreams.find(({ name }) => name === server);
+    const status = upstream?.orchestrator.status;
+    if (!upstream || !status || id === null) return endedAs(lost(whyLost(upstream, id)));
+    const watch = new TaskWatch({
+      ask: () => status(id, upstream.call),
+      result: (result) => output("stdout", `${shown(result)}\n`),
+      clock: this.#options.clock,
+    });
+    this.#watched.set(taskId, { upstream, id, watch });
+    const ending = await watch.untilEnded();
+    this.#watched.delete(taskId);
+    return endedAs(ending);
+  }
+}
+
+const noteOf = (what: string): string => `Not run by the swarm's commands: MCP server ${what}.`;
+
+function whyLost(upstream: Upstream | undefined, id: string | null): string {
+  if (!upstream) return "The MCP server that the task was given to is no longer configured.";
+  if (id === null) return "The MCP server that the task was given to did not answer.";
+  return "The MCP server takes tasks, but does not tell how they are.";
+}
+
+function shown(result: unknown): string {
+  const text = JSON.stringify(result);
+  return text.length <= RESULT_CHARS ? text : `${text.slice(0, RESULT_CHARS).toWellFormed()}…`;
+}
+
+const endedAs = (end: Ending): Exit => ({ exitCode: null, end });
+
+const asSwarm = (swarm: SwarmTopology): Swarm => ({
+  swarmId: swarm.swarm_id,
+  status: swarm.status ?? "unknown",
+  topology: swarm.topology,
+  workerCount: null,
+  taskId: null,
+  detail: swarm,
+});

@@ -1,0 +1,56 @@
+/** The MCP servers that take tasks, and which of them is to have the next one. */
+import { HivegateError } from "../../../shared/errors.ts";
+import { inOrder } from "../../mcp/balance.ts";
+import type { McpServer } from "../../mcp/servers.ts";
+import { within } from "../../mcp/within.ts";
+import type { CallTool, TelemetryProfile } from "../../telemetry/profile.ts";
+import { telemetryProfileOf } from "../../telemetry/profiles.ts";
+import type { Orchestrator } from "./orchestrator.ts";
+import { ORCHESTRATORS } from "./orchestrators.ts";
+
+type Connection = McpServer["connection"];
+
+export type UpstreamServer = Pick<McpServer, "name" | "pool" | "profile" | "generic"> & {
+  connection: Pick<Connection, "call" | "ping" | "isFailing" | "retryInMs" | "pending">;
+};
+
+export type Upstream = {
+  name: string;
+  pool: string;
+  connection: UpstreamServer["connection"];
+  orchestrator: Orchestrator;
+  profile: TelemetryProfile;
+  call: CallTool;
+};
+
+/** How long a server may take to show that it is there before it is asked for more. */
+const PING_MS = 1_000;
+
+export const upstreamsOf = (servers: readonly UpstreamServer[]): Upstream[] =>
+  servers.flatMap((server) => {
+    const { name, pool, connection } = server;
+    const orchestrator = ORCHESTRATORS[server.profile];
+    if (!orchestrator) return [];
+    const call: CallTool = (tool, args) => connection.call(tool, args);
+    return [{ name, pool, connection, orchestrator, call, profile: telemetryProfileOf(server) }];
+  });
+
+/** One that answers; those that are equally good take turns. @throws HivegateError what the last one failed by */
+export async function healthyOf(upstreams: readonly Upstream[], turn: number): Promise<Upstream> {
+  const standing = upstreams.map((upstream) => {
+    const { isFailing, retryInMs, pending } = upstream.connection;
+    return { upstream, isFailing, retryInMs, pending };
+  });
+  let failure: unknown = unavailable();
+  for (const { upstream } of inOrder(standing, turn)) {
+    try {
+      await within(upstream.connection.ping(), PING_MS, unavailable);
+      return upstream;
+    } catch (thrown) {
+      failure = thrown;
+    }
+  }
+  throw failure;
+}
+
+const unavailable = () => new HivegateError("mcp_unavailable");

@@ -1,0 +1,157 @@
+import { describe, expect, it } from "vitest";
+import { HivegateError } from "../../../../shared/errors.ts";
+import type { McpProfileName } from "../../../../sidecar/mcp/servers.ts";
+import { isNotGiven } from "../../../../sidecar/swarm/fallback/orchestrator.ts";
+import { caught, failing, REQUEST, type Script, scripted, upstreamOf } from "./scripted.ts";
+
+function give(profile: McpProfileName, script: Script) {
+  const server = scripted(profile, script);
+  const { orchestrator, call } = upstreamOf(server);
+  const commits: [string | null, number][] = [];
+  const given = orchestrator.give(REQUEST, call, (id) => commits.push([id, server.calls.length]));
+  given.catch(() => {});
+  return { ...server, orchestrator, call, commits, given };
+}
+
+/** claude-flow 3.43.0, as far as these tools go: what it keeps, and what it answers. */
+function claudeFlow3(agents: object[], overrides: Script = {}) {
+  const task = { taskId: "task-1-a", status: "pending", result: null };
+  return give("claude-flow@3", {
+    agent_list: () => ({ agents, total: agents.length }),
+    agent_spawn: () => ({ success: true, agentId: "agent-new", agentType: "coder", status: "registered" }),
+    task_create: () => ({ ...task, assignedTo: [] }),
+    task_assign: ({ agentIds }) => ({ taskId: task.taskId, assignedTo: agentIds, status: "in_progress" }),
+    task_status: () => task,
+    task_cancel: () => Object.assign(task, { status: "cancelled" }),
+    ...overrides,
+  });
+}
+
+describe("the demo swarm", () => {
+  const answer = { taskId: REQUEST.taskId, swarmId: "swarm-1", status: "active", workerCount: 2 };
+
+  it("H3 is given the task by task_orchestrate, with our id, which is written down before", async () => {
+    const { given, calls, commits } = give("demo", { task_orchestrate: () => answer });
+    expect(await given).toEqual({ swarmId: "swarm-1", how: "by swarm swarm-1" });
+    const { taskId, task, priority } = REQUEST;
+    expect(calls).toEqual([["task_orchestrate", { taskId, task, priority, strategy: "balanced" }]]);
+    expect(commits).toEqual([[taskId, 0]]);
+  });
+
+  it("H4 is told to stop the swarm that does the task", async () => {
+    const { orchestrator, call, calls } = give("demo", {
+      task_status: () => ({ ...answer, result: null }),
+      task_stop: () => ({ swarmId: "swarm-1", status: "stopped" }),
+    });
+    await orchestrator.stop?.(REQUEST.taskId, call);
+    expect(calls.at(-1)).toEqual(["task_stop", { swarmId: "swarm-1" }]);
+  });
+
+  it.each([
+    ["active", "running"],
+    ["completed", "completed"],
+    ["failed", "failed"],
+    ["stopped", "stopped"],
+  ])("H3 a task that is %s is %s", async (status, state) => {
+    const script = { task_status: () => ({ ...answer, status, error: "why", result: { primes: 3 } }) };
+    const { orchestrator, call } = give("demo", script);
+    expect(await orchestrator.status?.("id", call)).toEqual({ state, reason: "why", result: { primes: 3 } });
+  });
+});
+
+describe.each(["ruv-swarm", "claude-flow@2"] as const)("%s", (profile) => {
+  it("H3 is given the task by task_orchestrate, and named by its answer", async () => {
+    const { given, calls, commits } = give(profile, { task_orchestrate: () => ({ taskId: "task-9" }) });
+    expect(await given).toEqual({ swarmId: null, how: "as task-9" });
+    expect(calls).toEqual([
+      ["task_orchestrate", { task: REQUEST.task, priority: "high", strategy: "balanced" }],
+    ]);
+    expect(commits).toEqual([
+      [null, 0],
+      ["task-9", 1],
+    ]);
+  });
+
+  it.each([{ success: true }, "Task orchestrated", { success: true, taskId: "" }])(
+    "H3 an answer without a task's id counts for nothing: %o",
+    async (answer) => {
+      const { given } = give(profile, { task_orchestrate: () => answer });
+      expect((await caught(given)).code).toBe("mcp_failed");
+    },
+  );
+
+  it("H4 has no means to stop a task", () => {
+    expect(give(profile, {}).orchestrator.stop).toBeNull();
+  });
+});
+
+describe("claude-flow 3", () => {
+  const busy = { agentId: "agent-1", agentType: "coder", status: "active" };
+  const idle = { agentId: "agent-2", agentType: "tester", status: "idle" };
+
+  it("H3 makes the task and assigns it to an agent with nothing to do", async () => {
+    const { given, calls, commits } = claudeFlow3([busy, idle]);
+    expect(await given).toEqual({
+      swarmId: null,
+      how: "as task-1-a, assigned to agent-2, which has to report its end",
+    });
+    expect(calls).toEqual([
+      ["agent_list", {}],
+      ["task_create", { type: "feature", description: REQUEST.task, priority: "high" }],
+      ["task_assign", { taskId: "task-1-a", agentIds: ["agent-2"] }],
+    ]);
+    expect(commits).toEqual([
+      [null, 1],
+      ["task-1-a", 2],
+    ]);
+  });
+
+  it("H3 spawns an agent only where there is none", async () => {
+    const none = claudeFlow3([]);
+    await none.given;
+    expect(none.calls[1]).toEqual(["agent_spawn", { agentType: "coder" }]);
+    expect(none.calls.at(-1)).toEqual(["task_assign", { taskId: "task-1-a", agentIds: ["agent-new"] }]);
+    const one = claudeFlow3([busy]);
+    await one.given;
+    expect(one.tools()).not.toContain("agent_spawn");
+  });
+
+  it("H3 takes a task back that nobody could be assigned to, and says that it was not given", async () => {
+    const { given, tools } = claudeFlow3([idle], { task_assign: () => ({ error: "Task not found" }) });
+    expect(isNotGiven(await caught(given))).toBe(true);
+    expect(tools().at(-1)).toBe("task_cancel");
+  });
+
+  it.each(["mcp_failed", "circuit_open", "timeout"] as const)(
+    "H9 does not say so when taking it back fails with %s",
+    async (code) => {
+      const { given } = claudeFlow3([idle], { task_assign: failing("timeout"), task_cancel: failing(code) });
+      expect(isNotGiven(await caught(given))).toBe(false);
+    },
+  );
+
+  it("H3 is not committed to anything while it looks for an agent", async () => {
+    const { given, commits } = claudeFlow3([], { agent_spawn: () => ({ success: false }) });
+    expect((await caught(given)).code).toBe("mcp_failed");
+    expect(commits).toEqual([]);
+  });
+
+  it("H4 cancels a task, which then is stopped", async () => {
+    const { orchestrator, call } = claudeFlow3([idle]);
+    expect(await orchestrator.status?.("task-1-a", call)).toMatchObject({ state: "running" });
+    await orchestrator.stop?.("task-1-a", call);
+    expect(await orchestrator.status?.("task-1-a", call)).toMatchObject({ state: "stopped" });
+  });
+
+  it("H3 that it does not know a task, in a result like any other, is a refusal", async () => {
+    const script = { task_status: () => ({ taskId: "t", status: "not_found", error: "Task not found" }) };
+    const { orchestrator, call } = claudeFlow3([idle], script);
+    const asked = orchestrator.status?.("t", call) ?? Promise.resolve();
+    expect(await caught(asked)).toBeInstanceOf(HivegateError);
+    expect((await caught(asked)).code).toBe("mcp_failed");
+  });
+});
+
+it("H3 a server that only lists agents takes no tasks", () => {
+  expect(scripted("generic", {}).upstream).toBeUndefined();
+});
