@@ -5,8 +5,10 @@ import { z } from "zod";
 import type { Permission } from "../shared/auth/permission.ts";
 import { asHivegateError, HivegateError, isOurFault } from "../shared/errors.ts";
 import { LIMITS } from "../shared/limits.ts";
+import { METRICS_TYPE } from "../shared/metrics/text.ts";
 import { CreateTaskRequest, HelloQuery, IdempotencyKey } from "../shared/protocol/client.ts";
 import { TaskId } from "../shared/protocol/ids.ts";
+import { isWholeHive } from "../shared/swarm/view.ts";
 import { SSE_HEADERS } from "../shared/wire/sse.ts";
 import { acceptedProtocol, authenticate } from "./authenticate.ts";
 import { createTask } from "./create-task.ts";
@@ -30,6 +32,8 @@ export type AppPorts = {
   openSession(request: Request, session: OpenSession): Promise<Response>;
   /** Accepts the upgrade only to say why it is refused: browsers show no other answer to their scripts. */
   refuseSession(request: Request, error: HivegateError, protocol: string | null): Response;
+  /** A hive's metrics, as Prometheus text. */
+  metrics(hive: string): Promise<string>;
   log(message: string, error: unknown): void;
 };
 
@@ -64,6 +68,15 @@ export function createApp(ports: AppPorts): Hono {
     const health = await gateway.health(hiveOf(c), ports.now);
     return c.json(health, health.components.docker_hive_mind.status === "critical" ? 503 : 200);
   });
+
+  const metrics = async (c: Context) => {
+    const { identity } = await identify(c, "metrics:read");
+    if (!isWholeHive(identity.scope))
+      throw new HivegateError("forbidden", "Metrics are of a whole hive, and the token shows a part of one.");
+    return c.body(await ports.metrics(hiveOf(c)), 200, { "content-type": METRICS_TYPE });
+  };
+  app.get("/metrics", metrics);
+  app.get("/v1/hives/:hive/metrics", metrics);
 
   const session =
     (kind: SessionState["kind"], permission: Permission, dialect: DialectName) => async (c: Context) => {

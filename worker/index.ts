@@ -30,6 +30,7 @@ function appOf(env: Env) {
     uuid: () => crypto.randomUUID(),
     openSession: (request, session) => openSession(env, placement, request, session),
     refuseSession,
+    metrics: (hive) => env.HIVE.get(env.HIVE.idFromName(hive)).metrics(hive),
     log,
   });
 }

@@ -4,6 +4,7 @@ import { type MacKey, type Sha256, signRequest } from "../shared/auth/signature.
 import type { Clock } from "../shared/clock.ts";
 import { ERROR_CODES, HivegateError } from "../shared/errors.ts";
 import { LIMITS } from "../shared/limits.ts";
+import { type Observe, timed } from "../shared/metrics/timed.ts";
 import {
   AgentsAnswer,
   type CreateTask,
@@ -37,7 +38,16 @@ export type SidecarPorts = {
   sha256: Sha256;
   clock: Clock;
   nonce: () => string;
+  /** Hears how each request went, up to the head of the answer. */
+  observe?: Observe;
 };
+
+type Request = [
+  method: string,
+  path: string,
+  signal: AbortSignal,
+  extra: { body?: unknown; headers?: Record<string, string> | undefined },
+];
 
 const RemoteError = z.object({ code: z.enum(ERROR_CODES), message: z.string() });
 const NO_BODY = new Uint8Array();
@@ -47,6 +57,11 @@ export class SidecarClient {
 
   constructor(ports: SidecarPorts) {
     this.#ports = ports;
+  }
+
+  /** The same, and `observe` hears how each request went. */
+  observed(observe: Observe): SidecarClient {
+    return new SidecarClient({ ...this.#ports, observe });
   }
 
   createTask(task: CreateTask): Promise<CreateTaskResult> {
@@ -169,12 +184,13 @@ export class SidecarClient {
     return response.body;
   }
 
-  async #request(
-    method: string,
-    path: string,
-    signal: AbortSignal,
-    extra: { body?: unknown; headers?: Record<string, string> | undefined },
-  ): Promise<Response> {
+  #request(...request: Request): Promise<Response> {
+    const { observe, clock } = this.#ports;
+    const send = () => this.#send(...request);
+    return observe ? timed(send, observe, { now: () => clock.now() }) : send();
+  }
+
+  async #send(...[method, path, signal, extra]: Request): Promise<Response> {
     const { hive, url, key, sha256, clock, nonce } = this.#ports;
     const body = extra.body === undefined ? NO_BODY : new TextEncoder().encode(JSON.stringify(extra.body));
     const signed = await signRequest(

@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from "prom-client";
+import { CIRCUIT_LEVELS } from "../../shared/metrics/circuit-levels.ts";
 import type { Circuit, ServerState } from "../../shared/protocol/sidecar.ts";
 import type { TelemetryHub } from "../telemetry/hub.ts";
 
@@ -13,9 +14,6 @@ export type StateSources = {
   refusals: Readonly<Record<string, number>>;
   now(): number;
 };
-
-/** As alert rules compare them. */
-const CIRCUIT = { closed: 0, half_open: 1, open: 2 } as const satisfies Record<Circuit["state"], number>;
 
 export function watchState(registry: Registry, sources: StateSources): void {
   const registers = [registry];
@@ -53,7 +51,8 @@ export function watchState(registry: Registry, sources: StateSources): void {
     labelNames: ["dependency"],
     registers,
     collect() {
-      for (const [dependency, { state }] of sources.circuits()) this.set({ dependency }, CIRCUIT[state]);
+      for (const [dependency, { state }] of sources.circuits())
+        this.set({ dependency }, CIRCUIT_LEVELS[state]);
     },
   });
   new Gauge({

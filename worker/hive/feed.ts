@@ -31,12 +31,20 @@ export const FeedMessage = z.discriminatedUnion("type", [
 ]);
 export type FeedMessage = z.infer<typeof FeedMessage>;
 
+const Numbers = z.record(z.string().max(200), z.number());
+
+/** By series, as Prometheus names it: what a shard has counted since it told last, and what is so there now. */
+export const ShardReport = z.object({ type: z.literal("report"), added: Numbers, gauges: Numbers });
+export type ShardReport = z.infer<typeof ShardReport>;
+
 /**
  * From a shard. `watch` asks to be told what it missed since `position`, or for a snapshot, and then for
- * everything; `demand` says how often its clients want news.
+ * everything; `demand` says how often its clients want news;
+ * `report` is for metrics.
  */
 export const ShardMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("watch"), position: Position.nullable(), ...Demand.shape }),
   z.object({ type: z.literal("demand"), ...Demand.shape }),
+  ShardReport,
 ]);
 export type ShardMessage = z.infer<typeof ShardMessage>;

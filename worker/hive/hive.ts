@@ -4,15 +4,19 @@
  */
 import { type Clock, pause } from "../../shared/clock.ts";
 import { HivegateError } from "../../shared/errors.ts";
+import { CIRCUIT_LEVELS } from "../../shared/metrics/circuit-levels.ts";
+import { timed } from "../../shared/metrics/timed.ts";
 import { type Backoff, backoffMs } from "../../shared/pressure/backoff.ts";
 import { BREAKER_RULES, type BreakerRules } from "../../shared/pressure/breaker.ts";
 import { Guard } from "../../shared/pressure/guarded.ts";
 import type { Position } from "../../shared/protocol/sidecar.ts";
 import { Picture } from "../../shared/swarm/picture.ts";
 import { EVERYTHING, seenOfMissed } from "../../shared/swarm/view.ts";
+import { metricsText, series } from "../metrics.ts";
 import type { TelemetryRequest, TelemetryText } from "../sidecar-client.ts";
 import { DemandLine } from "./demand-line.ts";
 import { type FeedMessage, type HiveStatus, ShardMessage } from "./feed.ts";
+import { HiveMetrics } from "./hive-metrics.ts";
 
 /** The Hive's end of a feed to a shard. */
 export interface ShardSocket {
@@ -44,9 +48,9 @@ export class Hive {
   readonly #picture = new Picture();
   readonly #guard: Guard;
   readonly #demand: DemandLine;
-  /** Its name at the sidecar, and how often it has come there: see `TelemetryRequest`. */
+  readonly #metrics = new HiveMetrics();
+  /** Its name at the sidecar, followed by how often it has come there: see `TelemetryRequest`. */
   readonly #reader: string;
-  #streams = 0;
   #stream: AbortController | null = null;
   #live = false;
   /** When the sidecar was heard last; before that, since when it is missed. */
@@ -66,7 +70,11 @@ export class Hive {
         this.#tellStatus();
       },
     });
-    this.#demand = new DemandLine(ports);
+    const { clock, log } = ports;
+    this.#demand = new DemandLine({
+      ...{ clock, log },
+      demand: (reader, intervalMs) => this.#counted(() => ports.demand(reader, intervalMs)),
+    });
     this.#reader = ports.uuid();
     this.#heardMs = ports.clock.now();
   }
@@ -82,6 +90,10 @@ export class Hive {
     const watcher = this.#shards.get(shard);
     if (!watcher) return;
     const message = ShardMessage.parse(JSON.parse(text));
+    if (message.type === "report") {
+      this.#metrics.heard(shard, message);
+      return;
+    }
     watcher.intervalMs = message.intervalMs;
     this.#demand.want(this.#wanted());
     if (message.type === "demand") return;
@@ -94,6 +106,7 @@ export class Hive {
   shardClosed(shard: string, socket: ShardSocket): void {
     if (this.#shards.get(shard)?.socket !== socket) return;
     this.#shards.delete(shard);
+    this.#metrics.forget(shard);
     if (this.#shards.size > 0) {
       this.#demand.want(this.#wanted());
       return;
@@ -103,6 +116,21 @@ export class Hive {
     this.#stream?.abort();
     this.#stream = null;
     this.#live = false;
+  }
+
+  /** Prometheus text: what is known here of this hive's clients and of the way to its sidecar. */
+  metrics(hive: string): string {
+    const samples = this.#metrics.samples();
+    const isMissed = this.#shards.size > 0 && !this.#live;
+    const staleMs = isMissed ? this.#ports.clock.now() - this.#heardMs : 0;
+    samples.set(series("shards"), this.#shards.size);
+    samples.set(series("feed_live"), Number(this.#live));
+    samples.set(series("stale_seconds"), Math.max(0, staleMs) / 1000);
+    samples.set(
+      series("circuit_state", { dependency: "sidecar" }),
+      CIRCUIT_LEVELS[this.#guard.circuit.state],
+    );
+    return metricsText(samples, hive);
   }
 
   async #watch(): Promise<void> {
@@ -127,13 +155,13 @@ export class Hive {
 
   /** Reads one stream to its end. What the breaker guards is that it opens, with a line. */
   async #read(signal: AbortSignal): Promise<void> {
-    const reader = `${this.#reader}.${++this.#streams}`;
+    const reader = `${this.#reader}.${++this.#metrics.streams}`;
     const intervalMs = this.#wanted();
     const lines = this.#ports.telemetry({ reader, intervalMs, position: this.#position() }, signal);
     const iterator = lines[Symbol.asyncIterator]();
     try {
       let next = await this.#guard.run(
-        () => firstOf(iterator),
+        () => this.#counted(() => firstOf(iterator)),
         () => (signal.aborted ? null : true),
       );
       // Everybody may have left just then, and others have come since: this stream is not theirs.
@@ -147,6 +175,10 @@ export class Hive {
     }
   }
 
+  #counted<T>(request: () => Promise<T>): Promise<T> {
+    return timed(request, this.#metrics.sidecar.observe, { now: () => this.#ports.clock.now() });
+  }
+
   #position(): Position | null {
     const { epoch, offset } = this.#picture;
     return epoch === null || this.#startOver ? null : { epoch, offset };
@@ -158,6 +190,7 @@ export class Hive {
       this.#startOver = true;
       return false;
     }
+    this.#metrics.lines++;
     this.#heardMs = this.#ports.clock.now();
     if (!this.#live) {
       this.#live = true;

@@ -14,10 +14,12 @@ import type { Delivery } from "./delivery.ts";
 import { MissedSince, SnapshotCache } from "./frames.ts";
 import { Group, groupKey } from "./group.ts";
 import { effectiveMode, type Resume, type Session, type SessionState } from "./session.ts";
+import type { ShardCounts } from "./shard-counts.ts";
 
 export type AudiencePorts = {
   clock: Clock;
   delivery: Delivery;
+  counts: ShardCounts;
   deflate(text: string): Uint8Array;
 };
 
@@ -44,6 +46,10 @@ export class Audience {
 
   get isEmpty(): boolean {
     return this.#groupOf.size === 0;
+  }
+
+  get groups(): number {
+    return this.#groups.size;
   }
 
   get knowsStatus(): boolean {
@@ -187,9 +193,11 @@ export class Audience {
       timestamp,
     });
     if (!recovered) {
+      this.#ports.counts.notResumed++;
       this.#giveSnapshot(session);
       return;
     }
+    this.#ports.counts.resumed++;
     // Without a connection the client took what it holds for stale; nothing else tells it otherwise.
     if (this.#status) this.#ports.delivery.sendFrame(session, this.#statusFrame(this.#status));
     this.#ports.delivery.synced(session, this.picture.epoch);
@@ -200,7 +208,8 @@ export class Audience {
   #giveSnapshot(session: Session): void {
     const group = this.#groupOf.get(session);
     if (!group) return;
-    const { clock, delivery } = this.#ports;
+    const { clock, counts, delivery } = this.#ports;
+    counts.snapshots++;
     const live = this.#status?.live === true;
     const encoded = this.#snapshots.of(group, this.picture.version, live, () =>
       group.snapshot(this.picture, live, clock.now()),

@@ -10,11 +10,13 @@ import type { GatewayFrame, Quality } from "../../shared/protocol/gateway.ts";
 import { DIALECTS } from "./dialect.ts";
 import { Encoded, utf8Bytes } from "./frames.ts";
 import type { Session, SessionState } from "./session.ts";
+import type { ShardCounts } from "./shard-counts.ts";
 
 export type DeliveryPorts = {
   clock: Clock;
   uuid(): string;
   deflate(text: string): Uint8Array;
+  counts: ShardCounts;
   /** Ends a session that cannot go on. */
   end(session: Session, code: ErrorCode): void;
   /** The socket has closed before its event came. */
@@ -78,6 +80,7 @@ export class Delivery {
     const buffered = this.#buffered(session, nowMs);
     const hasRoom = session.pace.hasRoom(buffered, nowMs);
     session.pace.step(nowMs);
+    if (!hasRoom) this.#ports.counts.updatesSkipped++;
     if (!hasRoom && session.pace.isLost(buffered, nowMs)) this.#ports.end(session, "slow_consumer");
     return hasRoom;
   }
@@ -122,13 +125,17 @@ export class Delivery {
 
   #push(session: Session, data: string | Uint8Array, bytes: number, nowMs: number): void {
     const { socket, pace } = session;
+    const { counts } = this.#ports;
     if (session.state.identity.expiresMs <= nowMs) {
       this.#ports.end(session, "token_expired");
       return;
     }
     try {
       socket.send(data);
-      const isDue = pace.sent(typeof data === "string" ? bytes : data.length);
+      const sentBytes = typeof data === "string" ? bytes : data.length;
+      counts.framesSent++;
+      counts.sentBytes += sentBytes;
+      const isDue = pace.sent(sentBytes);
       if (isDue && DIALECTS[session.state.dialect].acknowledges) this.#probe(session, nowMs);
     } catch {
       this.#ports.gone(session);

@@ -1,6 +1,6 @@
 /** A shard's end of the feed from its Hive: there while it has an audience, and asked for again when it is lost. */
 import type { Clock } from "../../shared/clock.ts";
-import { FeedMessage, type ShardMessage } from "../hive/feed.ts";
+import { FeedMessage, type ShardMessage, type ShardReport } from "../hive/feed.ts";
 import type { Audience } from "./audience.ts";
 
 /** The socket that the Hive dialled. */
@@ -14,6 +14,8 @@ export interface FeedSocket {
 export type FeedLinkPorts = {
   clock: Pick<Clock, "now">;
   audience: Audience;
+  /** The feed is about to be given up: the last chance to report. */
+  leaving(): void;
   /** Asks the Hive to dial. May fail in silence: `wakeAfter` has been called before. */
   request(): void;
   /** Has `need` called later, even if the shard is evicted meanwhile. */
@@ -124,6 +126,7 @@ export class FeedLink {
   audienceChanged(): void {
     const { audience } = this.#ports;
     if (audience.isEmpty) {
+      if (this.#socket) this.#ports.leaving();
       this.#socket?.close();
       this.#socket = null;
       this.#askAgainMs = Number.NEGATIVE_INFINITY;
@@ -134,6 +137,11 @@ export class FeedLink {
     if (!this.#socket || intervalMs === this.#toldIntervalMs) return;
     this.#toldIntervalMs = intervalMs;
     this.#send({ type: "demand", intervalMs });
+  }
+
+  /** False: there is no feed. */
+  report(report: ShardReport): boolean {
+    return this.#send(report);
   }
 
   #caughtUp(): void {
@@ -149,13 +157,16 @@ export class FeedLink {
     this.#send({ type: "watch", position, intervalMs: this.#toldIntervalMs });
   }
 
-  #send(message: ShardMessage): void {
+  #send(message: ShardMessage): boolean {
     const socket = this.#socket;
+    if (!socket) return false;
     try {
-      socket?.send(JSON.stringify(message));
+      socket.send(JSON.stringify(message));
+      return true;
     } catch {
       // Closed, but its event has not come yet.
-      if (socket) this.closed(socket);
+      this.closed(socket);
+      return false;
     }
   }
 }

@@ -26,6 +26,9 @@ import {
   type SessionState,
 } from "./session.ts";
 import { SessionRates } from "./session-rates.ts";
+import { ShardCounts } from "./shard-counts.ts";
+import { shardGauges } from "./shard-gauges.ts";
+import { ShardReporter } from "./shard-report.ts";
 import { TaskFeeds, type Unfollowed } from "./task-feed.ts";
 
 export type ShardPorts = {
@@ -55,20 +58,27 @@ export class Shard {
   readonly #audience: Audience;
   readonly #feed: FeedLink;
   readonly #tasks: TaskFeeds<Session>;
+  readonly #counts = new ShardCounts();
+  readonly #reporter: ShardReporter;
+  readonly #sidecar: SidecarClient;
   #wakeAtMs = Number.POSITIVE_INFINITY;
 
   constructor(ports: ShardPorts) {
-    const { clock, uuid, deflate, sidecar, log } = ports;
+    const { clock, uuid, deflate, log } = ports;
+    const counts = this.#counts;
+    const sidecar = ports.sidecar.observed(counts.sidecar.observe);
     this.#ports = ports;
+    this.#sidecar = sidecar;
     this.#delivery = new Delivery({
-      ...{ clock, uuid, deflate },
+      ...{ clock, uuid, deflate, counts },
       end: (session, code) => this.#end(session, code),
       gone: (session) => this.disconnect(session.socket),
     });
-    this.#audience = new Audience({ clock, deflate, delivery: this.#delivery });
+    this.#audience = new Audience({ clock, counts, deflate, delivery: this.#delivery });
     this.#feed = new FeedLink({
       clock,
       audience: this.#audience,
+      leaving: () => this.#reporter.tell(),
       request: ports.requestFeed,
       wakeAfter: (delayMs) => this.#wakeAfter(delayMs),
     });
@@ -79,6 +89,16 @@ export class Shard {
       whenRoom: (session) => this.#delivery.whenRoom(session, () => this.#isHere(session)),
       over: (session, taskId, reason) => this.#notFollowed(session, taskId, reason),
       log,
+    });
+    this.#reporter = this.#newReporter();
+  }
+
+  #newReporter(): ShardReporter {
+    return new ShardReporter({
+      clock: this.#ports.clock,
+      counts: () => this.#counts.samples(),
+      gauges: () => shardGauges(this.#sessions.values(), this.#audience.groups),
+      send: (report) => this.#feed.report(report),
     });
   }
 
@@ -105,6 +125,8 @@ export class Shard {
     this.#send(session, this.#welcome(state));
     this.#joined(session);
     this.#wakeAfter(LIMITS.sweepMs);
+    this.#counts.sessionsOpened++;
+    this.#reporter.noted();
   }
 
   /** A client whose socket was accepted before this shard's memory was lost. */
@@ -118,6 +140,8 @@ export class Shard {
   async receive(socket: ClientSocket, data: string | ArrayBuffer): Promise<void> {
     const session = this.#sessions.get(socket);
     if (!session) return;
+    this.#counts.framesReceived++;
+    this.#reporter.noted();
     this.#delivery.heard(session);
     if (this.#hasExpired(session) || !this.#isAllowed(session, data)) return;
     session.waiting++;
@@ -125,6 +149,7 @@ export class Shard {
     const log = (error: HivegateError) => this.#ports.log("frame", error);
     const answer = await dispatch(data, dialect, this.#actionsOf(session), log);
     session.waiting--;
+    if (answer?.type === "error") this.#counts.refused(answer.code);
     if (answer && this.#isHere(session)) this.#send(session, answer);
   }
 
@@ -135,10 +160,12 @@ export class Shard {
     this.#tasks.unfollowAll(session);
     this.#audience.leave(session);
     this.#feed.audienceChanged();
+    this.#reporter.noted();
   }
 
   feedConnected(feed: FeedSocket): void {
     this.#feed.connected(feed);
+    this.#reporter.startOver();
   }
 
   /** A feed that was there before this shard's memory was lost; `caughtUp` is what it was given to save last. */
@@ -147,6 +174,7 @@ export class Shard {
   }
 
   feedReceived(feed: FeedSocket, text: string): void {
+    this.#reporter.noted();
     this.#feed.received(feed, text);
     this.#feed.audienceChanged();
   }
@@ -209,11 +237,11 @@ export class Shard {
   }
 
   #actionsOf(session: Session): SessionActions {
-    const { hive, sidecar, clock, uuid } = this.#ports;
+    const { hive, clock, uuid } = this.#ports;
     const { identity } = session.state;
     return {
       ...{ hive, uuid, identity },
-      sidecar: new ScopedSidecar(sidecar, identity.scope),
+      sidecar: new ScopedSidecar(this.#sidecar, identity.scope),
       now: () => clock.now(),
       follow: (taskId, after) => {
         // The client may have left while its request was under way.
@@ -297,6 +325,7 @@ export class Shard {
       return true;
     } catch (thrown) {
       session.refused++;
+      this.#counts.refused(asHivegateError(thrown).code);
       if (session.refused > LIMITS.refusedFramesInARow) this.#end(session, "rate_limited");
       else {
         const error = errorFrame(asHivegateError(thrown), this.#ports.clock.now());
@@ -311,6 +340,7 @@ export class Shard {
   }
 
   #end(session: Session, code: ErrorCode): void {
+    this.#counts.ended(code);
     this.disconnect(session.socket);
     session.socket.close(ERRORS[code].close, ERRORS[code].advice);
   }

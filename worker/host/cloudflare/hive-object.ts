@@ -38,6 +38,10 @@ export class HiveObject extends DurableObject<Env> {
     socket.accept();
   }
 
+  metrics(hive: string): string {
+    return this.#hiveOf(hive).metrics(hive);
+  }
+
   #hiveOf(hive: string): Hive {
     const { kv } = this.ctx.storage;
     const sidecar = gatewayOf(this.env).sidecar(hive);

@@ -35,6 +35,10 @@ export class HiveObject {
     });
   }
 
+  metrics(hive: string): string {
+    return this.#hive.metrics(hive);
+  }
+
   /** Opens a feed to a shard, and gives it its end. */
   dial(shard: string, accept: (feed: FeedEnd) => void): void {
     const [own, theirs] = FeedEnd.pair();

@@ -29,6 +29,7 @@ function start(): void {
     uuid: () => crypto.randomUUID(),
     openSession: async (request, session) => openSession(objects, request, session),
     refuseSession,
+    metrics: async (hive) => objects.metrics(hive),
     log,
   });
   const server = listen(settings, (request) => app.fetch(request));

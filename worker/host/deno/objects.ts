@@ -43,6 +43,10 @@ export class Objects {
     await Promise.all([...this.#shards.values()].map((shard) => shard.shutDown()));
   }
 
+  metrics(hive: string): string {
+    return this.#hive(hive).metrics(hive);
+  }
+
   #shard(hive: string, name: string): ShardObject {
     const known = this.#shards.get(name);
     if (known) return known;
