@@ -25,7 +25,7 @@ describe("readConfig", () => {
       container: "multi-agent-container",
       allowedContainers: ["multi-agent-container"],
       cli: ["hive"],
-      enable: { mcpTelemetry: true, mcpFallback: true, dockerFallback: true },
+      enable: { mcpTelemetry: true, dockerPrimary: true, mcpFallback: true, dockerFallback: true },
       commandTimeoutMs: 30_000,
       telemetryTimeoutMs: 500,
       breaker: { failureThreshold: 5, timeoutMs: 60_000, retryDelayMs: 1_000 },
@@ -46,7 +46,7 @@ describe("readConfig", () => {
   });
 
   it("H8 runs the demo that comes along when commands run on this host", () => {
-    const { executor, cli } = readConfig({ ...required, ENABLE_DOCKER_PRIMARY: "false" });
+    const { executor, cli } = readConfig({ ...required, SWARM_EXECUTOR: "process" });
     expect(executor).toBe("process");
     expect(cli).toEqual([process.execPath, expect.stringMatching(/sidecar\/demo\/main\.ts$/)]);
   });
@@ -84,6 +84,41 @@ describe("readConfig", () => {
       { ...servers[2], generic: { tool: "agent_list", list: "agents", fields: { agent_id: "uid" } } },
     ]);
   });
+
+  it.each([
+    ["ENABLE_MCP_TELEMETRY", "mcpTelemetry"],
+    ["ENABLE_DOCKER_PRIMARY", "dockerPrimary"],
+    ["ENABLE_MCP_FALLBACK", "mcpFallback"],
+    ["ENABLE_DOCKER_FALLBACK", "dockerFallback"],
+  ] as const)("H8 %s switches one thing off, and leaves commands where they run", (variable, flag) => {
+    const off = readConfig({ ...required, [variable]: "false" });
+    expect(off).toEqual({
+      ...readConfig(required),
+      enable: { ...readConfig(required).enable, [flag]: false },
+    });
+  });
+
+  it.each([
+    [{ ENABLE_MCP_FALLBACK: "false" }],
+    [{ ENABLE_MCP_FALLBACK: "false", ENABLE_DOCKER_FALLBACK: "false", ENABLE_MCP_TELEMETRY: "false" }],
+  ])("H8 refuses flags with which nobody would start tasks: no docker first, and %o", (flags) => {
+    expect(refusal({ ENABLE_DOCKER_PRIMARY: "false", ...flags })).toBe(
+      "ENABLE_MCP_FALLBACK: expected true where ENABLE_DOCKER_PRIMARY is false: else nobody starts tasks",
+    );
+    expect(readConfig({ ...required, ...flags }).enable.dockerPrimary).toBe(true);
+  });
+
+  it.each(["[]", '[{"name":"a","profile":"generic","host":"h","port":1}]'])(
+    "H8 refuses to leave tasks to servers that take none: %s",
+    (MCP_SERVERS) => {
+      expect(refusal({ ENABLE_DOCKER_PRIMARY: "false", MCP_SERVERS })).toMatch(
+        /^MCP_SERVERS: expected a server that/,
+      );
+      expect(readConfig({ ...required, MCP_SERVERS }).mcpServers).toHaveLength(
+        JSON.parse(MCP_SERVERS).length,
+      );
+    },
+  );
 
   it.each([
     [{ SIDECAR_PORT: "80 80" }, "SIDECAR_PORT: expected an integer from 0 to 65535"],
