@@ -161,6 +161,26 @@ export const LIMITS = {
   relayLinkBytes: 16 * 1024 * 1024,
   /** A link that is down for this long is reset: all its channels end. */
   relayLinkHeldMs: 60_000,
+  /** Links at the sidecar, one for each relay object of the gateway; above it `overloaded`. */
+  relayLinks: 8,
+  /** Sessions of one link; above it a new one is closed with `overloaded`. */
+  relayChannels: 4_000,
+  /** Connections to orchestrators for one session each; above it a dedicated session is closed with `overloaded`. */
+  dedicatedConnections: 64,
+  /** Orchestrators that are balanced over; a longer list is refused. */
+  orchestrators: 16,
+  /** Requests of one relay session that wait for answers; above it `overloaded`. */
+  relayPendingRequests: 1_024,
+  /** Requests in one JSON-RPC batch; above it each is refused with `invalid_request`. */
+  relayBatchRequests: 100,
+  /** Messages of all sessions for an orchestrator that is away, in each class; above it `overloaded`. */
+  orchestratorHeldBytes: 32 * 1024 * 1024,
+  /** What an orchestrator has not taken; above it messages for it are held. */
+  orchestratorUnsentBytes: 8 * 1024 * 1024,
+  /** How long an orchestrator that is no longer wanted may take to answer what it was asked. */
+  orchestratorDrainMs: 10_000,
+  /** The same when the sidecar stops. */
+  relayGoodbyeMs: 1_000,
   /** A link on which nothing was acknowledged for this long is dialled anew. */
   relayLinkSilentMs: 15_000,
 
