@@ -21,6 +21,8 @@ const HEAL_MS = 240_000;
 const FOLLOW_MS = 25_000;
 /** Time for what is still on its way, and for a request that got no answer. */
 const SETTLE_MS = 40_000;
+/** Time for a shard to report what happened last. */
+const REPORT_MS = 10_000;
 /** Time for an empty hive to fall silent. */
 const EMPTY_MS = 150_000;
 
@@ -109,6 +111,8 @@ async function followed(world: World): Promise<string | null> {
 async function idle(world: World): Promise<string | null> {
   await world.pass(SETTLE_MS);
   const { hive, shards, present } = world;
+  // A client that showed a fresh token just now has its shard report a while later.
+  if (shards.some(({ timers }) => timers > 0)) await world.pass(REPORT_MS);
   const busy = shards.find(({ timers }) => timers > 0);
   if (busy) return `${busy.name} has ${busy.timers} timers with nothing due`;
   if (hive.timers > 1) return `the hive has ${hive.timers} timers with nothing due`;

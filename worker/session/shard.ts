@@ -8,6 +8,7 @@ import { asHivegateError, ERRORS, type ErrorCode, HivegateError } from "../../sh
 import { LIMITS } from "../../shared/limits.ts";
 import type { Filters, Mode } from "../../shared/protocol/client.ts";
 import { type GatewayFrame, SUBPROTOCOL } from "../../shared/protocol/gateway.ts";
+import { HEARTBEAT } from "../../shared/protocol/heartbeat.ts";
 import { ScopedSidecar } from "../scoped-sidecar.ts";
 import type { SidecarClient } from "../sidecar-client.ts";
 import { Audience } from "./audience.ts";
@@ -141,7 +142,8 @@ export class Shard {
     const session = this.#sessions.get(socket);
     if (!session) return;
     this.#counts.framesReceived++;
-    this.#reporter.noted();
+    // A report would keep a shard awake whose clients only say that they are there.
+    if (data !== HEARTBEAT) this.#reporter.noted();
     this.#delivery.heard(session);
     if (this.#hasExpired(session) || !this.#isAllowed(session, data)) return;
     session.waiting++;
@@ -159,8 +161,8 @@ export class Shard {
     this.#sessions.delete(socket);
     this.#tasks.unfollowAll(session);
     this.#audience.leave(session);
-    this.#feed.audienceChanged();
     this.#reporter.noted();
+    this.#feed.audienceChanged();
   }
 
   feedConnected(feed: FeedSocket): void {
