@@ -63,7 +63,7 @@ export const claudeFlow3: Profile = {
       return { state: "failed", reason: `The swarm's command ended with exit code ${exitCode}.` };
     }
     if (end.includes("[OK] Claude Code completed successfully")) return { state: "completed", reason: null };
-    if (exitCode === null) return { state: "unknown", reason: null };
+    if (exitCode === null) return { state: "lost", reason: null };
     return { state: "failed", reason: "The swarm's command ended without having done the task." };
   },
 

@@ -19,7 +19,10 @@ export interface Profile {
     argv: readonly string[];
   } | null;
 
-  /** The task's text is exactly one element of the answer. */
+  /**
+   * The task's text is exactly one element of the answer.
+   * @throws HivegateError `not_supported` for a text that the CLI cannot take
+   */
   spawn(cli: readonly string[], request: SpawnRequest): string[];
 
   /** The swarm's id as the output so far tells it, or null. `output` is the beginning of stdout. */
@@ -34,7 +37,10 @@ export interface Profile {
   /** argv that lists the swarms, and how its output is read; null where the CLI has nothing of the kind. */
   readonly list: { argv(cli: readonly string[]): string[]; read(result: CommandResult): Swarm[] } | null;
 
-  /** argv for each control the CLI really has; null: answered with `not_supported`, never with a success. */
+  /**
+   * argv for each control the CLI really has. Pause and resume: null is answered with `not_supported`, never with a
+   * success. Stop: null leaves it to the end of the task's processes, which comes in any case.
+   */
   readonly controls: Record<
     "stop" | "pause" | "resume",
     {
