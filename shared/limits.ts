@@ -159,6 +159,16 @@ export const LIMITS = {
   relayHeldMs: 60_000,
   /** What the other end of a relay's link has not acknowledged; above it channels hold their messages. */
   relayLinkBytes: 16 * 1024 * 1024,
+  /** What a client sends faster than its rate waits; above it the session ends with `rate_limited`. */
+  relayWaitingBytes: 1024 * 1024,
+  /** What a relay's client is taken to read in a second, where neither it nor the runtime says. */
+  assumedRelayBytesPerSecond: 4 * 1024 * 1024,
+  /** A dedicated session on which nothing was said either way for this long is taken for gone: `idle`. */
+  idleDedicatedMs: 15 * 60_000,
+  /** How long dialling the sidecar for a relay's link may take. */
+  relayDialMs: 10_000,
+  /** How long a relay's link outlives its last client. */
+  relayLingerMs: 30_000,
   /** A link that is down for this long is reset: all its channels end. */
   relayLinkHeldMs: 60_000,
   /** Links at the sidecar, one for each relay object of the gateway; above it `overloaded`. */
