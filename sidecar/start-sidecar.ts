@@ -21,6 +21,7 @@ import { SidecarMetrics } from "./metrics/metrics.ts";
 import { observedExecutor } from "./metrics/observed-executor.ts";
 import { createServer } from "./server.ts";
 import { createDockerExecutor } from "./swarm/docker/executor.ts";
+import { GuardedExecutor } from "./swarm/docker/guarded-executor.ts";
 import { type WatchContainer, watchNothing, watchStats } from "./swarm/docker/stats.ts";
 import type { Executor } from "./swarm/executor.ts";
 import { Ledger } from "./swarm/ledger.ts";
@@ -67,7 +68,9 @@ export async function startSidecar(
   const opened = openState(config, deps.executor);
   const { ledger } = opened;
   const metrics = new SidecarMetrics({ hive: config.hive, method: opened.executor.method });
-  const executor = observedExecutor(opened.executor, metrics.command);
+  const observed = observedExecutor(opened.executor, metrics.command);
+  const guard = guardOf(config, observed, ledger, log);
+  const executor = guard ?? observed;
   const configs = config.enable.mcpTelemetry ? config.mcpServers : [];
   const servers = new McpServers(configs, {
     callTimeoutMs: MCP_CALL_TIMEOUT_MS,
@@ -108,6 +111,7 @@ export async function startSidecar(
   const health = new HybridHealthCheck({
     memory: () => memory.memory,
     executorHealth: () => executor.health(),
+    circuit: () => guard?.circuit ?? null,
     mcpEnabled: config.enable.mcpTelemetry,
     servers: configs,
     orchestratorUrl: config.orchestratorUrl,
@@ -139,7 +143,10 @@ export async function startSidecar(
   metrics.tasks.restore(ledger.unfinished().map(({ task }) => task));
   metrics.watchState({
     swarmIsUp: kept(() => isUp(executor), HEALTH_KEPT_MS, now),
-    circuits: () => servers.all().map(({ name, connection }) => [`mcp:${name}`, connection.circuit]),
+    circuits: () => [
+      ...servers.all().map(({ name, connection }) => [`mcp:${name}`, connection.circuit] as const),
+      ...(guard ? [["docker", guard.circuit] as const] : []),
+    ],
     servers: () => sources.flatMap(({ collector }) => collector.servers()),
     telemetry: hub,
     ...{ refusals, now },
@@ -205,6 +212,19 @@ function executorFor(config: Config): Executor {
     allowed: config.allowedContainers,
     commandTimeoutMs: config.commandTimeoutMs,
     ...(config.workdir === null ? {} : { workdir: config.workdir }),
+  });
+}
+
+/** Docker is behind a circuit breaker; processes of this host do not go away by themselves. */
+function guardOf(config: Config, executor: Executor, ledger: Ledger, log: Logger): GuardedExecutor | null {
+  if (executor.method !== "docker-exec") return null;
+  return new GuardedExecutor({
+    executor,
+    name: `docker:${config.container}@${config.dockerSocket}`,
+    breakers: ledger.breakers(log),
+    clock: platformClock,
+    random: Math.random,
+    log,
   });
 }
 

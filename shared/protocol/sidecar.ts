@@ -282,6 +282,8 @@ export const HybridHealth = z.object({
     docker_hive_mind: z.object({
       status: z.enum(["healthy", "critical"]),
       details: z.record(z.string(), z.unknown()).optional(),
+      /** Docker's breaker; absent where commands run on the sidecar's own host. */
+      circuit: Circuit.optional(),
       ...component,
     }),
     mcp_telemetry: z.object({

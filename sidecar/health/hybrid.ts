@@ -1,5 +1,5 @@
 import { HivegateError } from "../../shared/errors.ts";
-import type { HybridHealth } from "../../shared/protocol/sidecar.ts";
+import type { Circuit, HybridHealth } from "../../shared/protocol/sidecar.ts";
 import type { Logger } from "../log.ts";
 import type { McpServerConfig } from "../mcp/servers.ts";
 import { within } from "../mcp/within.ts";
@@ -10,6 +10,8 @@ import { httpProbe, type Probe, tcpProbe, webSocketProbe } from "./probes.ts";
 
 export type HybridHealthOptions = {
   executorHealth(): Promise<ExecutorHealth>;
+  /** The breaker in front of the executor; null: there is none. */
+  circuit(): Circuit | null;
   /** False: MCP is switched off, and nothing of it is checked. */
   mcpEnabled: boolean;
   servers: readonly Pick<McpServerConfig, "name" | "host" | "port">[];
@@ -76,10 +78,11 @@ export class HybridHealthCheck {
     )
       // `Executor.health` never throws, so this is time that has run out, or a fault of ours.
       .catch((err: unknown): ExecutorHealth => ({ running: false, details: { err } }));
-    const timestamp = this.#options.now();
+    const circuit = this.#options.circuit();
+    const rest = { ...(circuit && { circuit }), timestamp: this.#options.now() };
     this.#noteChange("executor", health.running, health.details);
-    if (health.running) return { status: "healthy", details: health.details, timestamp };
-    return { status: "critical", error: "Commands cannot be run where the swarm lives.", timestamp };
+    if (health.running) return { status: "healthy", details: health.details, ...rest };
+    return { status: "critical", error: "Commands cannot be run where the swarm lives.", ...rest };
   }
 
   async #service(

@@ -35,6 +35,7 @@ function checkOf(host: { mcp: { port: number }; port: number }, options: Partial
   const clock = { nowMs: 1_000_000 };
   const health = new HybridHealthCheck({
     executorHealth: async () => ({ running: true, details: { containers: 1 } }),
+    circuit: () => null,
     memory: () => ({ rss_bytes: 1, heap_used_bytes: 1 }),
     mcpEnabled: true,
     servers: [{ name: "demo", host: "127.0.0.1", port: host.mcp.port }],
@@ -71,6 +72,17 @@ describe("the hybrid health check", () => {
       timestamp,
     });
     expect(host.mcp.accepted()).toBe(1);
+  });
+
+  it("S4 H7 shows the breaker in front of the swarm's commands, however they are", async () => {
+    const host = await startHost();
+    const circuit = { state: "open", since: 1, retry_at: 2 } as const;
+    for (const running of [true, false]) {
+      const executorHealth = async () => ({ running, details: {} });
+      const { health } = checkOf(host, { executorHealth, circuit: () => circuit });
+      const { docker_hive_mind } = HybridHealth.parse(await health.check()).components;
+      expect(docker_hive_mind).toMatchObject({ status: running ? "healthy" : "critical", circuit });
+    }
   });
 
   it.each([
