@@ -137,7 +137,7 @@ describe("the claude-flow@3 profile", () => {
     expect(claudeFlow3.outcome(0, ran + COMPLETED).state).toBe("completed");
     expect(claudeFlow3.outcome(null, ran + COMPLETED).state).toBe("completed");
     expect(claudeFlow3.outcome(0, ran).state).toBe("failed");
-    expect(claudeFlow3.outcome(null, ran).state).toBe("unknown");
+    expect(claudeFlow3.outcome(null, ran).state).toBe("lost");
     expect(claudeFlow3.outcome(1, ran).state).toBe("failed");
     expect(claudeFlow3.outcome(0, ran + PAUSED).state).toBe("stopped");
     expect(claudeFlow3.outcome(0, HELP).state).toBe("failed");
@@ -235,7 +235,7 @@ describe("the demo profile", () => {
       state: "failed",
       reason: "no luck",
     });
-    expect(demo.outcome(null, running).state).toBe("unknown");
+    expect(demo.outcome(null, running).state).toBe("lost");
     expect(demo.outcome(0, running).state).toBe("failed");
     expect(demo.outcome(137, running).reason).toContain("137");
   });
@@ -276,5 +276,7 @@ describe("the demo profile", () => {
 it("H8 names the known profiles when asked for another", () => {
   expect(profileOf("demo")).toBe(demo);
   expect(profileOf("claude-flow@3")).toBe(claudeFlow3);
-  expect(() => profileOf("ruv")).toThrow('there is no swarm profile "ruv"; known are: demo, claude-flow@3');
+  expect(() => profileOf("ruv")).toThrow(
+    'there is no swarm profile "ruv"; known are: demo, claude-flow@3, claude-flow@2, session-script',
+  );
 });
