@@ -11,7 +11,7 @@ import {
   type RefusalCounts,
   type Signed,
 } from "./http/authenticate.ts";
-import { parseBody, parseLastEventId, parseSwarmId, parseTelemetryRequest } from "./http/parse.ts";
+import { parseBody, parseLastEventId, parseOnly, parseSwarmId, parseTelemetryRequest } from "./http/parse.ts";
 import { logRequests } from "./http/request-log.ts";
 import type { Logger } from "./log.ts";
 import { type MetricsPorts, metricsRoute } from "./metrics/route.ts";
@@ -51,7 +51,8 @@ export function createServer(ports: ServerPorts): { app: Hono<Signed>; refusals:
   });
   app.get("/v1/tasks/:id/events", (c) => {
     const after = parseLastEventId(c.req.header("last-event-id"));
-    return c.body(tasks.events(c.req.param("id"), after), 200, SSE_HEADERS);
+    const only = parseOnly(c.req.query("only"));
+    return c.body(tasks.events(c.req.param("id"), after, only), 200, SSE_HEADERS);
   });
   app.get("/v1/swarms", async (c) => c.json(await tasks.swarms()));
   app.get("/v1/status", async (c) => c.json(await tasks.status(parseSwarmId(c.req.query("swarmId")))));

@@ -95,6 +95,7 @@ export async function startSidecar(
     telemetry: telemetryOf(servers),
     telemetryTimeoutMs: config.telemetryTimeoutMs,
     commandTimeoutMs: config.commandTimeoutMs,
+    limits: { runningTasks: config.maxRunningTasks },
     onChange: (task) => {
       hub.taskChanged(task);
       metrics.tasks.changed(task);

@@ -35,12 +35,13 @@ const FRAME_TYPES: Record<GatewayFrame["type"], true> = {
 const EVENT_KINDS: Record<TaskEvent["kind"], true> = { output: true, state: true, gap: true };
 
 const STATE_IS_FINAL: Record<TaskState, boolean> = {
-  starting: false,
+  queued: false,
+  spawning: false,
   running: false,
   completed: true,
   failed: true,
   stopped: true,
-  unknown: true,
+  lost: true,
 };
 
 /** The frame, or null when it is none that this library knows. */
@@ -54,6 +55,10 @@ export function readTaskEvent(text: string): TaskEvent | null {
   const json = parse(text);
   return isTaskEvent(json) ? json : null;
 }
+
+/** A line of output as its process wrote it: with its newline, if that came. */
+export const outputText = ({ text, partial }: { text: string; partial?: true | undefined }): string =>
+  partial ? text : `${text}\n`;
 
 export const isFinalState = (state: TaskState): boolean => STATE_IS_FINAL[state];
 

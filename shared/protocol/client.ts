@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { LIMITS } from "../limits.ts";
-import { TaskText } from "../swarm/task.ts";
+import { TaskText, TaskTimeoutMs } from "../swarm/task.ts";
 import { SwarmId, TaskId } from "./ids.ts";
 import { Position } from "./sidecar.ts";
 
@@ -50,6 +50,8 @@ export const CreateTaskRequest = z.object({
   task: TaskText,
   priority: z.string().max(20).optional(),
   verbose: z.boolean().default(false),
+  /** How long its process may run; left out, as long as any may. */
+  timeoutMs: TaskTimeoutMs.optional(),
   idempotencyKey: IdempotencyKey.optional(),
 });
 export type CreateTaskRequest = z.infer<typeof CreateTaskRequest>;

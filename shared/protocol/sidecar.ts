@@ -7,7 +7,8 @@
  * GET  /v1/tasks                                        → TaskList, newest first
  * GET  /v1/tasks/{id}                                   → { task }
  * POST /v1/tasks/{id}/{stop|pause|resume}               → { task }
- * GET  /v1/tasks/{id}/events          Last-Event-ID     → text/event-stream of TaskEvent, ends with the task
+ * GET  /v1/tasks/{id}/events?only=    Last-Event-ID     → text/event-stream of TaskEvent, ends with the task;
+ *                                                         `only=state`: of changes of its state alone
  * GET  /v1/swarms                                       → SwarmList
  * GET  /v1/status?swarmId=                              → SwarmStatus
  * GET  /v1/health                                       → HybridHealth
@@ -22,18 +23,25 @@
 import { z } from "zod";
 import { ERROR_CODES } from "../errors.ts";
 import { Agent, AgentPatch } from "../swarm/agent.ts";
-import { Priority, Task, TaskMethod, TaskText } from "../swarm/task.ts";
+import { Priority, Task, TaskMethod, TaskText, TaskTimeoutMs } from "../swarm/task.ts";
 import { TaskId, Timestamp } from "./ids.ts";
 
 export const HIVE_HEADER = "hivegate-hive";
 
-export const CreateTask = z.object({
+export const CreateTask = z.strictObject({
   taskId: TaskId,
   task: TaskText,
   priority: Priority,
   verbose: z.boolean(),
+  timeoutMs: TaskTimeoutMs,
+  /** Who asks, always the same name for the same client and no more than that: limits are counted by it. */
+  client: z.string().min(1).max(100),
 });
 export type CreateTask = z.infer<typeof CreateTask>;
+
+/** What a reader of a task's events may want alone. */
+export const OnlyEvents = z.literal("state");
+export type OnlyEvents = z.infer<typeof OnlyEvents>;
 
 /** What MCP adds to an answer of docker's; a server that is late or failing costs nothing else. */
 export const Telemetry = z.union([

@@ -1,3 +1,4 @@
+import { outputText } from "../../shared/client/decode.ts";
 import type { HivegateClient } from "../../shared/client/rest.ts";
 import { taskDuration } from "../../shared/client/time-text.ts";
 import type { Task, TaskEvent } from "../../shared/swarm/task.ts";
@@ -43,7 +44,7 @@ export async function followTask(
 }
 
 async function show(event: TaskEvent, io: Io): Promise<void> {
-  if (event.kind === "output") await (event.stream === "stdout" ? io.out : io.err)(event.text);
+  if (event.kind === "output") await (event.stream === "stdout" ? io.out : io.err)(outputText(event));
   else if (event.kind === "gap") await io.err(`hivegate: some output is missing: ${event.reason}\n`);
 }
 

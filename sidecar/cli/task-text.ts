@@ -5,12 +5,13 @@ import { EXIT, type ExitCode, type Io } from "./command.ts";
 import { table } from "./table.ts";
 
 const COLOURS = {
-  starting: "cyan",
+  queued: "blue",
+  spawning: "cyan",
   running: "cyan",
   completed: "green",
   failed: "red",
   stopped: "yellow",
-  unknown: "yellow",
+  lost: "yellow",
 } as const satisfies Record<TaskState, string>;
 
 /** Coloured only for a terminal. */

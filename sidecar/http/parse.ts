@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { HivegateError } from "../../shared/errors.ts";
 import { SwarmId } from "../../shared/protocol/ids.ts";
-import { TelemetryQuery } from "../../shared/protocol/sidecar.ts";
+import { OnlyEvents, TelemetryQuery } from "../../shared/protocol/sidecar.ts";
 import type { TelemetryRequest } from "../telemetry/hub.ts";
 
 /** @throws HivegateError `invalid_json`, `invalid_request` */
@@ -18,6 +18,14 @@ export function parseLastEventId(header: string | undefined): number {
   if (!/^\d{1,15}$/.test(header))
     throw new HivegateError("invalid_request", "Last-Event-ID: expected the number of an event.");
   return Number(header);
+}
+
+/** The one kind of events that is asked for, if it is one. @throws HivegateError `invalid_request` */
+export function parseOnly(query: string | undefined): OnlyEvents | null {
+  if (query === undefined) return null;
+  const parsed = OnlyEvents.safeParse(query);
+  if (!parsed.success) throw new HivegateError("invalid_request", "only: expected state, if anything.");
+  return parsed.data;
 }
 
 /** The one swarm that is asked about, if it is one. @throws HivegateError `invalid_request` */

@@ -1,14 +1,20 @@
 /** Whether a request is the one that a task was made for, when its id was used before. */
 import { createHash } from "node:crypto";
 import { HivegateError } from "../../shared/errors.ts";
+import { LIMITS } from "../../shared/limits.ts";
 import type { CreateTask } from "../../shared/protocol/sidecar.ts";
 import type { Task } from "../../shared/swarm/task.ts";
 import { readTask } from "./ledger-rows.ts";
 
+/** What makes a request the same as another. */
+type Asked = Omit<CreateTask, "taskId" | "client">;
+
 /** What is left of a task that is no longer kept. */
-export function fingerprintOf({ task, priority, verbose }: Omit<CreateTask, "taskId">): string {
+export function fingerprintOf({ task, priority, verbose, timeoutMs }: Asked): string {
+  // The usual limit is left out: tasks that are remembered from before there were others keep their fingerprint.
+  const limit = timeoutMs === LIMITS.taskRunMs ? [] : [timeoutMs];
   return createHash("sha256")
-    .update(JSON.stringify([task, priority, verbose]))
+    .update(JSON.stringify([task, priority, verbose, ...limit]))
     .digest("hex");
 }
 

@@ -11,8 +11,11 @@ const TaskRow = z
     state: z.string(),
     swarm_id: z.string().nullable(),
     created_at: z.number(),
+    spawning_at: z.number().nullable(),
     started_at: z.number().nullable(),
+    paused_at: z.number().nullable(),
     ended_at: z.number().nullable(),
+    timeout_ms: z.number(),
     exit_code: z.number().nullable(),
     error_code: z.string().nullable(),
     error_message: z.string().nullable(),
@@ -25,8 +28,11 @@ const TaskRow = z
     method: row.method,
     swarmId: row.swarm_id,
     createdAt: row.created_at,
+    spawningAt: row.spawning_at,
     startedAt: row.started_at,
+    pausedAt: row.paused_at,
     endedAt: row.ended_at,
+    timeoutMs: row.timeout_ms,
     exitCode: row.exit_code,
     error: row.error_code === null ? null : { code: row.error_code, message: row.error_message },
   }))
@@ -36,8 +42,17 @@ export const readTask = (row: unknown): Task => TaskRow.parse(row);
 
 /** What only the sidecar has to know of an unfinished task. */
 export const Unfinished = z
-  .object({ handle: z.string().nullable(), stop_asked: z.number() })
-  .transform((row) => ({ handle: row.handle, stopAsked: row.stop_asked === 1 }));
+  .object({
+    handle: z.string().nullable(),
+    stop_asked: z.number(),
+    client: z.string(),
+    verbose: z.number(),
+  })
+  .transform(({ handle, client, ...row }) => ({
+    ...{ handle, client },
+    stopAsked: row.stop_asked === 1,
+    verbose: row.verbose === 1,
+  }));
 
 const EventRow = z.object({
   seq: z.number(),
@@ -45,6 +60,7 @@ const EventRow = z.object({
   kind: z.string(),
   stream: z.string().nullable(),
   text: z.string(),
+  partial: z.number(),
 });
 
 /** A task's text can be long and never changes, so state events are stored without it. */
@@ -57,7 +73,10 @@ export function readEvent(raw: unknown, task: Task): TaskEvent {
   const base = { taskId: task.taskId, seq: row.seq, timestamp: row.timestamp, kind: row.kind };
   switch (row.kind) {
     case "output":
-      return TaskEvent.parse({ ...base, stream: row.stream, text: row.text });
+      return TaskEvent.parse({
+        ...{ ...base, stream: row.stream, text: row.text },
+        ...(row.partial === 1 && { partial: true }),
+      });
     case "state":
       return TaskEvent.parse({
         ...base,

@@ -3,7 +3,7 @@ import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-const MIGRATIONS = [
+export const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE tasks (
     task_id TEXT PRIMARY KEY,
@@ -39,6 +39,32 @@ const MIGRATIONS = [
   "ALTER TABLE tasks ADD COLUMN never_ran INTEGER NOT NULL DEFAULT 0",
   "CREATE TABLE remembered (task_id TEXT PRIMARY KEY, fingerprint TEXT NOT NULL) STRICT",
   "CREATE TABLE breakers (name TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT",
+  // Tasks that wait for their turn, time limits, and lines as events. What was written as it came stays as it is: it
+  // is shown right as partial lines.
+  `
+  ALTER TABLE tasks ADD COLUMN timeout_ms INTEGER NOT NULL DEFAULT 86400000;
+  ALTER TABLE tasks ADD COLUMN client TEXT NOT NULL DEFAULT '';
+  ALTER TABLE tasks ADD COLUMN spawning_at INTEGER;
+  ALTER TABLE tasks ADD COLUMN paused_at INTEGER;
+  ALTER TABLE tasks ADD COLUMN output_bytes INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE events ADD COLUMN partial INTEGER NOT NULL DEFAULT 0;
+  UPDATE events SET partial = 1 WHERE kind = 'output';
+  UPDATE events SET text = json_set(text,
+    '$.state', CASE text ->> '$.state' WHEN 'starting' THEN 'spawning' WHEN 'unknown' THEN 'lost'
+      ELSE text ->> '$.state' END,
+    '$.spawningAt', text -> '$.createdAt', '$.pausedAt', NULL, '$.timeoutMs', 86400000) WHERE kind = 'state';
+  UPDATE tasks SET spawning_at = created_at,
+    state = CASE state WHEN 'starting' THEN 'spawning' WHEN 'unknown' THEN 'lost' ELSE state END,
+    output_bytes = (SELECT coalesce(sum(bytes), 0) FROM events WHERE events.task_id = tasks.task_id);
+  CREATE INDEX state_events ON events (task_id, seq) WHERE kind = 'state';
+
+  CREATE TABLE open_lines (
+    task_id TEXT NOT NULL REFERENCES tasks ON DELETE CASCADE,
+    stream TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (task_id, stream)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**

@@ -6,21 +6,27 @@ export type Statements = ReturnType<typeof prepareStatements>;
 export const prepareStatements = (db: DatabaseSync) => ({
   get: db.prepare("SELECT * FROM tasks WHERE task_id = ?"),
   insert: db.prepare(
-    `INSERT INTO tasks (task_id, task, priority, verbose, method, state, created_at)
-     VALUES (?, ?, ?, ?, ?, 'starting', ?)`,
+    `INSERT INTO tasks (task_id, task, priority, verbose, timeout_ms, client, method, state, created_at, spawning_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ),
   beginAgain: db.prepare(
-    `UPDATE tasks SET state = 'starting', method = ?, ended_at = NULL, error_code = NULL, error_message = NULL,
+    `UPDATE tasks SET method = ?, state = ?, spawning_at = ?, ended_at = NULL, error_code = NULL, error_message = NULL,
      handle = NULL, stop_asked = 0, never_ran = 0 WHERE task_id = ?`,
   ),
   update: db.prepare(
-    `UPDATE tasks SET state = ?, swarm_id = ?, started_at = ?, ended_at = ?, exit_code = ?,
-     error_code = ?, error_message = ?, never_ran = ? WHERE task_id = ?`,
+    `UPDATE tasks SET state = ?, swarm_id = ?, spawning_at = ?, started_at = ?, paused_at = ?, ended_at = ?,
+     exit_code = ?, error_code = ?, error_message = ?, never_ran = ? WHERE task_id = ?`,
   ),
   remember: db.prepare("UPDATE tasks SET handle = ? WHERE task_id = ?"),
   askStop: db.prepare("UPDATE tasks SET stop_asked = ? WHERE task_id = ?"),
   list: db.prepare("SELECT * FROM tasks ORDER BY created_at DESC, rowid DESC LIMIT ?"),
   unfinished: db.prepare("SELECT * FROM tasks WHERE ended_at IS NULL ORDER BY created_at, rowid"),
+  keepSize: db.prepare("UPDATE tasks SET output_bytes = ? WHERE task_id = ?"),
+  keptBytes: db.prepare("SELECT sum(output_bytes) AS bytes FROM tasks WHERE ended_at IS NOT NULL"),
+  endedFirst: db.prepare(
+    `SELECT task_id, output_bytes FROM tasks WHERE ended_at IS NOT NULL AND output_bytes > 0
+     ORDER BY ended_at, rowid`,
+  ),
   overdue: db.prepare(
     "SELECT * FROM tasks WHERE ended_at IS NOT NULL ORDER BY ended_at DESC, rowid DESC LIMIT -1 OFFSET ?",
   ),
@@ -32,16 +38,25 @@ export const prepareStatements = (db: DatabaseSync) => ({
     "DELETE FROM remembered WHERE rowid <= (SELECT max(rowid) FROM remembered) - ?",
   ),
   append: db.prepare(
-    "INSERT INTO events (task_id, seq, timestamp, kind, stream, text, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    "INSERT INTO events (task_id, seq, timestamp, kind, stream, text, partial, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
   ),
+  openLine: db.prepare("INSERT OR REPLACE INTO open_lines (task_id, stream, text) VALUES (?, ?, ?)"),
+  line: db.prepare("SELECT text FROM open_lines WHERE task_id = ? AND stream = ?"),
+  endLine: db.prepare("DELETE FROM open_lines WHERE task_id = ? AND stream = ?"),
   events: db.prepare("SELECT * FROM events WHERE task_id = ? AND seq > ? ORDER BY seq LIMIT ?"),
+  stateEvents: db.prepare(
+    "SELECT * FROM events WHERE task_id = ? AND seq > ? AND kind = 'state' ORDER BY seq LIMIT ?",
+  ),
   head: db.prepare("SELECT max(seq) AS seq, sum(bytes) AS bytes FROM events WHERE task_id = ?"),
   sizes: db.prepare("SELECT seq, bytes FROM events WHERE task_id = ? AND seq < ? ORDER BY seq"),
   drop: db.prepare("DELETE FROM events WHERE task_id = ? AND seq <= ?"),
+  dropAllButLast: db.prepare(
+    "DELETE FROM events WHERE task_id = ? AND seq < (SELECT max(seq) FROM events WHERE task_id = ?)",
+  ),
   firstOutput: db.prepare(
-    "SELECT text FROM events WHERE task_id = ? AND kind = 'output' AND stream = 'stdout' ORDER BY seq",
+    "SELECT text, partial FROM events WHERE task_id = ? AND kind = 'output' AND stream = 'stdout' ORDER BY seq",
   ),
   lastOutput: db.prepare(
-    "SELECT text FROM events WHERE task_id = ? AND kind = 'output' AND stream = 'stdout' ORDER BY seq DESC",
+    "SELECT text, partial FROM events WHERE task_id = ? AND kind = 'output' AND stream = 'stdout' ORDER BY seq DESC",
   ),
 });

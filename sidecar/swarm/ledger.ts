@@ -5,43 +5,53 @@
 import type { DatabaseSync } from "node:sqlite";
 import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import type { CreateTask } from "../../shared/protocol/sidecar.ts";
+import type { CreateTask, OnlyEvents } from "../../shared/protocol/sidecar.ts";
 import { hasEnded, Task, type TaskEvent } from "../../shared/swarm/task.ts";
 import type { Logger } from "../log.ts";
 import type { Executor } from "./executor.ts";
 import { LedgerBreakers } from "./ledger-breakers.ts";
+import { LedgerEvents } from "./ledger-events.ts";
 import { fingerprintOfRow, refusalOf, sameOrThrow } from "./ledger-idempotency.ts";
-import { readEvent, readTask, storeState, Unfinished } from "./ledger-rows.ts";
+import { readTask, storeState, Unfinished } from "./ledger-rows.ts";
 import { openDatabase } from "./ledger-schema.ts";
 import { prepareStatements, type Statements } from "./ledger-statements.ts";
 import { asListed } from "./tasks-listed.ts";
 
-export type UnfinishedTask = { task: Task; handle: string | null; stopAsked: boolean };
+export type UnfinishedTask = {
+  task: Task;
+  handle: string | null;
+  stopAsked: boolean;
+  client: string;
+  verbose: boolean;
+};
+
+/** How a task begins. */
+export type Beginning = { method: Executor["method"]; state: "queued" | "spawning" };
 
 /** What may change in a task after it began. `neverRan`: it is certain that nothing was run for it. */
 export type TaskPatch = Partial<
-  Pick<Task, "state" | "swarmId" | "startedAt" | "endedAt" | "exitCode" | "error"> & { neverRan: boolean }
+  Pick<Task, "state" | "swarmId" | "startedAt" | "pausedAt" | "endedAt" | "exitCode" | "error"> & {
+    neverRan: boolean;
+  }
 >;
 
-/** A row's own cost, so that many tiny events count as well. */
-const EVENT_BYTES = 64;
-
 /** Bounds that a test may want to be small; all say what they mean in `LIMITS`. */
-export type LedgerLimits = { taskOutputBytes: number; endedTasks: number; rememberedTasks: number };
-
-type NewEvent = { timestamp: number; kind: TaskEvent["kind"]; stream: string | null; text: string };
+export type LedgerLimits = Pick<
+  { [Name in keyof typeof LIMITS]: number },
+  "taskOutputBytes" | "keptOutputBytes" | "endedTasks" | "rememberedTasks"
+>;
 
 export class Ledger {
   readonly #db: DatabaseSync;
   readonly #limits: LedgerLimits;
   readonly #statements: Statements;
-  /** The last number given and the bytes held, for tasks that are being written to. */
-  readonly #heads = new Map<string, { seq: number; bytes: number }>();
+  readonly #events: LedgerEvents;
 
-  constructor(directory: string, limits: LedgerLimits = LIMITS) {
+  constructor(directory: string, limits: Partial<LedgerLimits> = {}) {
     this.#db = openDatabase(directory);
-    this.#limits = limits;
+    this.#limits = { ...LIMITS, ...limits };
     this.#statements = prepareStatements(this.#db);
+    this.#events = new LedgerEvents(this.#statements, this.#limits);
   }
 
   /**
@@ -51,26 +61,31 @@ export class Ledger {
    * @throws HivegateError `idempotency_conflict` when the id was used for something else, `task_ended` when
    * the task is one of those no longer kept
    */
-  begin(create: CreateTask, method: Executor["method"], nowMs: number): { task: Task; created: boolean } {
+  begin(create: CreateTask, { method, state }: Beginning, nowMs: number): { task: Task; created: boolean } {
     const row = this.#statements.get.get(create.taskId);
     const known = row && sameOrThrow(row, create);
     if (known && row.never_ran !== 1) return { task: known, created: false };
     const remembered = this.#statements.fingerprint.get(create.taskId);
     if (remembered) throw refusalOf(remembered.fingerprint, create);
-    const { taskId, task: text, priority } = create;
-    this.#db.exec("PRAGMA synchronous = FULL");
-    try {
-      const task = this.#transaction(() => {
-        if (known) this.#statements.beginAgain.run(method, taskId);
-        else this.#statements.insert.run(taskId, text, priority, create.verbose ? 1 : 0, method, nowMs);
-        const begun = this.#require(taskId);
-        this.#append(taskId, { timestamp: nowMs, kind: "state", stream: null, text: storeState(begun) });
-        return begun;
-      });
-      return { task, created: true };
-    } finally {
-      this.#db.exec("PRAGMA synchronous = NORMAL");
-    }
+    const { taskId, task: text, priority, timeoutMs, client } = create;
+    const spawningAt = state === "spawning" ? nowMs : null;
+    const task = this.#durably(() => {
+      if (known) this.#statements.beginAgain.run(method, state, spawningAt, taskId);
+      else {
+        const asked = [text, priority, create.verbose ? 1 : 0, timeoutMs, client];
+        this.#statements.insert.run(taskId, ...asked, method, state, nowMs, spawningAt);
+      }
+      return this.#tellState(this.#require(taskId), nowMs);
+    });
+    return { task, created: true };
+  }
+
+  /** A queued task's turn has come: written down before anything is run for it, as durably as its beginning. */
+  spawn(taskId: string, nowMs: number): UnfinishedTask {
+    return this.#durably(() => {
+      this.#store({ ...this.#require(taskId), state: "spawning", spawningAt: nowMs }, false, nowMs);
+      return unfinished(this.#statements.get.get(taskId));
+    });
   }
 
   /** Keeps the handle by which the executor finds a task's process again. */
@@ -83,61 +98,41 @@ export class Ledger {
     this.#statements.askStop.run(asked ? 1 : 0, taskId);
   }
 
-  /** Changes a task and adds the `state` event that says so. Ended tasks over the limit go, oldest first. */
+  /** Changes a task and adds the `state` event that says so. Ended tasks over the limits go, oldest first. */
   change(taskId: string, { neverRan = false, ...patch }: TaskPatch, nowMs: number): Task {
-    return this.#transaction(() => {
-      const task = Task.parse({ ...this.#require(taskId), ...patch });
-      const { state, swarmId, startedAt, endedAt, exitCode, error } = task;
-      const { code, message } = error ?? { code: null, message: null };
-      const end = [endedAt, exitCode, code, message, neverRan ? 1 : 0];
-      this.#statements.update.run(state, swarmId, startedAt, ...end, taskId);
-      this.#append(taskId, { timestamp: nowMs, kind: "state", stream: null, text: storeState(task) });
-      if (hasEnded(state)) {
-        this.#heads.delete(taskId);
-        this.#forgetOverdue();
-      }
-      return task;
-    });
+    return this.#transaction(() => this.#store({ ...this.#require(taskId), ...patch }, neverRan, nowMs));
   }
 
-  /** Adds a piece of output; what was kept longest goes when the task holds too much. */
-  addOutput(taskId: string, stream: "stdout" | "stderr", text: string, nowMs: number): void {
-    this.#append(taskId, { timestamp: nowMs, kind: "output", stream, text });
+  /**
+   * Adds a piece of output, at most `LIMITS.taskEventBytes` long. Whether a line is unfinished now, which readers do
+   * not see before it ends or `closeLines` is called.
+   */
+  addOutput(taskId: string, stream: "stdout" | "stderr", text: string, nowMs: number): boolean {
+    return this.#transaction(() => this.#events.addOutput(taskId, stream, text, nowMs));
+  }
+
+  /** Lets readers see unfinished lines as far as they have come. */
+  closeLines(taskId: string, nowMs: number): void {
+    this.#transaction(() => this.#events.closeLines(taskId, nowMs));
   }
 
   /** Says where output was lost, and why. */
   addGap(taskId: string, reason: string, nowMs: number): void {
-    this.#append(taskId, { timestamp: nowMs, kind: "gap", stream: null, text: reason });
+    this.#transaction(() => {
+      this.#events.closeLines(taskId, nowMs);
+      this.#events.add(taskId, { timestamp: nowMs, kind: "gap", text: reason });
+    });
   }
 
-  /**
-   * At most `limit` events that follow number `after`. Where those next in line are no longer kept, the first
-   * is a `gap` that bears the number of the last one lost: numbers go up, and none is left out in silence.
-   */
-  events(taskId: string, after: number, limit: number): TaskEvent[] {
+  /** Up to `limit` events that follow number `after`, or of changes of state alone: see `LedgerEvents.read`. */
+  events(taskId: string, after: number, limit: number, only: OnlyEvents | null = null): TaskEvent[] {
     const task = this.get(taskId);
-    if (!task) return [];
-    const events = this.#statements.events.all(taskId, after, limit).map((row) => readEvent(row, task));
-    const first = events[0];
-    if (!first || first.seq === after + 1) return events;
-    const reason = "Older output is no longer kept.";
-    return [{ taskId, seq: first.seq - 1, timestamp: first.timestamp, kind: "gap", reason }, ...events];
+    return task ? this.#events.read(task, after, limit, only) : [];
   }
 
-  /** Up to about `limitChars` of a task's standard output: its beginning, or its end. */
+  /** Up to about `limitChars` of the finished lines of a task's standard output: its beginning, or its end. */
   output(taskId: string, which: "beginning" | "end", limitChars: number): string {
-    const statement = which === "end" ? this.#statements.lastOutput : this.#statements.firstOutput;
-    const pieces: string[] = [];
-    let chars = 0;
-    for (const row of statement.iterate(taskId)) {
-      const text = String(row.text);
-      pieces.push(text);
-      chars += text.length;
-      if (chars >= limitChars) break;
-    }
-    return which === "end"
-      ? pieces.reverse().join("").slice(-limitChars)
-      : pieces.join("").slice(0, limitChars);
+    return this.#events.output(taskId, which, limitChars);
   }
 
   get(taskId: string): Task | undefined {
@@ -160,9 +155,7 @@ export class Ledger {
 
   /** Tasks whose end is not known yet, oldest first. */
   unfinished(): UnfinishedTask[] {
-    return this.#statements.unfinished
-      .all()
-      .map((row) => ({ task: readTask(row), ...Unfinished.parse(row) }));
+    return this.#statements.unfinished.all().map(unfinished);
   }
 
   /** The circuit breakers' states, which live in the same database. */
@@ -174,36 +167,26 @@ export class Ledger {
     this.#db.close();
   }
 
-  #append(taskId: string, event: NewEvent): void {
-    const head = this.#head(taskId);
-    const bytes = Buffer.byteLength(event.text) + EVENT_BYTES;
-    const { timestamp, kind, stream, text } = event;
-    this.#statements.append.run(taskId, head.seq + 1, timestamp, kind, stream, text, bytes);
-    head.seq += 1;
-    head.bytes += bytes;
-    if (head.bytes > this.#limits.taskOutputBytes) this.#dropOldest(taskId, head);
-  }
-
-  /** Always leaves the newest event, so that numbering goes on from it. */
-  #dropOldest(taskId: string, head: { seq: number; bytes: number }): void {
-    let dropThrough = 0;
-    let { bytes } = head;
-    for (const row of this.#statements.sizes.iterate(taskId, head.seq)) {
-      if (bytes <= this.#limits.taskOutputBytes) break;
-      dropThrough = Number(row.seq);
-      bytes -= Number(row.bytes);
+  #store(changed: Task, neverRan: boolean, nowMs: number): Task {
+    const task = Task.parse(changed);
+    const { taskId, state, swarmId, spawningAt, startedAt, pausedAt, endedAt, exitCode, error } = task;
+    const { code, message } = error ?? { code: null, message: null };
+    const end = [endedAt, exitCode, code, message, neverRan ? 1 : 0];
+    this.#statements.update.run(state, swarmId, spawningAt, startedAt, pausedAt, ...end, taskId);
+    if (hasEnded(state)) this.#events.closeLines(taskId, nowMs);
+    this.#tellState(task, nowMs);
+    if (hasEnded(state)) {
+      this.#statements.keepSize.run(this.#events.bytesOf(taskId), taskId);
+      this.#events.forget(taskId);
+      this.#forgetOverdue();
+      this.#dropOverdueOutput();
     }
-    this.#statements.drop.run(taskId, dropThrough);
-    head.bytes = bytes;
+    return task;
   }
 
-  #head(taskId: string): { seq: number; bytes: number } {
-    const known = this.#heads.get(taskId);
-    if (known) return known;
-    const row = this.#statements.head.get(taskId);
-    const head = { seq: Number(row?.seq ?? 0), bytes: Number(row?.bytes ?? 0) };
-    this.#heads.set(taskId, head);
-    return head;
+  #tellState(task: Task, nowMs: number): Task {
+    this.#events.add(task.taskId, { timestamp: nowMs, kind: "state", text: storeState(task) });
+    return task;
   }
 
   /** Deletes ended tasks over the limit; those that ran leave behind what keeps them from running again. */
@@ -216,10 +199,33 @@ export class Ledger {
     this.#statements.forgetRemembered.run(this.#limits.rememberedTasks);
   }
 
+  /** Ended tasks keep their output while there is room for all of it; the database's file gets no larger for it. */
+  #dropOverdueOutput(): void {
+    let bytes = Number(this.#statements.keptBytes.get()?.bytes ?? 0);
+    if (bytes <= this.#limits.keptOutputBytes) return;
+    for (const row of this.#statements.endedFirst.all()) {
+      if (bytes <= this.#limits.keptOutputBytes) return;
+      const taskId = String(row.task_id);
+      this.#events.dropOutput(taskId);
+      this.#statements.keepSize.run(0, taskId);
+      bytes -= Number(row.output_bytes);
+    }
+  }
+
   #require(taskId: string): Task {
     const task = this.get(taskId);
     if (!task) throw new HivegateError("unknown_task");
     return task;
+  }
+
+  /** As `#transaction`, and on the disk when it returns. */
+  #durably<T>(work: () => T): T {
+    this.#db.exec("PRAGMA synchronous = FULL");
+    try {
+      return this.#transaction(work);
+    } finally {
+      this.#db.exec("PRAGMA synchronous = NORMAL");
+    }
   }
 
   #transaction<T>(work: () => T): T {
@@ -230,10 +236,12 @@ export class Ledger {
       return result;
     } catch (thrown) {
       // What was counted in the meantime did not happen.
-      this.#heads.clear();
+      this.#events.forget();
       // Where the disk is full SQLite has rolled back by itself, and another one would hide the reason.
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       throw thrown;
     }
   }
 }
+
+const unfinished = (row: unknown): UnfinishedTask => ({ task: readTask(row), ...Unfinished.parse(row) });

@@ -3,21 +3,20 @@
  * what happens, so history and live output are one thing and a slow reader costs no memory.
  */
 import { HivegateError } from "../../shared/errors.ts";
+import type { OnlyEvents } from "../../shared/protocol/sidecar.ts";
 import { hasEnded, type TaskEvent } from "../../shared/swarm/task.ts";
 import { formatEvent } from "../../shared/wire/sse.ts";
 import type { Ledger } from "./ledger.ts";
 
 /** Readers of one task at once; above it `overloaded`. */
 const READERS_PER_TASK = 64;
-/** Events taken from the ledger at a time: at most about 1 MiB. */
-const PAGE_EVENTS = 64;
-
-type Reader = { wake(): void };
+/** Events taken from the ledger at a time; fewer when their lines are long. */
+const PAGE_EVENTS = 512;
 
 export class TaskOutput {
   readonly #ledger: Ledger;
   readonly #keepAliveMs: number;
-  readonly #readers = new Map<string, Set<Reader>>();
+  readonly #readers = new Map<string, Set<WakeUp>>();
   #closed = false;
 
   constructor(options: { ledger: Ledger; keepAliveMs?: number }) {
@@ -26,18 +25,21 @@ export class TaskOutput {
   }
 
   /** Wakes the readers of a task: the ledger has more. */
-  changed(taskId: string): void {
-    for (const reader of this.#readers.get(taskId) ?? []) reader.wake();
+  changed(taskId: string, what: "output" | "state"): void {
+    for (const reader of this.#readers.get(taskId) ?? []) {
+      if (what === "state" || reader.only === null) reader.wake();
+    }
   }
 
   /**
-   * The events after number `after`, then those to come, until the one in which the task ends.
+   * The events after number `after`, then those to come, until the one in which the task ends; of one kind alone when
+   * `only` names it.
    * @throws HivegateError `unknown_task`, `overloaded`, `shutting_down`
    */
-  open(taskId: string, after: number): ReadableStream<Uint8Array> {
+  open(taskId: string, after: number, only: OnlyEvents | null = null): ReadableStream<Uint8Array> {
     if (this.#closed) throw new HivegateError("shutting_down");
     if (!this.#ledger.get(taskId)) throw new HivegateError("unknown_task");
-    const signal = new WakeUp();
+    const signal = new WakeUp(only);
     const leave = this.#enter(taskId, signal);
     let position = after;
 
@@ -56,7 +58,7 @@ export class TaskOutput {
     const next = async (): Promise<Uint8Array | null> => {
       while (signal.open) {
         // Nothing is awaited between looking and waiting, so no wake-up is missed.
-        const events = this.#ledger.events(taskId, position, PAGE_EVENTS);
+        const events = this.#ledger.events(taskId, position, PAGE_EVENTS, only);
         position = events.at(-1)?.seq ?? position;
         if (events.length > 0) return encodeEvents(events);
         if (this.#closed || this.#isOver(taskId)) return null;
@@ -74,7 +76,7 @@ export class TaskOutput {
   /** Ends every stream; readers may come back with the number of the last event they saw. */
   close(): void {
     this.#closed = true;
-    for (const taskId of this.#readers.keys()) this.changed(taskId);
+    for (const taskId of this.#readers.keys()) this.changed(taskId, "state");
   }
 
   #isOver(taskId: string): boolean {
@@ -82,8 +84,8 @@ export class TaskOutput {
     return task === undefined || hasEnded(task.state);
   }
 
-  #enter(taskId: string, reader: Reader): () => void {
-    const readers = this.#readers.get(taskId) ?? new Set();
+  #enter(taskId: string, reader: WakeUp): () => void {
+    const readers = this.#readers.get(taskId) ?? new Set<WakeUp>();
     if (readers.size >= READERS_PER_TASK) throw new HivegateError("overloaded");
     this.#readers.set(taskId, readers.add(reader));
     return () => {
@@ -94,9 +96,14 @@ export class TaskOutput {
 }
 
 /** One waiter that can be woken; it waits only while nobody has anything for it. */
-class WakeUp implements Reader {
+class WakeUp {
+  readonly only: OnlyEvents | null;
   open = true;
   #wake: () => void = () => {};
+
+  constructor(only: OnlyEvents | null) {
+    this.only = only;
+  }
 
   wake(): void {
     this.#wake();

@@ -6,13 +6,15 @@ import type { Profile } from "./profiles/profile.ts";
 import type { SwarmCli } from "./tasks-cli.ts";
 import { shortened } from "./tasks-listed.ts";
 
+const TIME_IS_UP = "It ran for longer than its time limit and was stopped.";
+
 export type TaskEnd = Pick<Task, "state" | "error">;
 
 /** Why a task was ended from here, if it was. */
 export type Asked = "stop" | "time_is_up";
 
 /**
- * `output` is the end of standard output. The state is `unknown` when all that does not tell: exit code 0 with
+ * `output` is the end of standard output. The state is `lost` when all that does not tell: exit code 0 with
  * output lost is no failure for want of a closing line, which may be among what was lost.
  */
 export function endSeen(
@@ -23,10 +25,10 @@ export function endSeen(
 ): TaskEnd {
   if (asked === "stop") return endAs("stopped");
   if (asked === "time_is_up") {
-    return { state: "failed", error: { code: "timeout", message: "It ran too long and was stopped." } };
+    return { state: "failed", error: { code: "timeout", message: TIME_IS_UP } };
   }
   const { state, reason } = profile.outcome(lostOutput && exitCode === 0 ? null : exitCode, output);
-  return hasEnded(state) ? endAs(state, reason) : endAs("unknown");
+  return hasEnded(state) ? endAs(state, reason) : endAs("lost");
 }
 
 /**

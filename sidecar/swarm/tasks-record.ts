@@ -3,6 +3,7 @@
  * While the ledger cannot be written, changes wait for it and lost output is counted as lost: neither a task's
  * end nor a hole in its output goes by in silence.
  */
+import { LIMITS } from "../../shared/limits.ts";
 import type { Task } from "../../shared/swarm/task.ts";
 import type { Logger } from "../log.ts";
 import type { OutputSink } from "./executor.ts";
@@ -37,6 +38,8 @@ export class TaskRecord {
   /** What the ledger could not take yet. */
   #unsaved: TaskPatch = {};
   #retry: NodeJS.Timeout | undefined;
+  /** Set while a line is unfinished that nobody was told of. */
+  #closeLines: NodeJS.Timeout | undefined;
   #state: "open" | "ending" | "closed" = "open";
 
   constructor(taskId: string, context: RecordContext) {
@@ -61,6 +64,7 @@ export class TaskRecord {
 
   /** Goes on where an earlier life of the sidecar stopped. */
   resume(task: Task): void {
+    this.closeLines();
     const isKnown = task.swarmId !== null;
     this.#beginning = isKnown ? null : this.#context.ledger.output(this.#taskId, "beginning", READ_CHARS);
     if (isKnown) this.#identified.resolve();
@@ -71,8 +75,9 @@ export class TaskRecord {
     const { ledger, now, output } = this.#context;
     try {
       this.#tellLoss();
-      ledger.addOutput(this.#taskId, stream, text, now());
-      output.changed(this.#taskId);
+      const isUnfinished = ledger.addOutput(this.#taskId, stream, text, now());
+      if (isUnfinished) this.#closeLinesAfter(LIMITS.unfinishedLineMs);
+      output.changed(this.#taskId, "output");
     } catch (err) {
       this.#lose("Output could not be stored.", err);
     }
@@ -89,6 +94,15 @@ export class TaskRecord {
     }
   }
 
+  /** Tells of unfinished lines as far as they have come. @throws when the ledger cannot be written */
+  closeLines(): void {
+    const { ledger, now, output } = this.#context;
+    clearTimeout(this.#closeLines);
+    this.#closeLines = undefined;
+    ledger.closeLines(this.#taskId, now());
+    output.changed(this.#taskId, "output");
+  }
+
   /** Changes the task now, or as soon as the ledger can be written. */
   change(patch: TaskPatch): void {
     this.#unsaved = { ...this.#unsaved, ...patch };
@@ -98,13 +112,14 @@ export class TaskRecord {
   /** Ends the task, as `change`; nothing is written after that. */
   end(patch: TaskPatch): void {
     if (this.#state === "open") this.#state = "ending";
-    this.change({ ...patch, endedAt: this.#context.now() });
+    this.change({ ...patch, pausedAt: null, endedAt: this.#context.now() });
   }
 
   /** Writes nothing any more. */
   close(): void {
     this.#state = "closed";
     clearTimeout(this.#retry);
+    clearTimeout(this.#closeLines);
   }
 
   #save(): void {
@@ -121,9 +136,10 @@ export class TaskRecord {
       return;
     }
     this.#unsaved = {};
-    output.changed(this.#taskId);
+    output.changed(this.#taskId, "state");
     onChange(task);
     if (task.endedAt === null) return;
+    clearTimeout(this.#closeLines);
     this.#identified.resolve();
     this.#ended.resolve();
   }
@@ -152,6 +168,17 @@ export class TaskRecord {
     const { ledger, now, output } = this.#context;
     ledger.addGap(this.#taskId, this.#loss, now());
     this.#loss = null;
-    output.changed(this.#taskId);
+    output.changed(this.#taskId, "output");
+  }
+
+  #closeLinesAfter(waitMs: number): void {
+    this.#closeLines ??= setTimeout(() => {
+      try {
+        this.closeLines();
+      } catch (err) {
+        this.#context.log.error({ err, taskId: this.#taskId }, "an unfinished line could not be told of yet");
+        this.#closeLinesAfter(this.#context.recoveryRetryMs);
+      }
+    }, waitMs).unref();
   }
 }

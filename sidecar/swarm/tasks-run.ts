@@ -3,7 +3,7 @@ import { asHivegateError, HivegateError } from "../../shared/errors.ts";
 import type { Task } from "../../shared/swarm/task.ts";
 import { within } from "../mcp/within.ts";
 import type { Executor, Exit, Recovery } from "./executor.ts";
-import type { TaskPatch } from "./ledger.ts";
+import type { TaskPatch, UnfinishedTask } from "./ledger.ts";
 import type { Profile, SpawnRequest } from "./profiles/profile.ts";
 import type { TaskOutput } from "./task-output.ts";
 import type { SwarmCli } from "./tasks-cli.ts";
@@ -13,13 +13,13 @@ import { READ_CHARS, type RecordContext, TaskRecord } from "./tasks-record.ts";
 
 const NOTHING_RAN = "Nothing was run: the same request may be sent again.";
 
+export type RunRequest = SpawnRequest & Pick<Task, "timeoutMs">;
+
 export type RunContext = Omit<RecordContext, "profile" | "output"> & {
   executor: Executor;
   profile: Profile;
   cli: SwarmCli;
   output: TaskOutput;
-  /** A task is stopped after this. */
-  taskRunMs: number;
   /** How long a task that was asked to end may take before it is ended. */
   stopGraceMs: number;
 };
@@ -56,13 +56,13 @@ export class TaskRun {
     return this.#record.ended;
   }
 
-  start(request: SpawnRequest): Promise<void> {
+  start(request: RunRequest): Promise<void> {
     this.#started = this.#start(request);
     return this.#started;
   }
 
   /** Finds the process of an earlier life of the sidecar again; goes on trying while its runtime is away. */
-  async recover(unfinished: { task: Task; handle: string | null; stopAsked: boolean }): Promise<void> {
+  async recover(unfinished: UnfinishedTask): Promise<void> {
     const { executor, log } = this.#context;
     // Whoever asked while its runtime was away asked later than what was written down.
     this.#asked ??= unfinished.stopAsked ? "stop" : null;
@@ -79,7 +79,7 @@ export class TaskRun {
     if (this.#over) return;
     if (found.status === "never_started") return this.#fail("swarm_failed", NOTHING_RAN);
     if (found.lostOutput) this.#record.lose("Output was lost while the sidecar was down.");
-    if (found.status === "running") this.#runs(unfinished.task.startedAt);
+    if (found.status === "running") this.#runs(unfinished.task);
     this.#watch(Promise.resolve(found.exit));
   }
 
@@ -94,16 +94,21 @@ export class TaskRun {
     await this.#stopping;
   }
 
+  /** Keeps what the swarm was made to do: since when it is paused, or that it goes on. */
+  paused(pausedAt: number | null): void {
+    if (!this.#over) this.#record.change({ pausedAt });
+  }
+
   /** Lets go; the process runs on, and the next start of the sidecar finds it again. */
   detach(): void {
     this.#release();
     this.#record.close();
   }
 
-  async #start(request: SpawnRequest): Promise<void> {
+  async #start(request: RunRequest): Promise<void> {
     const { exit } = await this.#startProcess(request);
     if (this.#over) return;
-    this.#runs(null);
+    this.#runs({ startedAt: null, timeoutMs: request.timeoutMs });
     this.#watch(exit);
   }
 
@@ -166,11 +171,12 @@ export class TaskRun {
     }
   }
 
-  #runs(sinceMs: number | null): void {
-    const { now, taskRunMs } = this.#context;
-    const startedAt = sinceMs ?? now();
-    this.#stopAfter(Math.max(0, startedAt + taskRunMs - now()));
-    if (sinceMs === null) this.#record.change({ state: "running", startedAt });
+  /** `startedAt` is null when it is only just seen to run. */
+  #runs({ startedAt, timeoutMs }: Pick<Task, "startedAt" | "timeoutMs">): void {
+    const nowMs = this.#context.now();
+    const sinceMs = startedAt ?? nowMs;
+    this.#stopAfter(Math.max(0, sinceMs + timeoutMs - nowMs));
+    if (startedAt === null) this.#record.change({ state: "running", startedAt: sinceMs });
   }
 
   #stopAfter(waitMs: number): void {
@@ -210,9 +216,10 @@ export class TaskRun {
   async #endOf({ exitCode }: Exit): Promise<TaskEnd> {
     const { ledger, profile } = this.#context;
     const { lostOutput } = this.#record;
+    this.#record.closeLines();
     const output = ledger.output(this.#taskId, "end", READ_CHARS);
     const seen = endSeen(profile, this.#asked, { exitCode, lostOutput }, output);
-    return seen.state === "unknown" ? ((await this.#endBySwarm()) ?? seen) : seen;
+    return seen.state === "lost" ? ((await this.#endBySwarm()) ?? seen) : seen;
   }
 
   async #endBySwarm(): Promise<TaskEnd | null> {

@@ -1,22 +1,27 @@
-/** Tasks as the gateway sees them: created once, watched, controlled, and found again after a restart. */
+/**
+ * Tasks as the gateway sees them: created once, run when their turn comes, watched, controlled, and found again after
+ * a restart.
+ */
 import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type {
   CreateTask,
   CreateTaskResult,
+  OnlyEvents,
   SwarmList,
   SwarmStatus,
   Telemetry,
 } from "../../shared/protocol/sidecar.ts";
 import { hasEnded, type Task } from "../../shared/swarm/task.ts";
 import type { Logger } from "../log.ts";
+import { Admission, type AdmissionLimits } from "./admission.ts";
 import type { Executor } from "./executor.ts";
-import type { Ledger } from "./ledger.ts";
+import type { Ledger, UnfinishedTask } from "./ledger.ts";
 import type { Profile } from "./profiles/profile.ts";
 import { TaskOutput } from "./task-output.ts";
 import { type Control, SwarmCli } from "./tasks-cli.ts";
 import { withinMs } from "./tasks-deadline.ts";
-import { type RunContext, TaskRun } from "./tasks-run.ts";
+import { type RunContext, type RunRequest, TaskRun } from "./tasks-run.ts";
 
 /** What MCP can add to an answer; may take long or fail, which costs nothing but the telemetry. */
 export type TelemetrySource = {
@@ -36,7 +41,9 @@ export type TasksOptions = {
   onChange(task: Task): void;
   now(): number;
   log: Logger;
-} & Partial<Pick<RunContext, "taskRunMs" | "stopGraceMs" | "recoveryRetryMs">>;
+  /** Where they differ from `LIMITS`. */
+  limits?: Partial<AdmissionLimits>;
+} & Partial<Pick<RunContext, "stopGraceMs" | "recoveryRetryMs">>;
 
 const UNAVAILABLE: Telemetry = { status: "telemetry_unavailable" };
 
@@ -44,18 +51,20 @@ export class Tasks {
   readonly #options: TasksOptions;
   readonly #cli: SwarmCli;
   readonly #context: RunContext;
+  readonly #admission: Admission;
   readonly #runs = new Map<string, TaskRun>();
+  #retry: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: TasksOptions) {
     const { ledger, executor, profile, cli, onChange, now, log } = options;
     this.#options = options;
+    this.#admission = new Admission(options.limits);
     this.#cli = new SwarmCli({ executor, profile, cli, timeoutMs: options.commandTimeoutMs });
     this.#context = {
       ...{ ledger, executor, profile, onChange, now, log },
       cli: this.#cli,
       output: new TaskOutput({ ledger }),
-      taskRunMs: options.taskRunMs ?? LIMITS.taskRunMs,
       stopGraceMs: options.stopGraceMs ?? 5_000,
       recoveryRetryMs: options.recoveryRetryMs ?? 5_000,
     };
@@ -63,18 +72,17 @@ export class Tasks {
 
   /**
    * Runs a task, or finds the one of this id: equal requests, however close, run once. Resolves when its
-   * process runs and MCP has answered or had its time.
-   * @throws HivegateError `idempotency_conflict`, `overloaded`, or why it could not be started
+   * process runs and MCP has answered or had its time; at once when the task has to wait for its turn.
+   * @throws HivegateError `idempotency_conflict`, `rate_limited`, `overloaded`, or why it could not be started
    */
   async create(create: CreateTask): Promise<CreateTaskResult> {
     if (this.#closed) throw new HivegateError("shutting_down");
-    const { ledger, executor, now, telemetry, telemetryTimeoutMs } = this.#options;
+    const { telemetry, telemetryTimeoutMs } = this.#options;
     const { taskId } = create;
-    const isNew = !ledger.get(taskId) || ledger.neverRan(taskId);
-    if (isNew && this.#runs.size >= LIMITS.runningTasks) throw new HivegateError("overloaded");
     // Nothing is awaited between the ledger and the start, so a second request finds the first one's run.
-    const { task, created } = ledger.begin(create, executor.method, now());
+    const { task, created } = this.#begin(create);
     if (created) this.#options.onChange(task);
+    if (task.state === "queued") return { task, created, telemetry: UNAVAILABLE };
     const run = created ? this.#start(create) : this.#runs.get(taskId);
     await run?.started;
     this.#throwIfNeverRan(taskId);
@@ -105,8 +113,8 @@ export class Tasks {
   }
 
   /** A task's events as Server-Sent Events: see `TaskOutput.open`. */
-  events(taskId: string, after: number): ReadableStream<Uint8Array> {
-    return this.#context.output.open(taskId, after);
+  events(taskId: string, after: number, only: OnlyEvents | null = null): ReadableStream<Uint8Array> {
+    return this.#context.output.open(taskId, after, only);
   }
 
   /**
@@ -115,10 +123,12 @@ export class Tasks {
    */
   async control(taskId: string, control: Control): Promise<Task> {
     const task = this.get(taskId);
+    if (task.state === "queued" && control === "stop") return this.#stopQueued(taskId);
+    if (task.state === "queued") throw new HivegateError("not_supported", "The task waits for its turn.");
     const run = this.#runs.get(taskId);
     if (hasEnded(task.state) || !run) throw new HivegateError("task_ended");
     if (control === "stop") await run.stop();
-    else await this.#pauseOrResume(task, control);
+    else await this.#pauseOrResume(task, control, run);
     return this.get(taskId);
   }
 
@@ -143,20 +153,70 @@ export class Tasks {
     return { swarms, tasks, method: this.#options.executor.method, telemetry };
   }
 
-  /** Finds every task again whose end is not known. Call once, before anything is created. */
+  /** Finds every task again whose end is not known, and those that wait. Call once, before anything is created. */
   async recover(): Promise<void> {
-    const unfinished = this.#options.ledger.unfinished();
-    await Promise.all(unfinished.map((found) => this.#run(found.task.taskId).recover(found)));
+    const [waiting, begun] = split(this.#options.ledger.unfinished(), ({ task }) => task.state === "queued");
+    for (const { task, client } of waiting) this.#admission.waits({ ...task, client });
+    for (const { task, client } of begun) this.#admission.runs({ taskId: task.taskId, client });
+    await Promise.all(begun.map((found) => this.#run(found.task.taskId).recover(found)));
+    this.#runNext();
   }
 
   /** Ends the event streams and lets go of running tasks, which go on. */
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#retry);
     for (const run of this.#runs.values()) run.detach();
     this.#context.output.close();
   }
 
-  #start(request: CreateTask): TaskRun {
+  #begin(create: CreateTask): { task: Task; created: boolean } {
+    const { ledger, executor, now } = this.#options;
+    const { taskId, client, priority } = create;
+    const nowMs = now();
+    const isNew = !ledger.get(taskId) || ledger.neverRan(taskId);
+    const candidate = { taskId, client, priority, createdAt: nowMs };
+    const state = isNew ? this.#admission.admit(candidate, nowMs) : "queued";
+    try {
+      return ledger.begin(create, { method: executor.method, state }, nowMs);
+    } catch (thrown) {
+      if (isNew) this.#admission.leave(taskId);
+      throw thrown;
+    }
+  }
+
+  /** Starts as many of those that wait as may run now. */
+  #runNext(): void {
+    const { ledger, log, now, onChange } = this.#options;
+    clearTimeout(this.#retry);
+    for (let next = this.#admission.next(); next && !this.#closed; next = this.#admission.next()) {
+      const { taskId } = next;
+      let spawned: UnfinishedTask;
+      try {
+        spawned = ledger.spawn(taskId, now());
+      } catch (err) {
+        log.error({ err, taskId }, "the start of a queued task could not be stored yet");
+        this.#admission.waits(next);
+        this.#retry = setTimeout(() => this.#runNext(), this.#context.recoveryRetryMs).unref();
+        return;
+      }
+      this.#context.output.changed(taskId, "state");
+      onChange(spawned.task);
+      this.#start({ ...spawned.task, verbose: spawned.verbose });
+    }
+  }
+
+  #stopQueued(taskId: string): Task {
+    const { ledger, now, onChange } = this.#options;
+    const nowMs = now();
+    const task = ledger.change(taskId, { state: "stopped", endedAt: nowMs }, nowMs);
+    this.#admission.leave(taskId);
+    this.#context.output.changed(taskId, "state");
+    onChange(task);
+    return task;
+  }
+
+  #start(request: RunRequest): TaskRun {
     const run = this.#run(request.taskId);
     // Whoever asked hears of a failure through `started`; nobody else needs to.
     run.start(request).catch(() => {});
@@ -167,12 +227,15 @@ export class Tasks {
     const run = new TaskRun(taskId, this.#context);
     this.#runs.set(taskId, run);
     void run.ended.then(() => {
-      if (this.#runs.get(taskId) === run) this.#runs.delete(taskId);
+      if (this.#runs.get(taskId) !== run) return;
+      this.#runs.delete(taskId);
+      this.#admission.leave(taskId);
+      if (!this.#closed) this.#runNext();
     });
     return run;
   }
 
-  async #pauseOrResume(task: Task, control: Control): Promise<void> {
+  async #pauseOrResume(task: Task, control: "pause" | "resume", run: TaskRun): Promise<void> {
     if (!this.#cli.has(control)) throw new HivegateError("not_supported");
     if (task.swarmId === null)
       throw new HivegateError(
@@ -180,6 +243,7 @@ export class Tasks {
         "The swarm has not told its id yet. Try again in a moment.",
       );
     await this.#cli.control(control, task.swarmId);
+    run.paused(control === "pause" ? this.#options.now() : null);
   }
 
   /** Requests that waited for the same start hear the same. */
@@ -192,3 +256,8 @@ export class Tasks {
     return withinMs(this.#options.telemetry.swarmStatus(), this.#options.telemetryTimeoutMs, UNAVAILABLE);
   }
 }
+
+const split = <T>(all: readonly T[], isFirst: (each: T) => boolean): [T[], T[]] => [
+  all.filter(isFirst),
+  all.filter((each) => !isFirst(each)),
+];

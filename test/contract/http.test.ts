@@ -13,7 +13,7 @@ const NO_TELEMETRY = { status: "telemetry_unavailable" };
 const task = aTask();
 
 const output = (seq: number): TaskEvent => ({
-  ...{ kind: "output", taskId: task.taskId, seq, timestamp: 1, stream: "stdout", text: `line ${seq}\n` },
+  ...{ kind: "output", taskId: task.taskId, seq, timestamp: 1, stream: "stdout", text: `line ${seq}` },
 });
 
 onEveryHost("the gateway over HTTP", ({ sidecar, gateway, connect }) => {

@@ -122,7 +122,7 @@ describe.skipIf(!(await dockerAvailable()))("the main job with claude-flow in a 
     for await (const event of client.events(task.taskId, { after: 0 })) events.push(event);
     expect(events.some(({ kind }) => kind === "gap")).toBe(true);
     // claude-flow keeps no record of how a spawn ended, and Docker none of an exec whose reader died.
-    expect(events.at(-1)).toMatchObject({ kind: "state", task: { state: "unknown", exitCode: null } });
+    expect(events.at(-1)).toMatchObject({ kind: "state", task: { state: "lost", exitCode: null } });
     expect((await processesOf(container.name)).filter((line) => line.includes("survive"))).toEqual([]);
     const { tasks } = await client.status();
     expect(tasks.filter((each) => each.task === "survive")).toHaveLength(1);

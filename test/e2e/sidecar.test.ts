@@ -59,7 +59,7 @@ async function sidecar(env: Record<string, string> = {}): Promise<Sidecar> {
 }
 
 const request = (task: string, taskId: string = randomUUID()) => ({
-  ...{ taskId, task, priority: "Medium", verbose: false },
+  ...{ taskId, task, priority: "Medium", verbose: false, timeoutMs: 60_000, client: "test" },
 });
 
 async function create(url: string, body: ReturnType<typeof request>): Promise<CreateTaskResult> {
@@ -90,7 +90,9 @@ async function collect(events: AsyncIterable<TaskEvent>): Promise<TaskEvent[]> {
 }
 
 const outputOf = (events: TaskEvent[]): string =>
-  events.map((event) => (event.kind === "output" && event.stream === "stdout" ? event.text : "")).join("");
+  events
+    .map((event) => (event.kind === "output" && event.stream === "stdout" ? outputText(event) : ""))
+    .join("");
 
 const SwarmLine = z.object({ event: z.string(), unitsDone: z.number().optional() });
 const linesOf = (events: TaskEvent[]) =>

@@ -27,6 +27,7 @@ export const plural = (count: number, noun: string): string =>
 export type Tone = "busy" | "good" | "bad" | "quiet";
 
 const TONES: Record<string, Tone> = {
+  spawning: "busy",
   starting: "busy",
   running: "busy",
   working: "busy",
@@ -36,6 +37,7 @@ const TONES: Record<string, Tone> = {
   completed: "good",
   healthy: "good",
   failed: "bad",
+  lost: "bad",
   error: "bad",
   critical: "bad",
 };

@@ -1,3 +1,4 @@
+import { outputText } from "../../shared/client/decode.ts";
 import { taskDuration } from "../../shared/client/time-text.ts";
 import type { Task, TaskEvent } from "../../shared/swarm/task.ts";
 import { byId, el, setAttribute, setText } from "./dom.ts";
@@ -55,7 +56,7 @@ export class OutputView {
   }
 
   add(event: TaskEvent): void {
-    if (event.kind === "output") this.#lines.add(event.stream, event.text);
+    if (event.kind === "output") this.#lines.add(event.stream, outputText(event));
     else if (event.kind === "gap") this.#lines.note(event.reason);
     else this.#task = event.task;
     this.#changed();

@@ -46,8 +46,8 @@ describe("hivegate task", () => {
 describe("hivegate task --follow", () => {
   it("U3 shows stdout on stdout, stderr on stderr and the end on the last line", async () => {
     await using gateway = await gatewayWith([
-      { kind: "output", stream: "stdout", text: "one\n" },
-      { kind: "output", stream: "stderr", text: "two\n" },
+      { kind: "output", stream: "stdout", text: "one" },
+      { kind: "output", stream: "stderr", text: "two" },
       { kind: "gap", reason: "the sidecar was down" },
       { kind: "state", task: task("completed") },
     ]);
@@ -64,7 +64,7 @@ describe("hivegate task --follow", () => {
   it.each([
     ["failed", 1, "failed, 2.5 s, exit code 7, It broke."],
     ["stopped", 3, "stopped, 2.5 s"],
-    ["unknown", 1, "unknown, 2.5 s"],
+    ["lost", 1, "lost, 2.5 s"],
   ] as const)("U3 tells a task that is %s by exit code %i", async (state, code, last) => {
     const changes = { exitCode: 7, error: { code: "swarm_failed" as const, message: "It broke." } };
     const ended = task(state, state === "failed" ? changes : {});
@@ -75,7 +75,7 @@ describe("hivegate task --follow", () => {
   });
 
   it("U3 H9 leaves the task running on Ctrl-C and says how to follow it again", async () => {
-    await using gateway = await gatewayWith([{ kind: "output", stream: "stdout", text: "one\n" }], {
+    await using gateway = await gatewayWith([{ kind: "output", stream: "stdout", text: "one" }], {
       stayOpen: true,
     });
     let press = () => {};
@@ -93,7 +93,7 @@ describe("hivegate task --follow", () => {
 
   it("U3 prints every event as a line of JSON when asked", async () => {
     await using gateway = await gatewayWith([
-      { kind: "output", stream: "stdout", text: "one\n" },
+      { kind: "output", stream: "stdout", text: "one" },
       { kind: "state", task: task("completed") },
     ]);
     const { out } = await run(commands, ["follow", TASK_ID, "--json"], { env: gateway.env });

@@ -19,7 +19,7 @@ describe("hivegate stop", () => {
     });
   });
 
-  it.each(["running", "completed", "unknown"] as const)(
+  it.each(["running", "completed", "lost"] as const)(
     "U3 H4 exits 1 for a task that is %s all the same, and says where to look",
     async (state) => {
       const ran = await runStop(json({ task: task(state) }));

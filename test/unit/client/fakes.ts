@@ -114,7 +114,7 @@ export const update = (
   payload: { agents, ...(removed.length > 0 && { removed }) },
 });
 
-export const output = (seq: number, text = `line ${seq}\n`): GatewayFrame => ({
+export const output = (seq: number, text = `line ${seq}`): GatewayFrame => ({
   type: "task_event",
   event: { taskId: TASK_ID, seq, timestamp: 7, kind: "output", stream: "stdout", text },
 });

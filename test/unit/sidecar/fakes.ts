@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { HivegateError } from "../../../shared/errors.ts";
+import { LIMITS } from "../../../shared/limits.ts";
 import type { CreateTask } from "../../../shared/protocol/sidecar.ts";
 import type { Logger } from "../../../sidecar/log.ts";
 import type {
@@ -32,6 +33,8 @@ export const aTask = (overrides: Partial<CreateTask> = {}): CreateTask => ({
   task: "count primes below 5000",
   priority: "Medium",
   verbose: false,
+  timeoutMs: LIMITS.taskRunMs,
+  client: "client 1",
   ...overrides,
 });
 
@@ -124,7 +127,7 @@ export const fakeProfile = (overrides: Partial<Profile> = {}): Profile => ({
   swarmId: (output) => /^swarm (\S+)$/m.exec(output)?.[1] ?? null,
   outcome: (exitCode, output) => {
     if (output.trimEnd().endsWith("done")) return { state: "completed", reason: null };
-    return exitCode === null ? { state: "unknown", reason: null } : { state: "failed", reason: "It broke." };
+    return exitCode === null ? { state: "lost", reason: null } : { state: "failed", reason: "It broke." };
   },
   list: {
     argv: (cli) => [...cli, "list"],

@@ -9,15 +9,15 @@ import { aTask, scratchDirectory, TASK_ID, taskId } from "./fakes.ts";
 function start(keepAliveMs?: number) {
   const ledger = new Ledger(scratchDirectory());
   onTestFinished(() => ledger.close());
-  ledger.begin(aTask(), "process", 0);
+  ledger.begin(aTask(), { method: "process", state: "spawning" }, 0);
   const output = new TaskOutput({ ledger, ...(keepAliveMs !== undefined && { keepAliveMs }) });
   const write = (text: string) => {
-    ledger.addOutput(TASK_ID, "stdout", text, 0);
-    output.changed(TASK_ID);
+    ledger.addOutput(TASK_ID, "stdout", `${text}\n`, 0);
+    output.changed(TASK_ID, "output");
   };
   const end = () => {
     ledger.change(TASK_ID, { state: "completed", endedAt: 1 }, 1);
-    output.changed(TASK_ID);
+    output.changed(TASK_ID, "state");
   };
   return { ledger, output, write, end };
 }

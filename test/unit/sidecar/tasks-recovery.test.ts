@@ -41,7 +41,7 @@ describe("after a restart", () => {
 
   it.each([
     ["completed", "done\n"],
-    ["unknown", "more\n"],
+    ["lost", "more\n"],
   ])("H9 records as %s what ended meanwhile, by what its output tells", async (state, output) => {
     const { tasks, executor } = start({ directory: await interrupted() });
     executor.found = async () => {
@@ -68,7 +68,7 @@ describe("after a restart", () => {
     executor.found = async () => ({ status: "ended", lostOutput: true, exit: { exitCode } });
     await tasks.recover();
     const task = await ended(tasks);
-    expect(task.state).toBe(status === "active" ? "unknown" : status);
+    expect(task.state).toBe(status === "active" ? "lost" : status);
     expect(task.error?.code).toBe(code);
     expect(task.exitCode).toBe(exitCode);
   });
@@ -101,7 +101,7 @@ describe("after a restart", () => {
   it.each([1, 3])("H9 survives a ledger that fails %i times while tasks are recovered", async (times) => {
     const directory = scratchDirectory();
     const before = new Ledger(directory);
-    before.begin(aTask(), "process", 1_000);
+    before.begin(aTask(), { method: "process", state: "spawning" }, 1_000);
     before.close();
     const { tasks, executor, ledger } = start({ directory });
     let attempts = 0;
@@ -150,7 +150,7 @@ describe("after a restart", () => {
   it("H9 fails a task that never ran, and runs it when it is asked for again", async () => {
     const directory = scratchDirectory();
     const ledger = new Ledger(directory);
-    ledger.begin(aTask(), "process", 1_000);
+    ledger.begin(aTask(), { method: "process", state: "spawning" }, 1_000);
     ledger.close();
     const { tasks, executor } = start({ directory });
     await tasks.recover();
@@ -166,7 +166,7 @@ describe("after a restart", () => {
   it("H9 never runs a task again that failed before anybody had seen it run", async () => {
     const directory = scratchDirectory();
     const ledger = new Ledger(directory);
-    ledger.begin(aTask(), "process", 1_000);
+    ledger.begin(aTask(), { method: "process", state: "spawning" }, 1_000);
     ledger.remember(TASK_ID, "handle");
     ledger.close();
     const { tasks, executor } = start({ directory });
@@ -186,7 +186,7 @@ describe("after a restart", () => {
     };
     await tasks.recover();
     expect(tasks.get(TASK_ID).state).toBe("running");
-    expect(await ended(tasks)).toMatchObject({ state: "unknown", exitCode: 0 });
+    expect(await ended(tasks)).toMatchObject({ state: "lost", exitCode: 0 });
     expect(attempts).toBe(3);
   });
 
