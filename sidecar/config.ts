@@ -7,7 +7,9 @@ import { z } from "zod";
 import { LIMITS } from "../shared/limits.ts";
 import { HiveId } from "../shared/protocol/ids.ts";
 import { containerName, flag, integer, json, keys, listOf, oneOf, passedOn } from "./config-variables.ts";
-import { McpServerConfigs, serverNameOf } from "./mcp/servers.ts";
+import { type McpServerConfig, McpServerConfigs, serverNameOf } from "./mcp/servers.ts";
+import { ORCHESTRATORS } from "./swarm/fallback/orchestrators.ts";
+import type { HybridFlags } from "./swarm/fallback/runner-chain.ts";
 
 export type Config = {
   /** HIVE_ID (`default`): the one hive that this sidecar serves. */
@@ -22,10 +24,7 @@ export type Config = {
   stateDir: string;
   /** SWARM_PROFILE (`demo`): which kind of swarm it is. */
   profile: "demo" | "claude-flow@3";
-  /**
-   * SWARM_EXECUTOR: `docker` runs commands in the container, `process` on this host. When it is not set,
-   * ENABLE_DOCKER_PRIMARY (true) decides.
-   */
+  /** SWARM_EXECUTOR (`docker`): `docker` runs commands in the container, `process` on this host. */
   executor: "docker" | "process";
   /** MULTI_AGENT_CONTAINER_NAME (`multi-agent-container`). */
   container: string;
@@ -46,10 +45,11 @@ export type Config = {
    */
   cli: string[];
   /**
-   * ENABLE_MCP_TELEMETRY (true): false leaves the MCP servers alone. ENABLE_MCP_FALLBACK,
-   * ENABLE_DOCKER_FALLBACK (true): for later.
+   * ENABLE_MCP_TELEMETRY (true): false asks the MCP servers for nothing. ENABLE_DOCKER_PRIMARY (true): who does tasks is
+   * first the swarm's commands, or, false, an MCP server. ENABLE_MCP_FALLBACK, ENABLE_DOCKER_FALLBACK (true): whether
+   * the one may stand in for the other.
    */
-  enable: { mcpTelemetry: boolean; mcpFallback: boolean; dockerFallback: boolean };
+  enable: { mcpTelemetry: boolean } & HybridFlags;
   /** DOCKER_COMMAND_TIMEOUT_MS (30000): a short command of the swarm is ended after this. */
   commandTimeoutMs: number;
   /** MAX_RUNNING_TASKS (32): above that many at once a task is queued. */
@@ -87,10 +87,9 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const given = Object.fromEntries(
     Object.entries(env).flatMap(([name, value]) => (value ? [[name, value]] : [])),
   );
-  const parsed = Variables.safeParse(given);
+  const parsed = Consistent.safeParse(given);
   if (!parsed.success) throw new ConfigError(describe(parsed.error));
   const v = parsed.data;
-  const executor = v.SWARM_EXECUTOR ?? (v.ENABLE_DOCKER_PRIMARY ? "docker" : "process");
   return {
     hive: v.HIVE_ID,
     host: v.SIDECAR_HOST,
@@ -98,15 +97,16 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     keys: v.SIDECAR_KEYS,
     stateDir: v.SIDECAR_STATE_DIR,
     profile: v.SWARM_PROFILE,
-    executor,
+    executor: v.SWARM_EXECUTOR,
     container: v.MULTI_AGENT_CONTAINER_NAME,
     allowedContainers: v.ALLOWED_CONTAINERS ?? [v.MULTI_AGENT_CONTAINER_NAME],
     workdir: v.SWARM_WORKDIR ?? null,
     swarmEnv: pick(given, v.SWARM_ENV),
     dockerSocket: v.DOCKER_SOCKET,
-    cli: v.CLAUDE_FLOW_PATH ? [v.CLAUDE_FLOW_PATH] : defaultCli(v.SWARM_PROFILE, executor),
+    cli: v.CLAUDE_FLOW_PATH ? [v.CLAUDE_FLOW_PATH] : defaultCli(v.SWARM_PROFILE, v.SWARM_EXECUTOR),
     enable: {
       mcpTelemetry: v.ENABLE_MCP_TELEMETRY,
+      dockerPrimary: v.ENABLE_DOCKER_PRIMARY,
       mcpFallback: v.ENABLE_MCP_FALLBACK,
       dockerFallback: v.ENABLE_DOCKER_FALLBACK,
     },
@@ -137,7 +137,7 @@ const Variables = z.object({
   SIDECAR_KEYS: keys,
   SIDECAR_STATE_DIR: z.string().default(".hivegate/sidecar"),
   SWARM_PROFILE: oneOf("demo", "claude-flow@3").default("demo"),
-  SWARM_EXECUTOR: oneOf("docker", "process").optional(),
+  SWARM_EXECUTOR: oneOf("docker", "process").default("docker"),
   MULTI_AGENT_CONTAINER_NAME: containerName.default("multi-agent-container"),
   ALLOWED_CONTAINERS: listOf(containerName).optional(),
   SWARM_WORKDIR: z.string().startsWith("/", "expected an absolute path").optional(),
@@ -167,6 +167,18 @@ const Variables = z.object({
     .optional(),
   LOG_LEVEL: oneOf("debug", "info", "warn", "error", "silent").default("info"),
 });
+
+/** What each variable alone cannot be wrong in. */
+const Consistent = Variables.refine((v) => v.ENABLE_DOCKER_PRIMARY || v.ENABLE_MCP_FALLBACK, {
+  path: ["ENABLE_MCP_FALLBACK"],
+  message: "expected true where ENABLE_DOCKER_PRIMARY is false: else nobody starts tasks",
+}).refine((v) => v.ENABLE_DOCKER_PRIMARY || (v.MCP_SERVERS?.some(takesTasks) ?? true), {
+  path: ["MCP_SERVERS"],
+  message:
+    "expected a server that takes tasks, which a generic one does not, where ENABLE_DOCKER_PRIMARY is false",
+});
+
+const takesTasks = ({ profile }: McpServerConfig): boolean => ORCHESTRATORS[profile] !== null;
 
 function defaultCli(profile: Config["profile"], executor: Config["executor"]): string[] {
   if (profile !== "demo") return ["claude-flow"];

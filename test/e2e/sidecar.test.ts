@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { z } from "zod";
+import { outputText } from "../../shared/client/decode.ts";
 import {
   CreateTaskResult,
   HybridHealth,

@@ -5,6 +5,7 @@ import type { Swarm } from "../../../shared/protocol/sidecar.ts";
 import type { CommandResult } from "../executor.ts";
 import { printedJson, unreadable } from "./cli-json.ts";
 import type { Profile } from "./profile.ts";
+import { bySpawnEvents } from "./spawn-events.ts";
 
 const SwarmEntry = z.looseObject({
   swarmId: SwarmId,
@@ -15,12 +16,6 @@ const SwarmEntry = z.looseObject({
 });
 const Sessions = z.object({ sessions: z.array(SwarmEntry) });
 const Success = z.object({ success: z.literal(true) });
-
-const Spawned = z.object({ event: z.literal("spawned"), swarmId: SwarmId });
-const Ended = z.object({
-  event: z.enum(["completed", "failed", "stopped"]),
-  reason: z.string().nullish(),
-});
 
 export const demo: Profile = {
   name: "demo",
@@ -33,14 +28,7 @@ export const demo: Profile = {
     ...["--", task],
   ],
 
-  swarmId: (output) => firstOf(wholeLines(output), Spawned)?.swarmId ?? null,
-
-  outcome(exitCode, output) {
-    const end = firstOf(output.split("\n").reverse(), Ended);
-    if (end) return { state: end.event, reason: end.reason ?? null };
-    if (exitCode === null) return { state: "lost", reason: null };
-    return { state: "failed", reason: `The swarm ended without a result (exit code ${exitCode}).` };
-  },
+  ...bySpawnEvents,
 
   list: {
     argv: (cli) => [...cli, "hive-mind", "sessions", "--format", "json"],
@@ -69,17 +57,4 @@ function swarmsOf(result: CommandResult, entries: z.infer<typeof SwarmEntry>[] |
     taskId: entry.taskId,
     detail: entry,
   }));
-}
-
-/** A line without its end may be the beginning of a longer one. */
-const wholeLines = (output: string): string[] => output.split("\n").slice(0, -1);
-
-/** The first line that is JSON of this shape; the swarm may print anything else between. */
-function firstOf<T>(lines: readonly string[], shape: z.ZodType<T>): T | null {
-  for (const line of lines) {
-    if (!line.startsWith("{")) continue;
-    const parsed = shape.safeParse(printedJson(line));
-    if (parsed.success) return parsed.data;
-  }
-  return null;
 }
