@@ -1,6 +1,7 @@
 /** What the gateway sends to clients. See `client.ts` for the naming. */
 import { z } from "zod";
 import { ERROR_CODES } from "../errors.ts";
+import { OrchestratorNotice } from "../relay/records.ts";
 import { Agent, AgentPatch, SeenAgent } from "../swarm/agent.ts";
 import { Task, TaskEvent, TaskMethod } from "../swarm/task.ts";
 import { Encoding, Filters, Mode } from "./client.ts";
@@ -109,6 +110,8 @@ export const GatewayFrame = z.discriminatedUnion("type", [
     mode: Mode,
     filters: Filters,
     encoding: Encoding,
+    /** On the relay: what the client may send and receive goes by this. */
+    role: z.string().optional(),
     /** When the token expires. */
     expires_at: Timestamp,
     limits: z.object({
@@ -176,6 +179,16 @@ export const GatewayFrame = z.discriminatedUnion("type", [
     container: ContainerFigures.nullable(),
     timestamp: Timestamp,
   }),
+  /** On the relay: what the client says comes too fast, and waits now. Said once, until nothing waits any more. */
+  z.object({
+    type: z.literal("slowed"),
+    messages_per_second: z.number(),
+    /** Messages that wait. */
+    waiting: z.number().int(),
+    timestamp: Timestamp,
+  }),
+  /** On the relay: the state of its orchestrator, or of the way to it, changed. */
+  OrchestratorNotice,
   /** The client is slowed down, or sped up again. */
   z.object({
     type: z.literal("mode_changed"),
