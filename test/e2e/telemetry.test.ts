@@ -178,6 +178,7 @@ describe("the health of a real host", () => {
     let aheadMs = 0;
     const health = new HybridHealthCheck({
       executorHealth: async () => ({ running: true, details: {} }),
+      circuit: () => null,
       memory: () => ({ rss_bytes: 1, heap_used_bytes: 1 }),
       mcpEnabled: true,
       servers: [{ name: "main", host: "127.0.0.1", port: demo.mcpPort }],
