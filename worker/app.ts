@@ -9,6 +9,7 @@ import { METRICS_TYPE } from "../shared/metrics/text.ts";
 import { CreateTaskRequest, HelloQuery, IdempotencyKey } from "../shared/protocol/client.ts";
 import { TaskId } from "../shared/protocol/ids.ts";
 import { isWholeHive } from "../shared/swarm/view.ts";
+import { OnlyEvents } from "../shared/protocol/sidecar.ts";
 import { SSE_HEADERS } from "../shared/wire/sse.ts";
 import { acceptedProtocol, authenticate } from "./authenticate.ts";
 import { createTask } from "./create-task.ts";
@@ -118,8 +119,8 @@ export function createApp(ports: AppPorts): Hono {
       { ...request.data, idempotencyKey },
       { hive: hiveOf(c), identity, sidecar, uuid: ports.uuid },
     );
-    const { taskId, swarmId, method } = result.task;
-    const answer = { success: true, taskId, swarmId, method, timestamp: ports.now(), ...result };
+    const { taskId, swarmId, method, state } = result.task;
+    const answer = { success: true, taskId, swarmId, method, state, timestamp: ports.now(), ...result };
     return c.json(answer, result.created ? 201 : 200);
   });
 
@@ -144,10 +145,13 @@ export function createApp(ports: AppPorts): Hono {
     const { identity, sidecar } = await identify(c, "tasks:read");
     const after = LastEventId.safeParse(c.req.header("last-event-id") ?? c.req.query("after"));
     if (!after.success) throw new HivegateError("invalid_request", "Last-Event-ID: the number of an event.");
+    const only = OnlyEvents.optional().safeParse(c.req.query("only"));
+    if (!only.success) throw new HivegateError("invalid_request", "only: expected state, if anything.");
     // A stream may be long: it ends with the token, and the client comes back with a fresh one.
     const leftMs = Math.min(identity.expiresMs - ports.now(), LONGEST_TIMEOUT_MS);
     const signal = AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(leftMs)]);
-    const events = await sidecar.eventStream(taskIdOf(c), after.data, signal);
+    const request = { taskId: taskIdOf(c), after: after.data, only: only.data ?? null };
+    const events = await sidecar.eventStream(request, signal);
     // A body that is handed on as it is would not heed the signal any more.
     const ending = events.pipeThrough(endingWith(signal));
     return new Response(ending, { headers: SSE_HEADERS });

@@ -22,7 +22,7 @@ import {
   topologySeen,
   type View,
 } from "../shared/swarm/view.ts";
-import type { SidecarClient, TaskAction } from "./sidecar-client.ts";
+import type { EventsRequest, SidecarClient, TaskAction } from "./sidecar-client.ts";
 
 export class ScopedSidecar {
   readonly #sidecar: SidecarClient;
@@ -54,9 +54,9 @@ export class ScopedSidecar {
     return this.#sidecar.control(taskId, action);
   }
 
-  async eventStream(taskId: string, after: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-    if (!isWholeHive(this.#scope)) await this.task(taskId);
-    return this.#sidecar.eventStream(taskId, after, signal);
+  async eventStream(request: EventsRequest, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    if (!isWholeHive(this.#scope)) await this.task(request.taskId);
+    return this.#sidecar.eventStream(request, signal);
   }
 
   async swarms(): Promise<SwarmList> {

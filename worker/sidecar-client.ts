@@ -12,6 +12,7 @@ import {
   DiscoveryAnswer,
   HybridHealth,
   LatestAnswer,
+  type OnlyEvents,
   type Position,
   SwarmList,
   SwarmStatus,
@@ -25,6 +26,9 @@ import { EventParser } from "../shared/wire/sse.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export type TaskAction = "stop" | "pause" | "resume";
+
+/** A task's events after number `after`, all or those of one kind. */
+export type EventsRequest = { taskId: string; after: number; only: OnlyEvents | null };
 
 /** Who reads, how often news are wanted (null: not at all), and where reading stopped before. */
 export type TelemetryRequest = { reader: string; intervalMs: number | null; position: Position | null };
@@ -105,15 +109,19 @@ export class SidecarClient {
     return this.#json("GET", "/v1/health", HybridHealth, { timeoutMs: LIMITS.healthTimeoutMs });
   }
 
-  /** The task's events after `after`, as the sidecar's own event stream, to be passed on as it is. */
-  eventStream(taskId: string, after: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-    return this.#stream(`/v1/tasks/${taskId}/events`, signal, { "last-event-id": String(after) });
+  /** The events that are wanted, as the sidecar's own event stream, to be passed on as it is. */
+  eventStream(
+    { taskId, after, only }: EventsRequest,
+    signal: AbortSignal,
+  ): Promise<ReadableStream<Uint8Array>> {
+    const query = only === null ? "" : `?only=${only}`;
+    return this.#stream(`/v1/tasks/${taskId}/events${query}`, signal, { "last-event-id": String(after) });
   }
 
   /** The same, event by event. Ends with the task. */
-  async *events(taskId: string, after: number, signal: AbortSignal): AsyncGenerator<TaskEvent, void, void> {
+  async *events(request: EventsRequest, signal: AbortSignal): AsyncGenerator<TaskEvent, void, void> {
     const parser = new EventParser();
-    const open = (watched: AbortSignal) => this.eventStream(taskId, after, watched);
+    const open = (watched: AbortSignal) => this.eventStream(request, watched);
     for await (const line of this.#lines(open, { keepEmpty: true }, signal)) {
       const event = parser.push(line);
       if (event) yield TaskEvent.parse(JSON.parse(event.data));

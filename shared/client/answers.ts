@@ -10,6 +10,8 @@ const ANSWERS = {
   stop_task: "task",
   pause_task: "task",
   resume_task: "task",
+  get_task: "task",
+  list_tasks: "tasks",
   get_status: "status",
   list_swarms: "swarms",
   follow_task: "task_followed",

@@ -12,6 +12,8 @@ const FRAME_TYPES: Record<GatewayFrame["type"], true> = {
   error: true,
   task_created: true,
   task: true,
+  tasks: true,
+  task_update: true,
   task_event: true,
   task_followed: true,
   task_unfollowed: true,

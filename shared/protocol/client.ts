@@ -69,9 +69,11 @@ export const ClientFrame = z.discriminatedUnion("type", [
     type: z.literal("create_task"),
     requestId,
     ...CreateTaskRequest.shape,
-    /** Send the task's events on this socket. */
+    /** Send the task's events on this socket; its changes of state come in any case. */
     follow: z.boolean().default(false),
   }),
+  z.object({ type: z.literal("get_task"), requestId, taskId: TaskId }),
+  z.object({ type: z.literal("list_tasks"), requestId }),
   z.object({ type: z.literal("get_status"), requestId, swarmId: SwarmId.optional() }),
   z.object({ type: z.literal("list_swarms"), requestId }),
   z.object({ type: z.literal("stop_task"), requestId, taskId: TaskId }),
@@ -83,6 +85,8 @@ export const ClientFrame = z.discriminatedUnion("type", [
     taskId: TaskId,
     /** Number of the last event already seen. */
     after: z.number().int().nonnegative().default(0),
+    /** False: its changes of state alone, each as a `task_update`. */
+    output: z.boolean().default(true),
   }),
   z.object({ type: z.literal("unfollow_task"), requestId, taskId: TaskId }),
   z.object({ type: z.literal("update_filters"), requestId, filters: Filters }),

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { ERROR_CODES } from "../errors.ts";
 import { OrchestratorNotice } from "../relay/records.ts";
 import { Agent, AgentPatch, SeenAgent } from "../swarm/agent.ts";
-import { Task, TaskEvent, TaskMethod } from "../swarm/task.ts";
+import { Task, TaskEvent, TaskMethod, TaskState } from "../swarm/task.ts";
 import { Encoding, Filters, Mode } from "./client.ts";
 import { HiveId, TaskId, Timestamp } from "./ids.ts";
 import {
@@ -68,12 +68,17 @@ export const GatewayFrame = z.discriminatedUnion("type", [
     taskId: TaskId,
     swarmId: z.string().nullable(),
     method: TaskMethod,
+    /** `queued`: it waits for its turn. */
+    state: TaskState,
     /** False when this key or id had started a task before; that one is meant. */
     created: z.boolean(),
     timestamp: Timestamp,
     telemetry: Telemetry,
   }),
   z.object({ type: z.literal("task"), requestId, task: Task, timestamp: Timestamp }),
+  z.object({ type: z.literal("tasks"), requestId, tasks: z.array(Task), timestamp: Timestamp }),
+  /** A task that this session created or follows is in another state. */
+  z.object({ type: z.literal("task_update"), task: Task, timestamp: Timestamp }),
   z.object({ type: z.literal("task_event"), event: TaskEvent }),
   z.object({ type: z.literal("task_followed"), requestId, taskId: TaskId, timestamp: Timestamp }),
   z.object({

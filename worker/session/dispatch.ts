@@ -12,6 +12,7 @@ import { errorFrame } from "./error-frame.ts";
 import { utf8Bytes } from "./frames.ts";
 import { REQUESTS } from "./requests.ts";
 import type { Resume, SessionState } from "./session.ts";
+import type { Following } from "./task-feed.ts";
 
 /** What the frames of one session can act on. */
 export type SessionActions = {
@@ -21,9 +22,9 @@ export type SessionActions = {
   now(): number;
   uuid(): string;
   /** @throws HivegateError `overloaded` */
-  follow(taskId: string, after: number): void;
+  follow(taskId: string, how: Following): void;
   /** @throws HivegateError `overloaded` when no more tasks may be followed */
-  mayFollow(): void;
+  mayFollow(how: Following): void;
   /** Tells the client that it does not follow this task. */
   notFollowed(taskId: string): void;
   unfollow(taskId: string): void;
@@ -50,6 +51,7 @@ export type Answer = Exclude<
   {
     type:
       | "task_event"
+      | "task_update"
       | "welcome"
       | "hive_status"
       | "snapshot"
@@ -84,17 +86,20 @@ const HANDLERS: { [Type in ClientFrame["type"]]: Handler<Type> } = {
   create_task: {
     permission: "tasks:write",
     async run(frame, actions) {
-      if (frame.follow && !may(actions.identity, "tasks:read")) throw new HivegateError("forbidden");
-      if (frame.follow) actions.mayFollow();
+      const mayRead = may(actions.identity, "tasks:read");
+      const how = { after: 0, output: frame.follow };
+      if (frame.follow && !mayRead) throw new HivegateError("forbidden");
+      if (frame.follow) actions.mayFollow(how);
       const { task, created, telemetry } = await createTask(frame, actions);
-      if (frame.follow) followCreated(task.taskId, actions);
-      const { taskId, swarmId, method } = task;
+      if (mayRead) followCreated(task.taskId, how, actions);
+      const { taskId, swarmId, method, state } = task;
       return {
         type: "task_created",
         success: true,
         taskId,
         swarmId,
         method,
+        state,
         created,
         timestamp: actions.now(),
         telemetry,
@@ -105,6 +110,18 @@ const HANDLERS: { [Type in ClientFrame["type"]]: Handler<Type> } = {
   pause_task: control("pause"),
   resume_task: control("resume"),
 
+  get_task: {
+    permission: "tasks:read",
+    run: async ({ taskId }, { sidecar, now }) => ({
+      type: "task",
+      task: await sidecar.task(taskId),
+      timestamp: now(),
+    }),
+  },
+  list_tasks: {
+    permission: "tasks:read",
+    run: async (_, { sidecar, now }) => ({ type: "tasks", tasks: await sidecar.tasks(), timestamp: now() }),
+  },
   get_status: {
     permission: "tasks:read",
     run: async (frame, { sidecar, now }) => ({
@@ -123,7 +140,7 @@ const HANDLERS: { [Type in ClientFrame["type"]]: Handler<Type> } = {
     async run(frame, { sidecar, follow, now }) {
       // Asked first, so that a wrong id is an error here and not a stream that ends at once.
       await sidecar.task(frame.taskId);
-      follow(frame.taskId, frame.after);
+      follow(frame.taskId, frame);
       return { type: "task_followed", taskId: frame.taskId, timestamp: now() };
     },
   },
@@ -207,9 +224,9 @@ export function requestIdOf(data: string | ArrayBuffer): { requestId?: string } 
 }
 
 /** The task runs: that it cannot be followed, because others came first, is no failure of the request. */
-function followCreated(taskId: string, { follow, notFollowed }: SessionActions): void {
+function followCreated(taskId: string, how: Following, { follow, notFollowed }: SessionActions): void {
   try {
-    follow(taskId, 0);
+    follow(taskId, how);
   } catch {
     notFollowed(taskId);
   }

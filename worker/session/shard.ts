@@ -84,7 +84,8 @@ export class Shard {
       wakeAfter: (delayMs) => this.#wakeAfter(delayMs),
     });
     this.#tasks = new TaskFeeds({
-      open: (taskId, after, signal) => sidecar.events(taskId, after, signal),
+      open: (request, signal) => sidecar.events(request, signal),
+      now: () => clock.now(),
       deliver: (session, text) => this.#delivery.sendText(session, text),
       hasRoom: (session) => !session.pace.isLate(session.socket.backlogBytes()),
       whenRoom: (session) => this.#delivery.whenRoom(session, () => this.#isHere(session)),
@@ -245,14 +246,14 @@ export class Shard {
       ...{ hive, uuid, identity },
       sidecar: new ScopedSidecar(this.#sidecar, identity.scope),
       now: () => clock.now(),
-      follow: (taskId, after) => {
+      follow: (taskId, how) => {
         // The client may have left while its request was under way.
-        if (this.#isHere(session)) this.#tasks.follow(session, taskId, after);
+        if (this.#isHere(session)) this.#tasks.follow(session, taskId, how);
       },
       unfollow: (taskId) => this.#tasks.unfollow(session, taskId),
       watch: (change) => this.#watch(session, change),
       catchUp: (resume) => this.#catchUp(session, resume),
-      mayFollow: () => this.#tasks.mayFollow(session),
+      mayFollow: (how) => this.#tasks.mayFollow(session, how),
       notFollowed: (taskId) => this.#notFollowed(session, taskId, "lost"),
       lookUp: () => session.rates.take("lookUps", clock.now()),
       seeAnew: () => session.rates.take("snapshots", clock.now()),

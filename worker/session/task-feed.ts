@@ -1,14 +1,17 @@
 /**
- * Followed tasks of one shard: the sessions that follow a task share one event stream from the sidecar. A
- * session that needs older events reads a stream of its own until it has caught up with another, and then
- * shares that one: nobody waits for somebody else's past.
+ * Followed tasks of one shard: the sessions that want the same of a task, all of its events or its changes of state
+ * alone, share one event stream from the sidecar. A session that needs older events reads a stream of its own until
+ * it has caught up with another, and then shares that one: nobody waits for somebody else's past.
  */
 import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
 import { hasEnded, type TaskEvent } from "../../shared/swarm/task.ts";
+import type { EventsRequest } from "../sidecar-client.ts";
 
-export type OpenEvents = (taskId: string, after: number, signal: AbortSignal) => AsyncIterable<TaskEvent>;
+export type OpenEvents = (request: EventsRequest, signal: AbortSignal) => AsyncIterable<TaskEvent>;
+/** After which event, and whether all of them or changes of state alone: these come as `task_update` in any case. */
+export type Following = { after: number; output: boolean };
 export type Unfollowed = (GatewayFrame & { type: "task_unfollowed" })["reason"];
 
 /** `Follower` is a session, told apart by identity. */
@@ -19,6 +22,7 @@ export type TaskFeedPorts<Follower> = {
   hasRoom(session: Follower): boolean;
   /** Waits until it has; false: it is gone, or took too long. */
   whenRoom(session: Follower): Promise<boolean>;
+  now(): number;
   /** A session no longer follows, for another reason than having asked for it. */
   over(session: Follower, taskId: string, reason: Unfollowed): void;
   log(message: string, error: unknown): void;
@@ -26,6 +30,7 @@ export type TaskFeedPorts<Follower> = {
 
 type Feed<Follower> = {
   readonly taskId: string;
+  readonly output: boolean;
   readonly stream: AbortController;
   /** Number of the last event seen by each session. */
   readonly followers: Map<Follower, number>;
@@ -41,15 +46,15 @@ export class TaskFeeds<Follower> {
     this.#ports = ports;
   }
 
-  /** @throws HivegateError `overloaded` */
-  follow(session: Follower, taskId: string, after: number): void {
+  /** In place of what the session followed of this task before. @throws HivegateError `overloaded` */
+  follow(session: Follower, taskId: string, { after, output }: Following): void {
     this.unfollow(session, taskId);
-    this.mayFollow(session);
-    const shared = this.#feedsOf(taskId).find(({ position }) => position <= after);
+    this.mayFollow(session, { output });
+    const shared = this.#feedsOf(taskId).find((feed) => feed.output === output && feed.position <= after);
     if (shared) shared.followers.set(session, after);
     else
       void this.#read({
-        taskId,
+        ...{ taskId, output },
         stream: new AbortController(),
         followers: new Map([[session, after]]),
         position: after,
@@ -70,11 +75,11 @@ export class TaskFeeds<Follower> {
   }
 
   /** @throws HivegateError `overloaded` when the session follows as many tasks as it may */
-  mayFollow(session: Follower): void {
-    const followed = [...this.#feeds].filter(({ followers }) => followers.has(session)).length;
-    if (followed >= LIMITS.followsPerSession) {
-      throw new HivegateError("overloaded", `Follow at most ${LIMITS.followsPerSession} tasks at a time.`);
-    }
+  mayFollow(session: Follower, { output }: Pick<Following, "output">): void {
+    const most = output ? LIMITS.followsPerSession : LIMITS.watchesPerSession;
+    const followed = [...this.#feeds].filter((feed) => feed.output === output && feed.followers.has(session));
+    if (followed.length >= most)
+      throw new HivegateError("overloaded", `Follow at most ${most} tasks at a time.`);
   }
 
   #feedsOf(taskId: string): Feed<Follower>[] {
@@ -94,7 +99,9 @@ export class TaskFeeds<Follower> {
     this.#feeds.add(feed);
     let reason: Unfollowed = "lost";
     try {
-      for await (const event of this.#ports.open(feed.taskId, feed.position, feed.stream.signal)) {
+      const { taskId, position: after, output, stream } = feed;
+      const only = output ? null : "state";
+      for await (const event of this.#ports.open({ taskId, after, only }, stream.signal)) {
         await this.#makeRoom(feed);
         if (!this.#feeds.has(feed)) return;
         this.#fanOut(feed, event);
@@ -105,6 +112,8 @@ export class TaskFeeds<Follower> {
       if (this.#feeds.has(feed)) this.#ports.log("task stream", error);
     }
     if (!this.#feeds.delete(feed)) return;
+    // The last change of state says by itself that no more will come.
+    if (reason === "ended" && !feed.output) return;
     for (const session of feed.followers.keys()) this.#ports.over(session, feed.taskId, reason);
   }
 
@@ -128,16 +137,24 @@ export class TaskFeeds<Follower> {
 
   #fanOut(feed: Feed<Follower>, event: TaskEvent): void {
     feed.position = event.seq;
-    const text = JSON.stringify({ type: "task_event", event } satisfies GatewayFrame);
+    const texts = this.#framesOf(feed, event).map((frame) => JSON.stringify(frame));
     for (const [session, seen] of feed.followers) {
       if (event.seq <= seen) continue;
       feed.followers.set(session, event.seq);
-      this.#ports.deliver(session, text);
+      for (const text of texts) this.#ports.deliver(session, text);
     }
     const level = this.#feedsOf(feed.taskId).find(
-      (other) => other !== feed && other.position === feed.position,
+      (other) => other !== feed && other.output === feed.output && other.position === feed.position,
     );
     if (level) this.#merge(feed, level);
+  }
+
+  #framesOf({ output }: Feed<Follower>, event: TaskEvent): GatewayFrame[] {
+    const timestamp = this.#ports.now();
+    return [
+      ...(output ? [{ type: "task_event" as const, event }] : []),
+      ...(event.kind === "state" ? [{ type: "task_update" as const, task: event.task, timestamp }] : []),
+    ];
   }
 
   /** Two streams at the same place are one too many. */

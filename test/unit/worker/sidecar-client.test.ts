@@ -60,7 +60,9 @@ describe("the sidecar, as the worker sees it", () => {
       (_, { signal }) =>
         new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason))),
     );
-    const opening = client.events(aTask().taskId, 0, new AbortController().signal).next();
+    const opening = client
+      .events({ taskId: aTask().taskId, after: 0, only: null }, new AbortController().signal)
+      .next();
     await new Promise((resolve) => setImmediate(resolve));
     clock.advance(35_000);
     await expect(opening).rejects.toMatchObject({ code: "timeout" });
