@@ -24,6 +24,8 @@ import { createDockerExecutor } from "./swarm/docker/executor.ts";
 import { GuardedExecutor } from "./swarm/docker/guarded-executor.ts";
 import { type WatchContainer, watchNothing, watchStats } from "./swarm/docker/stats.ts";
 import type { Executor } from "./swarm/executor.ts";
+import { McpRunner } from "./swarm/fallback/mcp-runner.ts";
+import { upstreamsOf } from "./swarm/fallback/upstreams.ts";
 import { Ledger } from "./swarm/ledger.ts";
 import { createProcessExecutor } from "./swarm/process/executor.ts";
 import { profileOf } from "./swarm/profiles/index.ts";
@@ -71,8 +73,8 @@ export async function startSidecar(
   const observed = observedExecutor(opened.executor, metrics.command);
   const guard = guardOf(config, observed, ledger, log);
   const executor = guard ?? observed;
-  const configs = config.enable.mcpTelemetry ? config.mcpServers : [];
-  const servers = new McpServers(configs, {
+  const { mcpTelemetry, mcpFallback } = config.enable;
+  const servers = new McpServers(mcpTelemetry || mcpFallback ? config.mcpServers : [], {
     callTimeoutMs: MCP_CALL_TIMEOUT_MS,
     rules: breakerRules(config.breaker),
     breakers: ledger.breakers(log),
@@ -80,7 +82,9 @@ export async function startSidecar(
     random: Math.random,
     ...{ log, now },
   });
-  const sources = sourcesOf(servers.pools(), { timeoutMs: MCP_CALL_TIMEOUT_MS, log, clock: platformClock });
+  const sources = sourcesOf(mcpTelemetry ? servers.pools() : [], {
+    ...{ timeoutMs: MCP_CALL_TIMEOUT_MS, log, clock: platformClock },
+  });
   const hub = new TelemetryHub({
     sources: sources.map(({ collector }) => metrics.observedSource(collector)),
     watchContainer: containerWatch(config, log),
@@ -92,7 +96,9 @@ export async function startSidecar(
     ...{ ledger, executor, log, now },
     profile: profileOf(config.profile),
     cli: config.cli,
-    telemetry: telemetryOf(servers),
+    mcp: new McpRunner({ upstreams: upstreamsOf(servers.all()), clock: platformClock, log }),
+    hybrid: config.enable,
+    telemetry: telemetryOf(() => (mcpTelemetry ? servers.primary() : null)),
     telemetryTimeoutMs: config.telemetryTimeoutMs,
     commandTimeoutMs: config.commandTimeoutMs,
     limits: { runningTasks: config.maxRunningTasks },
@@ -113,8 +119,8 @@ export async function startSidecar(
     memory: () => memory.memory,
     executorHealth: () => executor.health(),
     circuit: () => guard?.circuit ?? null,
-    mcpEnabled: config.enable.mcpTelemetry,
-    servers: configs,
+    mcpEnabled: mcpTelemetry,
+    servers: config.mcpServers,
     orchestratorUrl: config.orchestratorUrl,
     healthUrl: config.healthUrl,
     ...{ log, now },
@@ -230,9 +236,9 @@ function guardOf(config: Config, executor: Executor, ledger: Ledger, log: Logger
 }
 
 /** A server of the first pool is asked about tasks; without one there is no telemetry. */
-function telemetryOf(servers: McpServers): TelemetrySource {
+function telemetryOf(primary: () => McpServer | null): TelemetrySource {
   const ask = async (question: (server: McpServer) => Promise<unknown>): Promise<Telemetry> => {
-    const server = servers.primary();
+    const server = primary();
     if (!server) return { status: "telemetry_unavailable" };
     return { status: "available", server: server.name, data: await question(server) };
   };

@@ -53,6 +53,8 @@ export const Task = z.object({
   priority: Priority,
   state: TaskState,
   method: TaskMethod,
+  /** In words for people, where an MCP server has the task: which one, and what that means. */
+  note: z.string().exactOptional(),
   /** As the swarm's own CLI names it; null until, or unless, it does. */
   swarmId: SwarmId.nullable(),
   /** When it was accepted; it may have been queued from then until `spawningAt`. */

@@ -65,6 +65,7 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (task_id, stream)
   ) STRICT, WITHOUT ROWID;
   `,
+  "ALTER TABLE tasks ADD COLUMN note TEXT",
 ];
 
 /**

@@ -10,11 +10,11 @@ export const prepareStatements = (db: DatabaseSync) => ({
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ),
   beginAgain: db.prepare(
-    `UPDATE tasks SET method = ?, state = ?, spawning_at = ?, ended_at = NULL, error_code = NULL, error_message = NULL,
+    `UPDATE tasks SET method = ?, note = NULL, state = ?, spawning_at = ?, ended_at = NULL, error_code = NULL, error_message = NULL,
      handle = NULL, stop_asked = 0, never_ran = 0 WHERE task_id = ?`,
   ),
   update: db.prepare(
-    `UPDATE tasks SET state = ?, swarm_id = ?, spawning_at = ?, started_at = ?, paused_at = ?, ended_at = ?,
+    `UPDATE tasks SET method = ?, note = ?, state = ?, swarm_id = ?, spawning_at = ?, started_at = ?, paused_at = ?, ended_at = ?,
      exit_code = ?, error_code = ?, error_message = ?, never_ran = ? WHERE task_id = ?`,
   ),
   remember: db.prepare("UPDATE tasks SET handle = ? WHERE task_id = ?"),

@@ -30,7 +30,10 @@ export type Beginning = { method: Executor["method"]; state: "queued" | "spawnin
 
 /** What may change in a task after it began. `neverRan`: it is certain that nothing was run for it. */
 export type TaskPatch = Partial<
-  Pick<Task, "state" | "swarmId" | "startedAt" | "pausedAt" | "endedAt" | "exitCode" | "error"> & {
+  Pick<
+    Task,
+    "method" | "note" | "state" | "swarmId" | "startedAt" | "pausedAt" | "endedAt" | "exitCode" | "error"
+  > & {
     neverRan: boolean;
   }
 >;
@@ -91,6 +94,11 @@ export class Ledger {
   /** Keeps the handle by which the executor finds a task's process again. */
   remember(taskId: string, handle: string): void {
     this.#statements.remember.run(handle, taskId);
+  }
+
+  /** The same, not to be lost with the power either: what is done next may go on where this host does not. */
+  rememberDurably(taskId: string, handle: string): void {
+    this.#durably(() => this.remember(taskId, handle));
   }
 
   /** Keeps that a task was asked to stop, or (when stopping failed) that it was not. */
@@ -172,7 +180,8 @@ export class Ledger {
     const { taskId, state, swarmId, spawningAt, startedAt, pausedAt, endedAt, exitCode, error } = task;
     const { code, message } = error ?? { code: null, message: null };
     const end = [endedAt, exitCode, code, message, neverRan ? 1 : 0];
-    this.#statements.update.run(state, swarmId, spawningAt, startedAt, pausedAt, ...end, taskId);
+    const begun = [state, swarmId, spawningAt, startedAt, pausedAt];
+    this.#statements.update.run(task.method, task.note ?? null, ...begun, ...end, taskId);
     if (hasEnded(state)) this.#events.closeLines(taskId, nowMs);
     this.#tellState(task, nowMs);
     if (hasEnded(state)) {

@@ -20,13 +20,14 @@ export type Asked = "stop" | "time_is_up";
 export function endSeen(
   profile: Profile,
   asked: Asked | null,
-  { exitCode, lostOutput }: Exit & { lostOutput: boolean },
+  { exitCode, end, lostOutput }: Exit & { lostOutput: boolean },
   output: string,
 ): TaskEnd {
   if (asked === "stop") return endAs("stopped");
   if (asked === "time_is_up") {
     return { state: "failed", error: { code: "timeout", message: TIME_IS_UP } };
   }
+  if (end) return end;
   const { state, reason } = profile.outcome(lostOutput && exitCode === 0 ? null : exitCode, output);
   return hasEnded(state) ? endAs(state, reason) : endAs("lost");
 }

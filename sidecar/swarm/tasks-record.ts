@@ -7,6 +7,7 @@ import { LIMITS } from "../../shared/limits.ts";
 import type { Task } from "../../shared/swarm/task.ts";
 import type { Logger } from "../log.ts";
 import type { OutputSink } from "./executor.ts";
+import type { Given } from "./fallback/task-runner.ts";
 import type { Ledger, TaskPatch } from "./ledger.ts";
 import type { Profile } from "./profiles/profile.ts";
 import type { TaskOutput } from "./task-output.ts";
@@ -101,6 +102,13 @@ export class TaskRecord {
     this.#closeLines = undefined;
     ledger.closeLines(this.#taskId, now());
     output.changed(this.#taskId, "output");
+  }
+
+  /** An MCP server has the task: nobody has to look for a swarm's id in its output. */
+  given({ note, swarmId }: Given): void {
+    this.#beginning = null;
+    this.change({ method: "mcp-fallback", note, ...(swarmId !== null && { swarmId }) });
+    this.#identified.resolve();
   }
 
   /** Changes the task now, or as soon as the ledger can be written. */

@@ -2,7 +2,8 @@
 import { asHivegateError, HivegateError } from "../../shared/errors.ts";
 import type { Task } from "../../shared/swarm/task.ts";
 import { within } from "../mcp/within.ts";
-import type { Executor, Exit, Recovery } from "./executor.ts";
+import type { Exit, Recovery } from "./executor.ts";
+import type { RunnerChain } from "./fallback/runner-chain.ts";
 import type { TaskPatch, UnfinishedTask } from "./ledger.ts";
 import type { Profile, SpawnRequest } from "./profiles/profile.ts";
 import type { TaskOutput } from "./task-output.ts";
@@ -11,12 +12,17 @@ import { withinMs } from "./tasks-deadline.ts";
 import { type Asked, endBySwarm, endSeen, type TaskEnd } from "./tasks-end.ts";
 import { READ_CHARS, type RecordContext, TaskRecord } from "./tasks-record.ts";
 
+/** Of a task that is over its time where nobody can stop it. */
+const LET_GO: TaskEnd = {
+  state: "lost",
+  error: { code: "timeout", message: "Its time limit is over, but it cannot be stopped. It may run on." },
+};
 const NOTHING_RAN = "Nothing was run: the same request may be sent again.";
 
 export type RunRequest = SpawnRequest & Pick<Task, "timeoutMs">;
 
 export type RunContext = Omit<RecordContext, "profile" | "output"> & {
-  executor: Executor;
+  runners: RunnerChain;
   profile: Profile;
   cli: SwarmCli;
   output: TaskOutput;
@@ -63,14 +69,14 @@ export class TaskRun {
 
   /** Finds the process of an earlier life of the sidecar again; goes on trying while its runtime is away. */
   async recover(unfinished: UnfinishedTask): Promise<void> {
-    const { executor, log } = this.#context;
+    const { runners, log } = this.#context;
     // Whoever asked while its runtime was away asked later than what was written down.
     this.#asked ??= unfinished.stopAsked ? "stop" : null;
     let found: Recovery;
     try {
       this.#record.resume(unfinished.task);
       const { handle } = unfinished;
-      found = await executor.recover({ taskId: this.#taskId, handle }, this.#record.write);
+      found = await runners.recover({ taskId: this.#taskId, handle }, this.#record.write);
     } catch (err) {
       log.warn({ err, taskId: this.#taskId }, "task not found again yet");
       this.#later(() => void this.recover(unfinished));
@@ -114,13 +120,14 @@ export class TaskRun {
 
   /** What fails in here leaves nothing running behind. */
   async #startProcess(request: SpawnRequest): Promise<{ exit: Promise<Exit> }> {
-    const { cli, executor, ledger, log } = this.#context;
+    const { runners, ledger, log } = this.#context;
     try {
-      await cli.prepare();
-      return await executor.start(
-        { taskId: this.#taskId, argv: cli.spawnArgv(request) },
-        { output: this.#record.write, remember: (handle) => ledger.remember(this.#taskId, handle) },
-      );
+      return await runners.start(request, {
+        output: this.#record.write,
+        remember: (handle) => ledger.remember(this.#taskId, handle),
+        rememberDurably: (handle) => ledger.rememberDurably(this.#taskId, handle),
+        given: (given) => this.#record.given(given),
+      });
     } catch (cause) {
       log.warn({ err: cause, taskId: this.#taskId }, "task not started");
       const { code, message } = asHivegateError(cause);
@@ -131,7 +138,7 @@ export class TaskRun {
   }
 
   async #stop(asked: Asked): Promise<void> {
-    const { executor, stopGraceMs } = this.#context;
+    const { runners, stopGraceMs } = this.#context;
     await this.#started.catch(() => {});
     // Its process has ended: what is missing is the note of it.
     if (this.#over) return within(this.ended, stopGraceMs, () => new HivegateError("timeout"));
@@ -139,7 +146,7 @@ export class TaskRun {
     this.#noteStop(this.#asked === "stop");
     try {
       if (await this.#stopByCli()) await withinMs(this.ended, stopGraceMs, undefined);
-      if (!this.#over) await executor.stop(this.#taskId, { graceMs: stopGraceMs });
+      if (!this.#over) await runners.stop(this.#taskId, { graceMs: stopGraceMs });
       await withinMs(this.ended, stopGraceMs, undefined);
     } catch (thrown) {
       this.#asked = null;
@@ -160,8 +167,8 @@ export class TaskRun {
 
   async #stopByCli(): Promise<boolean> {
     const { cli, ledger, log } = this.#context;
-    const swarmId = ledger.get(this.#taskId)?.swarmId;
-    if (!swarmId || !cli.has("stop")) return false;
+    const { swarmId, method } = ledger.get(this.#taskId) ?? {};
+    if (!swarmId || method === "mcp-fallback" || !cli.has("stop")) return false;
     try {
       await cli.control("stop", swarmId);
       return true;
@@ -188,6 +195,7 @@ export class TaskRun {
     try {
       await this.stop("time_is_up");
     } catch (err) {
+      if (err instanceof HivegateError && err.code === "not_supported") return this.#end(LET_GO);
       log.error({ err, taskId: this.#taskId }, "task over its time could not be stopped yet");
     }
     this.#stopAfter(recoveryRetryMs);
@@ -213,13 +221,13 @@ export class TaskRun {
     }
   }
 
-  async #endOf({ exitCode }: Exit): Promise<TaskEnd> {
+  async #endOf(exit: Exit): Promise<TaskEnd> {
     const { ledger, profile } = this.#context;
     const { lostOutput } = this.#record;
     this.#record.closeLines();
     const output = ledger.output(this.#taskId, "end", READ_CHARS);
-    const seen = endSeen(profile, this.#asked, { exitCode, lostOutput }, output);
-    return seen.state === "lost" ? ((await this.#endBySwarm()) ?? seen) : seen;
+    const seen = endSeen(profile, this.#asked, { ...exit, lostOutput }, output);
+    return seen.state === "lost" && !exit.end ? ((await this.#endBySwarm()) ?? seen) : seen;
   }
 
   async #endBySwarm(): Promise<TaskEnd | null> {
@@ -245,6 +253,7 @@ export class TaskRun {
 
   #release(): void {
     this.#over = true;
+    this.#context.runners.letGo(this.#taskId);
     clearTimeout(this.#deadline);
     clearTimeout(this.#retry);
   }

@@ -16,6 +16,9 @@ import { hasEnded, type Task } from "../../shared/swarm/task.ts";
 import type { Logger } from "../log.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import type { Executor } from "./executor.ts";
+import { commandRunner } from "./fallback/command-runner.ts";
+import type { McpRunner } from "./fallback/mcp-runner.ts";
+import { type HybridFlags, RunnerChain } from "./fallback/runner-chain.ts";
 import type { Ledger, UnfinishedTask } from "./ledger.ts";
 import type { Profile } from "./profiles/profile.ts";
 import { TaskOutput } from "./task-output.ts";
@@ -35,6 +38,9 @@ export type TasksOptions = {
   profile: Profile;
   /** The swarm's CLI, to which the profile adds its arguments. */
   cli: readonly string[];
+  /** Who else can do tasks, and in which order they are asked. */
+  mcp: McpRunner;
+  hybrid: HybridFlags;
   telemetry: TelemetrySource;
   telemetryTimeoutMs: number;
   commandTimeoutMs: number;
@@ -50,6 +56,7 @@ const UNAVAILABLE: Telemetry = { status: "telemetry_unavailable" };
 export class Tasks {
   readonly #options: TasksOptions;
   readonly #cli: SwarmCli;
+  readonly #runners: RunnerChain;
   readonly #context: RunContext;
   readonly #admission: Admission;
   readonly #runs = new Map<string, TaskRun>();
@@ -61,8 +68,10 @@ export class Tasks {
     this.#options = options;
     this.#admission = new Admission(options.limits);
     this.#cli = new SwarmCli({ executor, profile, cli, timeoutMs: options.commandTimeoutMs });
+    this.#runners = new RunnerChain(commandRunner(executor, this.#cli), options.mcp, options.hybrid);
     this.#context = {
-      ...{ ledger, executor, profile, onChange, now, log },
+      ...{ ledger, profile, onChange, now, log },
+      runners: this.#runners,
       cli: this.#cli,
       output: new TaskOutput({ ledger }),
       stopGraceMs: options.stopGraceMs ?? 5_000,
@@ -132,25 +141,22 @@ export class Tasks {
     return this.get(taskId);
   }
 
-  /** @throws HivegateError `not_supported`, or why the swarm's CLI gave no answer */
+  /** @throws HivegateError `not_supported`, or why nobody tells of the swarms */
   async swarms(): Promise<SwarmList> {
-    const [list, telemetry] = await Promise.all([this.swarmsByCommand(), this.#swarmTelemetry()]);
+    const [list, telemetry] = await Promise.all([this.#runners.swarms(), this.#swarmTelemetry()]);
     return { ...list, telemetry };
   }
 
-  /** What the swarm's own commands say alone. @throws HivegateError as `swarms` */
+  /** What the swarm's own commands say alone. @throws HivegateError `not_supported`, or why they say nothing */
   async swarmsByCommand(): Promise<Omit<SwarmList, "telemetry">> {
     return { swarms: await this.#cli.swarms(), method: this.#options.executor.method };
   }
 
   /** One swarm and its tasks, or all. @throws HivegateError as `swarms` */
   async status(swarmId?: string): Promise<SwarmStatus> {
-    const [swarms, telemetry] = await Promise.all([
-      swarmId === undefined ? this.#cli.swarms() : this.#cli.swarm(swarmId),
-      this.#swarmTelemetry(),
-    ]);
-    const tasks = this.list().filter((task) => swarmId === undefined || task.swarmId === swarmId);
-    return { swarms, tasks, method: this.#options.executor.method, telemetry };
+    const { swarms, ...rest } = await this.swarms();
+    const isAsked = (each: { swarmId: string | null }) => swarmId === undefined || each.swarmId === swarmId;
+    return { swarms: swarms.filter(isAsked), tasks: this.list().filter(isAsked), ...rest };
   }
 
   /** Finds every task again whose end is not known, and those that wait. Call once, before anything is created. */
@@ -236,7 +242,7 @@ export class Tasks {
   }
 
   async #pauseOrResume(task: Task, control: "pause" | "resume", run: TaskRun): Promise<void> {
-    if (!this.#cli.has(control)) throw new HivegateError("not_supported");
+    if (task.method === "mcp-fallback" || !this.#cli.has(control)) throw new HivegateError("not_supported");
     if (task.swarmId === null)
       throw new HivegateError(
         "swarm_unavailable",

@@ -42,7 +42,7 @@ export class McpRunner implements TaskRunner {
 
   async start(request: SpawnRequest, callbacks: RunCallbacks): Promise<{ exit: Promise<Exit> }> {
     const upstream = await this.#healthy();
-    const { given, handle } = await this.#give(upstream, request, callbacks.remember);
+    const { given, handle } = await this.#give(upstream, request, callbacks.rememberDurably);
     callbacks.given(given);
     return { exit: this.#exitOf(request.taskId, handle, callbacks.output) };
   }
@@ -69,10 +69,10 @@ export class McpRunner implements TaskRunner {
     return (await profile.read(pool, call)).swarms.map(asSwarm);
   }
 
-  /** Lets go of what is watched; servers go on. */
-  close(): void {
-    for (const { watch } of this.#watched.values()) watch.close();
-    this.#watched.clear();
+  /** Asks about this task no more; the server goes on. */
+  letGo(taskId: string): void {
+    this.#watched.get(taskId)?.watch.close();
+    this.#watched.delete(taskId);
   }
 
   #healthy(): Promise<Upstream> {
@@ -82,7 +82,7 @@ export class McpRunner implements TaskRunner {
   async #give(
     { name, orchestrator, call }: Upstream,
     request: SpawnRequest,
-    remember: RunCallbacks["remember"],
+    remember: RunCallbacks["rememberDurably"],
   ): Promise<{ given: Given; handle: McpHandle }> {
     let handle: McpHandle | null = null;
     const commit = (id: string | null) => {

@@ -62,8 +62,9 @@ export class RunnerChain {
     return this.#first(async (runner) => ({ swarms: await runner.swarms(), method: runner.method }));
   }
 
-  close(): void {
-    this.#mcp.close();
+  /** Call it when a task is not followed any more. */
+  letGo(taskId: string): void {
+    this.#mcp.letGo(taskId);
   }
 
   async #first<T>(work: (runner: TaskRunner) => Promise<T>): Promise<T> {

@@ -11,6 +11,8 @@ export type RunCallbacks = {
   output: OutputSink;
   /** As `Executor.start`: called synchronously, before anything can come of what is done next. */
   remember(handle: string): void;
+  /** The same, for what goes on elsewhere when this host loses its power. */
+  rememberDurably(handle: string): void;
   /** Called when an MCP server has the task, or may have it, before `start` resolves. */
   given(what: Given): void;
 };

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { platformClock } from "../../../shared/clock.ts";
 import { HivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { CreateTask } from "../../../shared/protocol/sidecar.ts";
@@ -15,6 +16,7 @@ import type {
   OutputSink,
   Recovery,
 } from "../../../sidecar/swarm/executor.ts";
+import { McpRunner } from "../../../sidecar/swarm/fallback/mcp-runner.ts";
 import type { Profile } from "../../../sidecar/swarm/profiles/profile.ts";
 
 export const silentLog: Logger = { info() {}, warn() {}, error() {}, debug() {} };
@@ -143,5 +145,11 @@ export const fakeProfile = (overrides: Partial<Profile> = {}): Profile => ({
   controls: { stop: null, pause: null, resume: null },
   ...overrides,
 });
+
+/** No MCP server takes tasks. */
+export const noFallback = {
+  mcp: new McpRunner({ upstreams: [], clock: platformClock, log: silentLog }),
+  hybrid: { dockerPrimary: true, dockerFallback: true, mcpFallback: true },
+};
 
 export const unreachable = (): Promise<never> => Promise.reject(new HivegateError("swarm_unavailable"));

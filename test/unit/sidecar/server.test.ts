@@ -15,6 +15,7 @@ import {
   aTask,
   FakeExecutor,
   fakeProfile,
+  noFallback,
   scratchDirectory,
   silentLog,
   succeeded,
@@ -46,6 +47,7 @@ function start() {
   const ledger = new Ledger(scratchDirectory());
   const tasks = new Tasks({
     ...{ ledger, executor, profile: fakeProfile(), cli: ["cli"], log: silentLog, now: Date.now },
+    ...noFallback,
     telemetry: { taskStatus: unreachable, swarmStatus: unreachable },
     telemetryTimeoutMs: 5,
     commandTimeoutMs: 1_000,

@@ -8,6 +8,7 @@ import { Tasks, type TasksOptions } from "../../../sidecar/swarm/tasks.ts";
 import {
   FakeExecutor,
   fakeProfile,
+  noFallback,
   scratchDirectory,
   silentLog,
   succeeded,
@@ -26,6 +27,7 @@ export function start({ directory = scratchDirectory(), ...overrides }: Options 
     executor,
     profile: fakeProfile(),
     cli: ["cli"],
+    ...noFallback,
     telemetry: { taskStatus: unreachable, swarmStatus: unreachable },
     telemetryTimeoutMs: 20,
     commandTimeoutMs: 1_000,

@@ -61,7 +61,7 @@ describe("McpRunner", () => {
     const full = () => {
       throw new Error("disk full");
     };
-    const started = runnerOf(upstreamOf(server)).start(REQUEST, { ...callbacks, remember: full });
+    const started = runnerOf(upstreamOf(server)).start(REQUEST, { ...callbacks, rememberDurably: full });
     await expect(started).rejects.toThrow("disk full");
     expect(server.calls).toEqual([]);
   });
@@ -166,7 +166,8 @@ describe("McpRunner", () => {
     const runner = runnerOf(upstreamOf(ruvSwarm({ task_orchestrate: () => ({ taskId: "task-9" }) })));
     await runner.start(REQUEST, heard().callbacks);
     expect((await caught(runner.stop(TASK_ID))).code).toBe("not_supported");
-    runner.close();
+    runner.letGo(TASK_ID);
+    expect(runner.has(TASK_ID)).toBe(false);
   });
 
   it("H4 tells of the swarms as far as the server does", async () => {

@@ -60,7 +60,7 @@ type Setup = { flags: HybridFlags; commands: Code | null; mcp: Code | null; serv
 
 const start = (setup: Partial<Setup>) => {
   const { runners, asked } = chain(setup);
-  const started = runners.start(REQUEST, heard().callbacks).finally(() => runners.close());
+  const started = runners.start(REQUEST, heard().callbacks).finally(() => runners.letGo(TASK_ID));
   return started.then(
     () => ({ asked, failed: null }),
     (thrown: HivegateError) => ({ asked, failed: thrown }),
@@ -164,7 +164,7 @@ describe("a task that was started", () => {
     expect([recovery.status, asked]).toEqual(["running", []]);
     await runners.stop(TASK_ID, { graceMs: 1 });
     expect(asked).toEqual(["mcp"]);
-    runners.close();
+    runners.letGo(TASK_ID);
   });
 
   it.each([null, "0f".repeat(32)])("H9 by command, it stays with the commands: handle %s", async (handle) => {

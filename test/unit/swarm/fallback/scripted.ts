@@ -52,7 +52,8 @@ export function heard() {
   const handles: string[] = [];
   const callbacks: RunCallbacks = {
     output: (_stream, text) => said.push(text),
-    remember: (handle) => {
+    remember: () => said.push("remembered, but not durably"),
+    rememberDurably: (handle) => {
       handles.push(handle);
       said.push("remembered");
     },
