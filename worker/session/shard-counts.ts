@@ -2,6 +2,9 @@ import type { ErrorCode } from "../../shared/errors.ts";
 import { series } from "../metrics.ts";
 import { SidecarCalls } from "../sidecar-calls.ts";
 
+/** A series that first appears with 1 looks to a rate as if nothing had happened, so that these begin with 0. */
+const WHY_SESSIONS_END: readonly ErrorCode[] = ["slow_consumer", "idle", "token_expired", "rate_limited"];
+
 /** What one shard has counted since it has its memory. Plain numbers: some are counted for every frame. */
 export class ShardCounts {
   sessionsOpened = 0;
@@ -13,7 +16,7 @@ export class ShardCounts {
   resumed = 0;
   notResumed = 0;
   readonly sidecar = new SidecarCalls();
-  readonly #ended = new Map<ErrorCode, number>();
+  readonly #ended = new Map(WHY_SESSIONS_END.map((code) => [code, 0]));
   readonly #refused = new Map<ErrorCode, number>();
 
   /** The gateway ended a session. */
