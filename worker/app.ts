@@ -6,15 +6,23 @@ import type { Permission } from "../shared/auth/permission.ts";
 import { asHivegateError, HivegateError, isOurFault } from "../shared/errors.ts";
 import { LIMITS } from "../shared/limits.ts";
 import { METRICS_TYPE } from "../shared/metrics/text.ts";
-import { CreateTaskRequest, HelloQuery, IdempotencyKey } from "../shared/protocol/client.ts";
+import {
+  CreateTaskRequest,
+  HelloQuery,
+  IdempotencyKey,
+  NO_FILTERS,
+  type RelayHello,
+  RelayQuery,
+} from "../shared/protocol/client.ts";
 import { TaskId } from "../shared/protocol/ids.ts";
-import { isWholeHive } from "../shared/swarm/view.ts";
 import { OnlyEvents } from "../shared/protocol/sidecar.ts";
+import { isWholeHive } from "../shared/swarm/view.ts";
 import { SSE_HEADERS } from "../shared/wire/sse.ts";
 import { acceptedProtocol, authenticate } from "./authenticate.ts";
 import { createTask } from "./create-task.ts";
 import type { Gateway } from "./gateway.ts";
 import { pageResponse } from "./page-response.ts";
+import { rightsOf } from "./relay/roles.ts";
 import { ScopedSidecar } from "./scoped-sidecar.ts";
 import type { DialectName } from "./session/dialect.ts";
 import type { Hello, SessionState } from "./session/session.ts";
@@ -89,9 +97,11 @@ export function createApp(ports: AppPorts): Hono {
         const { hives: _, ...identity } = await authenticated(c, permission);
         const hive = hiveOf(c);
         gateway.sidecar(hive);
+        const relay = kind === "relay" ? relayOf(c) : undefined;
+        if (relay) rightsOf(identity, relay.mode, gateway.relay.roles);
         gateway.sessions.take(identity.subject, ports.now());
         return await ports.openSession(request, {
-          ...helloOf(c, dialect),
+          ...(relay ? { ...RELAY_HELLO, relay } : helloOf(c, dialect)),
           hive,
           kind,
           dialect,
@@ -105,7 +115,7 @@ export function createApp(ports: AppPorts): Hono {
       }
     };
   app.get("/v1/hives/:hive/stream", session("stream", "telemetry:read", "hivegate"));
-  app.get("/v1/hives/:hive/relay", session("relay", "tasks:read", "hivegate"));
+  app.get("/v1/hives/:hive/relay", session("relay", "relay:read", "hivegate"));
   app.get("/api/multi-mcp/ws", session("stream", "telemetry:read", "visionflow"));
 
   app.post("/v1/hives/:hive/tasks", async (c) => {
@@ -194,6 +204,16 @@ function helloOf(
   const { epoch, offset, view, ...hello } = query.data;
   const position = epoch !== undefined && offset !== undefined ? { epoch, offset, view } : null;
   return { ...hello, position };
+}
+
+/** A relay shows no telemetry. */
+const RELAY_HELLO = { filters: NO_FILTERS, mode: "normal", encoding: "json", position: null } as const;
+
+/** How a relay is opened, likewise. @throws HivegateError `invalid_request` */
+function relayOf(c: Context): RelayHello {
+  const query = RelayQuery.safeParse(c.req.query());
+  if (!query.success) throw invalid(query.error);
+  return query.data;
 }
 
 function taskIdOf(c: Context): string {

@@ -38,7 +38,7 @@ function appOf(env: Env) {
 async function openSession(env: Env, placement: Placement, request: Request, session: OpenSession) {
   const headers = new Headers(request.headers);
   headers.set(HELLO_HEADER, encodeHello(session));
-  for (const name of placement.candidates(session.hive, Date.now())) {
+  for (const name of placement.candidates(session, Date.now())) {
     const shard = env.SHARD.get(env.SHARD.idFromName(name));
     const response = await shard.fetch("http://shard/session", { headers });
     if (response.status !== 503) return response;

@@ -1,5 +1,10 @@
 import { HivegateError } from "../shared/errors.ts";
 
+/** What was refused to whom, one line of JSON each. It holds nothing that a client said but names. */
+export const audit = (refused: object): void => {
+  console.error(JSON.stringify({ message: "relay refused", ...refused }));
+};
+
 /** One line of JSON for the one who runs the gateway: what clients do not read is here. */
 export const log = (message: string, error: unknown): void => {
   const cause = error instanceof Error ? error.cause : undefined;

@@ -1,6 +1,6 @@
 /** The sidecar, as the worker calls it: signed requests, checked answers, errors of the one vocabulary. */
 import { z } from "zod";
-import { type MacKey, type Sha256, signRequest } from "../shared/auth/signature.ts";
+import { type MacKey, type Sha256, type SignatureHeaders, signRequest } from "../shared/auth/signature.ts";
 import type { Clock } from "../shared/clock.ts";
 import { ERROR_CODES, HivegateError } from "../shared/errors.ts";
 import { LIMITS } from "../shared/limits.ts";
@@ -192,6 +192,19 @@ export class SidecarClient {
     return response.body;
   }
 
+  /** Where a WebSocket to the sidecar is opened, and the headers that say that it is us who does. */
+  async upgrade(path: string): Promise<{ url: string; headers: Record<string, string> }> {
+    return { url: new URL(path, this.#ports.url).href, headers: await this.#signed("GET", path, NO_BODY) };
+  }
+
+  #signed(method: string, path: string, body: Uint8Array): Promise<SignatureHeaders> {
+    const { hive, key, sha256, clock, nonce } = this.#ports;
+    return signRequest(
+      { method, url: path, hive, body },
+      { key, sha256, nowMs: clock.now(), lifeMs: LIMITS.signatureLifeMs / 2, nonce: nonce() },
+    );
+  }
+
   #request(...request: Request): Promise<Response> {
     const { observe, clock } = this.#ports;
     const send = () => this.#send(...request);
@@ -199,20 +212,15 @@ export class SidecarClient {
   }
 
   async #send(...[method, path, signal, extra]: Request): Promise<Response> {
-    const { hive, url, key, sha256, clock, nonce } = this.#ports;
     const body = extra.body === undefined ? NO_BODY : new TextEncoder().encode(JSON.stringify(extra.body));
-    const signed = await signRequest(
-      { method, url: path, hive, body },
-      { key, sha256, nowMs: clock.now(), lifeMs: LIMITS.signatureLifeMs / 2, nonce: nonce() },
-    );
     const headers = {
       ...extra.headers,
-      ...signed,
+      ...(await this.#signed(method, path, body)),
       ...(body.length && { "content-type": "application/json" }),
     };
     let response: Response;
     try {
-      response = await this.#ports.fetch(new URL(path, url).href, {
+      response = await this.#ports.fetch(new URL(path, this.#ports.url).href, {
         method,
         headers,
         signal,

@@ -32,6 +32,9 @@ const FRAME_TYPES: Record<GatewayFrame["type"], true> = {
   discovery: true,
   topology_update: true,
   performance_analysis: true,
+  slowed: true,
+  orchestrator_connected: true,
+  orchestrator_disconnected: true,
 };
 
 const EVENT_KINDS: Record<TaskEvent["kind"], true> = { output: true, state: true, gap: true };

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { LIMITS } from "../limits.ts";
+import { RelayMode } from "../relay/records.ts";
 import { TaskText, TaskTimeoutMs } from "../swarm/task.ts";
 import { SwarmId, TaskId } from "./ids.ts";
 import { Position } from "./sidecar.ts";
@@ -143,6 +144,26 @@ export const HelloQuery = z.object({
   view: HeldPosition.shape.view,
 });
 export type HelloQuery = z.infer<typeof HelloQuery>;
+
+const flag = z.enum(["0", "1"]).transform((text) => text === "1");
+
+/** How a relay is opened, as its session keeps it. */
+export const RelayHello = z.object({
+  /** `dedicated`: an orchestrator connection of its own, byte for byte. */
+  mode: RelayMode,
+  /** Dedicated: frames of ours come between the orchestrator's. In shared mode they do anyway. */
+  notices: z.boolean(),
+  /** Shared: the client answers probes. */
+  acks: z.boolean(),
+});
+export type RelayHello = z.infer<typeof RelayHello>;
+
+/** The query of a relay's address. */
+export const RelayQuery = z.object({
+  mode: RelayMode.default("shared"),
+  notices: flag.default(false),
+  acks: flag.default(false),
+});
 
 /** The types above, to tell a malformed frame of a known type from an unknown one. */
 export const CLIENT_FRAME_TYPES: ReadonlySet<string> = new Set(

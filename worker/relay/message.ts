@@ -1,5 +1,6 @@
 /** What a text on the relay is: JSON-RPC, which is the orchestrator's, or something else. */
 import { z } from "zod";
+import { scanRpc } from "../../shared/relay/json-rpc.ts";
 
 /** One JSON-RPC message. */
 export type Rpc = {
@@ -26,9 +27,12 @@ const ANSWER = /^\{"jsonrpc":"2\.0","id":(0|-?[1-9]\d{0,14}|"[^"\\]*"),"(?:resul
 export function readRpc(text: string): readonly Rpc[] | null {
   if (!text.includes('"jsonrpc"')) return null;
   const json = parsed(text);
-  const all = Array.isArray(json) ? json.map(asRpc) : [asRpc(json)];
-  const rpcs = all.filter((rpc) => rpc !== null);
-  return rpcs.length === all.length && all.length > 0 ? rpcs : null;
+  if (!Array.isArray(json)) {
+    const rpc = asRpc(json, text, 0);
+    return rpc && [rpc];
+  }
+  const all = json.map((each, index) => asRpc(each, text, index)).filter((rpc) => rpc !== null);
+  return all.length === json.length && all.length > 0 ? all : null;
 }
 
 /** One that came from the orchestrator, or several; what is no JSON-RPC is called by its `type`. */
@@ -37,7 +41,9 @@ export function readFromOrchestrator(text: string): readonly Rpc[] {
   if (id !== undefined) return [{ id, name: RESPONSE }];
   const json = parsed(text);
   const all = Array.isArray(json) ? json : [json];
-  return all.map((each) => asRpc(each) ?? { id: null, name: Typed.safeParse(each).data?.type ?? "" });
+  return all.map(
+    (each, index) => asRpc(each, text, index) ?? { id: null, name: Typed.safeParse(each).data?.type ?? "" },
+  );
 }
 
 /** Those messages of a batch for which `isWanted` says yes, as a batch. */
@@ -50,12 +56,19 @@ export function pick(batch: string, isWanted: (index: number) => boolean): strin
 export const isUrgent = (name: string): boolean => URGENT.test(name);
 const URGENT = /(?:^|[/:_.-])(?:cancel(?:led|Request)?|stop|abort|terminate|shutdown|kill)$/i;
 
-function asRpc(json: unknown): Rpc | null {
+/** The message at this place of a batch; a single one is at the first. */
+function asRpc(json: unknown, text: string, index: number): Rpc | null {
   const message = Message.safeParse(json);
   if (!message.success) return null;
   const { id, method } = message.data;
   const name = method === undefined ? RESPONSE : nameOf(method, json);
-  return { id: id === undefined ? null : JSON.stringify(id), name };
+  return { id: id === undefined ? null : idText(id, text, index), name };
+}
+
+/** A number that JavaScript cannot hold is given back as it was written. */
+function idText(id: string | number | null, text: string, index: number): string {
+  const isExact = typeof id !== "number" || Number.isSafeInteger(id);
+  return (isExact ? null : scanRpc(text)?.parts[index]?.id) ?? JSON.stringify(id);
 }
 
 function nameOf(method: string, json: unknown): string {

@@ -34,6 +34,12 @@ const PACE: PaceLimits = {
   probes: LIMITS.probes,
 };
 
+/** A relay's clients are sent no more than the window by it, in characters of up to three bytes. */
+const RELAY_PACE: PaceLimits = {
+  ...PACE,
+  lostBytes: LIMITS.sessionBacklogBytes + 3 * LIMITS.relayWindowBytes,
+};
+
 const LOOK_AGAIN_MS = 50;
 
 export class Delivery {
@@ -43,8 +49,8 @@ export class Delivery {
     this.#ports = ports;
   }
 
-  newPace(): Pace {
-    return new Pace(PACE, this.#ports.clock.now());
+  newPace(kind: SessionState["kind"]): Pace {
+    return new Pace(kind === "relay" ? RELAY_PACE : PACE, this.#ports.clock.now());
   }
 
   send(session: Session, encoded: Encoded): void {
@@ -67,6 +73,16 @@ export class Delivery {
   sendText(session: Session, text: string): void {
     const nowMs = this.#ports.clock.now();
     if (this.#keepsUp(session, nowMs)) this.#push(session, text, utf8Bytes(text), nowMs);
+  }
+
+  /** What the relay has for a session, which keeps count of how much it may be sent: `cost` is counted as unread. */
+  relay(session: Session, data: string | Uint8Array, cost: number): void {
+    this.#push(session, data, cost, this.#ports.clock.now());
+  }
+
+  /** Bytes that a session was sent and is not known to have read. */
+  unread(session: Session, nowMs: number): number {
+    return session.pace.unreadBytes(this.#buffered(session, nowMs));
   }
 
   /** For one session alone. */
@@ -118,8 +134,10 @@ export class Delivery {
   /** Bytes that the runtime has not sent yet; null where it does not say. */
   #buffered({ socket, pace, state }: Session, nowMs: number): number | null {
     const buffered = socket.backlogBytes();
-    if (buffered === null && !DIALECTS[state.dialect].acknowledges)
-      pace.assume(LIMITS.assumedBytesPerSecond, nowMs);
+    if (buffered === null && !acknowledges(state)) {
+      const { assumedRelayBytesPerSecond, assumedBytesPerSecond } = LIMITS;
+      pace.assume(state.relay ? assumedRelayBytesPerSecond : assumedBytesPerSecond, nowMs);
+    }
     return buffered;
   }
 
@@ -136,7 +154,7 @@ export class Delivery {
       counts.framesSent++;
       counts.sentBytes += sentBytes;
       const isDue = pace.sent(sentBytes);
-      if (isDue && DIALECTS[session.state.dialect].acknowledges) this.#probe(session, nowMs);
+      if (isDue && acknowledges(session.state)) this.#probe(session, nowMs);
     } catch {
       this.#ports.gone(session);
     }
@@ -193,6 +211,10 @@ export class Delivery {
     }
   }
 }
+
+/** Whether the client says how far it has read. */
+const acknowledges = ({ relay, dialect }: SessionState): boolean =>
+  relay ? relay.acks && relay.mode === "shared" : DIALECTS[dialect].acknowledges;
 
 /** When the client gave a sign of life last. */
 export const lastHeardMs = ({ heardMs, socket }: Session): number =>

@@ -21,6 +21,8 @@ export type SessionActions = {
   readonly sidecar: ScopedSidecar;
   now(): number;
   uuid(): string;
+  /** @throws HivegateError `forbidden` when a role does not allow frames of this type */
+  allow(type: string): void;
   /** @throws HivegateError `overloaded` */
   follow(taskId: string, how: Following): void;
   /** @throws HivegateError `overloaded` when no more tasks may be followed */
@@ -57,6 +59,9 @@ export type Answer = Exclude<
       | "snapshot"
       | "agent_update"
       | "probe"
+      | "slowed"
+      | "orchestrator_connected"
+      | "orchestrator_disconnected"
       | "mode_changed"
       | "resumed";
   }
@@ -252,8 +257,11 @@ export async function dispatch(
   }
 }
 
+const BINARY =
+  "Unknown message format: binary frames pass only over a relay that is opened with mode=dedicated.";
+
 function readJson(data: string | ArrayBuffer): unknown {
-  if (typeof data !== "string") throw new HivegateError("unknown_message");
+  if (typeof data !== "string") throw new HivegateError("unknown_message", BINARY);
   // A UTF-16 unit is at most three bytes of UTF-8, so most frames need no counting.
   if (data.length * 3 > LIMITS.clientFrameBytes && utf8Bytes(data) > LIMITS.clientFrameBytes) {
     throw new HivegateError("frame_too_large", `A frame is at most ${LIMITS.clientFrameBytes} bytes.`);
@@ -280,6 +288,7 @@ function handle<Type extends ClientFrame["type"]>(
   actions: SessionActions,
 ): Promise<Answer | null> | Answer | null {
   const handler: Handler<Type> = HANDLERS[frame.type];
+  actions.allow(frame.type);
   if (handler.permission && !may(actions.identity, handler.permission)) {
     throw new HivegateError("forbidden", `The token does not allow this: it lacks ${handler.permission}.`);
   }

@@ -3,6 +3,7 @@
  * shard found full is passed over for a while. No register is kept: a shard knows by itself whether it is full.
  */
 import { LIMITS } from "../../shared/limits.ts";
+import type { SessionState } from "./session.ts";
 
 /** How long a shard that was full is believed to be. */
 const PASSED_OVER_MS = 10_000;
@@ -10,10 +11,18 @@ const PASSED_OVER_MS = 10_000;
 export class Placement {
   readonly #full = new Map<string, number>();
 
-  /** The names of a hive's shards, in the order in which to ask them. */
-  *candidates(hive: string, nowMs: number): Generator<string, void, void> {
-    for (let i = 0; i < LIMITS.shardsPerHive; i++) {
-      const shard = `${hive}/${i}`;
+  /**
+   * The names of a hive's shards, in the order in which to ask them. Relays have shards of their own: each holds a
+   * link to the sidecar and so never hibernates.
+   */
+  *candidates(
+    { hive, kind }: Pick<SessionState, "hive" | "kind">,
+    nowMs: number,
+  ): Generator<string, void, void> {
+    const isRelay = kind === "relay";
+    const most = isRelay ? LIMITS.relayLinks : LIMITS.shardsPerHive;
+    for (let i = 0; i < most; i++) {
+      const shard = isRelay ? `${hive}/relay/${i}` : `${hive}/${i}`;
       if ((this.#full.get(shard) ?? Number.NEGATIVE_INFINITY) + PASSED_OVER_MS <= nowMs) yield shard;
     }
   }

@@ -2,8 +2,9 @@
 import { z } from "zod";
 import { Identity } from "../../shared/auth/permission.ts";
 import type { Pace } from "../../shared/pressure/pace.ts";
-import { Encoding, Filters, type HeldPosition, Mode } from "../../shared/protocol/client.ts";
+import { Encoding, Filters, type HeldPosition, Mode, RelayHello } from "../../shared/protocol/client.ts";
 import { HiveId, Timestamp } from "../../shared/protocol/ids.ts";
+import type { Membership } from "../relay/relay.ts";
 import { DialectName } from "./dialect.ts";
 import type { SessionRates } from "./session-rates.ts";
 
@@ -13,8 +14,10 @@ import type { SessionRates } from "./session-rates.ts";
  */
 export const SessionState = z.object({
   clientId: z.uuid(),
-  /** `stream`: telemetry is pushed. `relay`: only answers and followed tasks. */
+  /** `stream`: telemetry is pushed. `relay`: answers, followed tasks, and what the orchestrator says. */
   kind: z.enum(["stream", "relay"]),
+  /** How a relay was opened. */
+  relay: RelayHello.optional(),
   dialect: DialectName,
   hive: HiveId,
   /** Without its hives: that this one is among them has been decided. */
@@ -33,7 +36,10 @@ export const SessionState = z.object({
 export type SessionState = z.infer<typeof SessionState>;
 
 /** How a session begins. */
-export type Hello = Pick<SessionState, "kind" | "dialect" | "identity" | "filters" | "mode" | "encoding"> & {
+export type Hello = Pick<
+  SessionState,
+  "kind" | "relay" | "dialect" | "identity" | "filters" | "mode" | "encoding"
+> & {
   /** Where the client stopped before; null: it starts anew. */
   position: HeldPosition | null;
 };
@@ -74,7 +80,12 @@ export type Session = {
   refused: number;
   /** Requests that wait for the sidecar. */
   waiting: number;
+  /** Its part in the relay, if it has one. */
+  relay: Membership | null;
 };
+
+/** Whether every frame passes as it is: then none of ours is sent, and none is read. */
+export const isOpaque = ({ relay }: Pick<SessionState, "relay">): boolean => relay?.mode === "dedicated";
 
 const MODES: readonly Mode[] = ["high_frequency", "normal", "low_frequency"];
 

@@ -9,6 +9,9 @@ import { LIMITS } from "../../shared/limits.ts";
 import type { Filters, Mode } from "../../shared/protocol/client.ts";
 import { type GatewayFrame, SUBPROTOCOL } from "../../shared/protocol/gateway.ts";
 import { HEARTBEAT } from "../../shared/protocol/heartbeat.ts";
+import type { RelayFigures } from "../relay/figures.ts";
+import { type Membership, Relay, type RelayPorts } from "../relay/relay.ts";
+import { type Rights, rightsOf } from "../relay/roles.ts";
 import { ScopedSidecar } from "../scoped-sidecar.ts";
 import type { SidecarClient } from "../sidecar-client.ts";
 import { Audience } from "./audience.ts";
@@ -21,6 +24,7 @@ import {
   type ClientSocket,
   effectiveMode,
   type Hello,
+  isOpaque,
   type Place,
   type Resume,
   type Session,
@@ -45,10 +49,12 @@ export type ShardPorts = {
   /** Has `wake` called later, even if the shard is evicted meanwhile; a later call replaces an earlier one. */
   wakeAt(atMs: number): void;
   log(message: string, error: unknown): void;
+  /** What a relay needs beside. Without it relays only have their control frames answered. */
+  relay?: Pick<RelayPorts, "random" | "settings" | "dial" | "audit">;
 };
 
 /** What a session of a kind is for: without this permission it is not opened, nor kept. */
-const NEEDS: Record<SessionState["kind"], Permission> = { stream: "telemetry:read", relay: "tasks:read" };
+const NEEDS: Record<SessionState["kind"], Permission> = { stream: "telemetry:read", relay: "relay:read" };
 
 export type Refusal = "full" | "subject";
 
@@ -62,6 +68,7 @@ export class Shard {
   readonly #counts = new ShardCounts();
   readonly #reporter: ShardReporter;
   readonly #sidecar: SidecarClient;
+  readonly #relay: Relay | null;
   #wakeAtMs = Number.POSITIVE_INFINITY;
 
   constructor(ports: ShardPorts) {
@@ -93,6 +100,17 @@ export class Shard {
       log,
     });
     this.#reporter = this.#newReporter();
+    this.#relay = ports.relay ? new Relay({ ...ports.relay, clock, uuid, log }) : null;
+  }
+
+  /** What happens on the relay of this shard. */
+  get relayFigures(): RelayFigures | null {
+    return this.#relay?.figures ?? null;
+  }
+
+  /** Lets relayed requests be answered, for so long at most. */
+  async drainRelay(limitMs: number): Promise<void> {
+    await this.#relay?.drain(limitMs);
   }
 
   #newReporter(): ShardReporter {
@@ -114,7 +132,7 @@ export class Shard {
     return here.length >= LIMITS.sessionsPerShard ? "full" : null;
   }
 
-  /** A new client. @throws when its state cannot be stored; it is not taken then */
+  /** A new client. @throws when its state cannot be stored, or the relay is not for it; it is not taken then */
   connect(socket: ClientSocket, { position, ...hello }: Hello): void {
     const { uuid, hive, clock } = this.#ports;
     const connectedMs = clock.now();
@@ -122,9 +140,11 @@ export class Shard {
       ...{ clientId: uuid(), ...hello, hive, epoch: null },
       ...{ connectedMs, heardMs: connectedMs, owesAnswer: false },
     };
+    const rights = this.#rightsOf(state);
     socket.save(state);
     const session = this.#admit(socket, state, { at: "nowhere", resume: position && { position } });
-    this.#send(session, this.#welcome(state));
+    if (!isOpaque(state)) this.#send(session, this.#welcome(state, rights));
+    if (rights) session.relay = this.#joinRelay(session, rights);
     this.#joined(session);
     this.#wakeAfter(LIMITS.sweepMs);
     this.#counts.sessionsOpened++;
@@ -139,14 +159,19 @@ export class Shard {
     this.#delivery.restored(session);
   }
 
-  async receive(socket: ClientSocket, data: string | ArrayBuffer): Promise<void> {
+  /** The answer of what is not relayed has been sent when it resolves. */
+  receive(socket: ClientSocket, data: string | ArrayBuffer): Promise<void> | undefined {
     const session = this.#sessions.get(socket);
-    if (!session) return;
+    if (!session) return undefined;
     this.#counts.framesReceived++;
     // A report would keep a shard awake whose clients only say that they are there.
     if (data !== HEARTBEAT) this.#reporter.noted();
     this.#delivery.heard(session);
-    if (this.#hasExpired(session) || !this.#isAllowed(session, data)) return;
+    if (this.#hasExpired(session) || session.relay?.receive(data)) return undefined;
+    return this.#isAllowed(session, data) ? this.#answer(session, data) : undefined;
+  }
+
+  async #answer(session: Session, data: string | ArrayBuffer): Promise<void> {
     session.waiting++;
     const dialect = DIALECTS[session.state.dialect];
     const log = (error: HivegateError) => this.#ports.log("frame", error);
@@ -156,10 +181,12 @@ export class Shard {
     if (answer && this.#isHere(session)) this.#send(session, answer);
   }
 
-  disconnect(socket: ClientSocket): void {
+  /** A client is gone; `code` and `reason` are how it said so. */
+  disconnect(socket: ClientSocket, code?: number, reason?: string): void {
     const session = this.#sessions.get(socket);
     if (!session) return;
     this.#sessions.delete(socket);
+    session.relay?.leave(code, reason);
     this.#tasks.unfollowAll(session);
     this.#audience.leave(session);
     this.#reporter.noted();
@@ -190,9 +217,10 @@ export class Shard {
   wake(): void {
     this.#wakeAtMs = Number.POSITIVE_INFINITY;
     this.#feed.askAgain();
-    const silentSinceMs = this.#ports.clock.now() - LIMITS.idleSessionMs;
+    const nowMs = this.#ports.clock.now();
     for (const session of [...this.#sessions.values()]) {
-      if (lastHeardMs(session) < silentSinceMs) this.#end(session, "idle");
+      const idleMs = isOpaque(session.state) ? LIMITS.idleDedicatedMs : LIMITS.idleSessionMs;
+      if (lastHeardMs(session) < nowMs - idleMs) this.#end(session, "idle");
       else this.#hasExpired(session);
     }
     if (this.#sessions.size > 0) this.#wakeAfter(LIMITS.sweepMs);
@@ -216,19 +244,48 @@ export class Shard {
   #admit(socket: ClientSocket, state: SessionState, place: Place): Session {
     const nowMs = this.#ports.clock.now();
     const session: Session = {
-      ...{ socket, state, place, heardMs: state.heardMs, refused: 0, waiting: 0 },
-      pace: this.#delivery.newPace(),
+      ...{ socket, state, place, heardMs: state.heardMs, refused: 0, waiting: 0, relay: null },
+      pace: this.#delivery.newPace(state.kind),
       rates: new SessionRates(nowMs),
     };
     this.#sessions.set(socket, session);
     return session;
   }
 
-  #welcome({ clientId, hive, mode, filters, encoding, identity }: SessionState): GatewayFrame {
+  #rightsOf({ kind, relay, identity }: Pick<SessionState, "kind" | "relay" | "identity">): Rights | null {
+    const { relay: ports } = this.#ports;
+    return ports && kind === "relay" && relay ? rightsOf(identity, relay.mode, ports.settings.roles) : null;
+  }
+
+  #joinRelay(session: Session, rights: Rights): Membership | null {
+    const { clientId: id, identity, relay } = session.state;
+    if (!this.#relay || !relay) return null;
+    const isDedicated = isOpaque(session.state);
+    return this.#relay.join({
+      ...{ rights, mode: relay.mode, notices: relay.notices },
+      client: { id, subject: identity.subject, role: rights.role },
+      end: {
+        send: (data, cost) => {
+          // Who only listens to an orchestrator of its own is there as well.
+          if (isDedicated) this.#delivery.heard(session);
+          this.#delivery.relay(session, data, cost);
+        },
+        unread: (nowMs) => this.#delivery.unread(session, nowMs),
+        tell: (frame) => this.#send(session, frame),
+        end: (code) => this.#end(session, code),
+        close: (code, reason) => this.#close(session, code, reason),
+      },
+    });
+  }
+
+  #welcome(
+    { clientId, hive, mode, filters, encoding, identity }: SessionState,
+    rights: Rights | null,
+  ): GatewayFrame {
     const { epoch, offset } = this.#audience.picture;
     return {
       ...{ type: "welcome", client_id: clientId, hive, protocol: SUBPROTOCOL, epoch, offset },
-      ...{ mode, filters, encoding, expires_at: identity.expiresMs },
+      ...{ mode, filters, encoding, expires_at: identity.expiresMs, ...(rights && { role: rights.role }) },
       limits: {
         frame_bytes: LIMITS.clientFrameBytes,
         frames_per_second: LIMITS.clientFramesPerSecond,
@@ -246,6 +303,7 @@ export class Shard {
       ...{ hive, uuid, identity },
       sidecar: new ScopedSidecar(this.#sidecar, identity.scope),
       now: () => clock.now(),
+      allow: (type) => session.relay?.client.mayUse(type),
       follow: (taskId, how) => {
         // The client may have left while its request was under way.
         if (this.#isHere(session)) this.#tasks.follow(session, taskId, how);
@@ -293,7 +351,9 @@ export class Shard {
     const isTheirs = identity.subject === before.subject && mayUseHive({ hives }, this.#ports.hive);
     if (!isTheirs || !may(identity, NEEDS[kind]))
       throw new HivegateError("forbidden", "The token is not one for this session: open another.");
+    const rights = this.#rightsOf({ ...session.state, identity });
     this.#keep(session, { identity });
+    if (rights) session.relay?.client.allowed(rights);
     if (allows(identity) !== allows(before)) {
       this.#tasks.loseAll(session);
       session.place = { at: "nowhere", resume: null };
@@ -344,8 +404,12 @@ export class Shard {
 
   #end(session: Session, code: ErrorCode): void {
     this.#counts.ended(code);
-    this.disconnect(session.socket);
-    session.socket.close(ERRORS[code].close, ERRORS[code].advice);
+    this.#close(session, ERRORS[code].close, ERRORS[code].advice);
+  }
+
+  #close(session: Session, code: number, reason: string): void {
+    this.disconnect(session.socket, code, reason);
+    session.socket.close(code, reason);
   }
 
   #send(session: Session, frame: GatewayFrame): void {

@@ -22,6 +22,12 @@ describe("what is for the orchestrator", () => {
     expect(readRpc('{"jsonrpc":"2.0"')).toBeNull();
   });
 
+  it("R3 repeats an id as it was written, though JavaScript could not hold it", () => {
+    const id = "12345678901234567890";
+    expect(readRpc(`{"jsonrpc":"2.0","id":${id},"method":"m"}`)).toMatchObject([{ id }]);
+    expect(readFromOrchestrator(`{"jsonrpc":"2.0","id":${id},"result":1}`)).toMatchObject([{ id }]);
+  });
+
   it("R5 names a message for its role: by method, tool, or as an answer", () => {
     const call = { jsonrpc: "2.0", id: 1, method: "tools/call" };
     const names = (...all: object[]) => all.flatMap((each) => readRpc(text(each))?.map(({ name }) => name));

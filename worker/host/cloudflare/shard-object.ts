@@ -8,16 +8,20 @@ import { ERRORS } from "../../../shared/errors.ts";
 import { HEARTBEAT, HEARTBEAT_ACK } from "../../../shared/protocol/heartbeat.ts";
 import { HiveId } from "../../../shared/protocol/ids.ts";
 import { Position } from "../../../shared/protocol/sidecar.ts";
-import { log } from "../../log.ts";
+import { audit, log } from "../../log.ts";
+import type { RelayFigures } from "../../relay/figures.ts";
 import type { FeedSocket } from "../../session/feed-link.ts";
 import { type ClientSocket, SessionState } from "../../session/session.ts";
 import { Shard } from "../../session/shard.ts";
+import { dialRelay } from "./dial-relay.ts";
 import { type Env, gatewayOf } from "./env.ts";
+import { connectRelayed } from "./relayed-socket.ts";
 
 export const HELLO_HEADER = "hivegate-hello";
 const ShardHello = SessionState.pick({
   hive: true,
   kind: true,
+  relay: true,
   dialect: true,
   identity: true,
   filters: true,
@@ -64,10 +68,18 @@ export class ShardObject extends DurableObject<Env> {
     const refusal = shard.refusal(hello.identity.subject);
     if (refusal) return new Response(refusal, { status: 503 });
     const { 0: client, 1: server } = new WebSocketPair();
-    this.ctx.acceptWebSocket(server);
-    shard.connect(this.#clientOf(server), hello);
+    if (hello.kind === "relay") connectRelayed(shard, server, hello);
+    else {
+      this.ctx.acceptWebSocket(server);
+      shard.connect(this.#clientOf(server), hello);
+    }
     const headers = protocol ? { "sec-websocket-protocol": protocol } : undefined;
     return new Response(null, { status: 101, webSocket: client, ...(headers && { headers }) });
+  }
+
+  /** What happens on this shard's relay; null: there is none. */
+  relayFigures(): RelayFigures | null {
+    return this.#shard?.relayFigures ?? null;
   }
 
   override async webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
@@ -117,6 +129,12 @@ export class ShardObject extends DurableObject<Env> {
       },
       wakeAt: (atMs) => void this.#wakeAt(atMs),
       log,
+      relay: {
+        random: Math.random,
+        settings: gateway.relay,
+        dial: dialRelay(gateway.sidecar(hive), this.ctx.id.toString()),
+        audit,
+      },
     });
     return this.#shard;
   }

@@ -20,7 +20,8 @@ export type OpenSocket = Pick<
 >;
 
 export class DenoSocket implements ClientSocket {
-  readonly closed: Promise<void>;
+  /** Resolves with how the client closed it. */
+  readonly closed: Promise<{ code?: number; reason?: string }>;
   readonly #socket: OpenSocket;
   /** When a frame came last; while the socket is being closed, also when something was still to be sent. */
   #busyMs = 0;
@@ -29,19 +30,24 @@ export class DenoSocket implements ClientSocket {
   /** Kept here: asking the socket costs as much as a tenth of sending. */
   #isOpen = true;
 
-  constructor(socket: OpenSocket, received: (data: string | ArrayBuffer) => void) {
+  /** `isOpaque`: every frame is for whoever is behind it, a heartbeat too. */
+  constructor(
+    socket: OpenSocket,
+    received: (data: string | ArrayBuffer) => void,
+    { isOpaque = false }: { isOpaque?: boolean } = {},
+  ) {
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
     socket.addEventListener("message", ({ data }) => {
       this.#busyMs = Date.now();
       if (this.#isClosing) return;
-      if (data === HEARTBEAT) this.#answerHeartbeat();
+      if (data === HEARTBEAT && !isOpaque) this.#answerHeartbeat();
       else received(data);
     });
     this.closed = new Promise((resolve) => {
-      socket.addEventListener("close", () => {
+      socket.addEventListener("close", ({ code, reason }) => {
         this.#isOpen = false;
-        resolve();
+        resolve({ code, reason });
       });
     });
   }

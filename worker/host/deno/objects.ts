@@ -2,6 +2,7 @@
 import { HivegateError } from "../../../shared/errors.ts";
 import type { OpenSession } from "../../app.ts";
 import type { Gateway } from "../../gateway.ts";
+import type { RelayFigures } from "../../relay/figures.ts";
 import { Placement } from "../../session/placement.ts";
 import { HiveObject } from "./hive-object.ts";
 import { ShardObject } from "./shard-object.ts";
@@ -24,7 +25,7 @@ export class Objects {
   connect(socket: WebSocket, { hive, protocol: _, ...hello }: OpenSession): void {
     if (this.#isStopping) throw new HivegateError("shutting_down");
     const nowMs = Date.now();
-    for (const name of this.#placement.candidates(hive, nowMs)) {
+    for (const name of this.#placement.candidates({ hive, kind: hello.kind }, nowMs)) {
       const shard = this.#shard(hive, name);
       const refusal = shard.refusal(hello.identity.subject);
       if (!refusal) {
@@ -35,6 +36,12 @@ export class Objects {
       this.#placement.isFull(name, nowMs);
     }
     throw new HivegateError("overloaded");
+  }
+
+  /** What happens on a hive's relays, one for each shard that has one. */
+  relayFigures(hive: string): RelayFigures[] {
+    const shards = [...this.#shards].filter(([name]) => name.startsWith(`${hive}/relay/`));
+    return shards.map(([, shard]) => shard.relayFigures).filter((figures) => figures !== null);
   }
 
   /** Sends all clients away, and takes no more. Resolves when the last one has gone. */
@@ -51,7 +58,7 @@ export class Objects {
     const known = this.#shards.get(name);
     if (known) return known;
     const shard: ShardObject = new ShardObject({
-      hive,
+      ...{ hive, name },
       gateway: this.#gateway,
       dial: () => this.#hive(hive).dial(name, (feed) => shard.acceptFeed(feed)),
       // What it holds can be had from its hive again.

@@ -5,15 +5,22 @@ import { platformClock } from "../../../shared/clock.ts";
 import { ERRORS } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { Gateway } from "../../gateway.ts";
-import { log } from "../../log.ts";
-import type { Hello } from "../../session/session.ts";
+import { audit, log } from "../../log.ts";
+import type { RelayFigures } from "../../relay/figures.ts";
+import { type Hello, isOpaque } from "../../session/session.ts";
 import { type Refusal, Shard } from "../../session/shard.ts";
 import { DenoSocket, type OpenSocket } from "./client-socket.ts";
+import { dialRelay } from "./dial-relay.ts";
 
 import type { FeedEnd } from "./feed-pair.ts";
 
+/** How long relayed requests may take to be answered when the gateway stops: a part of the time that it has. */
+const RELAY_DRAIN_MS = 600;
+
 export type ShardObjectPorts = {
   hive: string;
+  /** The shard's own. */
+  name?: string;
   gateway: Gateway;
   /** Has the Hive dial this shard. */
   dial(): void;
@@ -29,7 +36,7 @@ export class ShardObject {
   #cancelAlarm = () => {};
 
   constructor(ports: ShardObjectPorts) {
-    const { hive, gateway, dial } = ports;
+    const { hive, name = "shard", gateway, dial } = ports;
     this.#ports = ports;
     this.#shard = new Shard({
       hive,
@@ -42,7 +49,18 @@ export class ShardObject {
       requestFeed: () => queueMicrotask(dial),
       wakeAt: (atMs) => this.#setAlarm(atMs),
       log,
+      relay: {
+        random: Math.random,
+        settings: gateway.relay,
+        // Other processes have shards of this name.
+        dial: dialRelay(gateway.sidecar(hive), `${name}/${crypto.randomUUID()}`),
+        audit,
+      },
     });
+  }
+
+  get relayFigures(): RelayFigures | null {
+    return this.#shard.relayFigures;
   }
 
   /** Counts the sockets that were closed as well: they hold memory for as long as their clients do not read. */
@@ -56,11 +74,12 @@ export class ShardObject {
 
   /** A client that was not refused. `socket` is open. */
   connect(socket: OpenSocket, hello: Hello): void {
-    const client = new DenoSocket(socket, (data) => void this.#shard.receive(client, data));
+    const received = (data: string | ArrayBuffer) => void this.#shard.receive(client, data);
+    const client = new DenoSocket(socket, received, { isOpaque: isOpaque(hello) });
     this.#clients.set(client, hello.identity.subject);
-    void client.closed.then(() => {
+    void client.closed.then(({ code, reason }) => {
       this.#clients.delete(client);
-      this.#shard.disconnect(client);
+      this.#shard.disconnect(client, code, reason);
     });
     this.#shard.connect(client, hello);
   }
@@ -76,6 +95,7 @@ export class ShardObject {
   /** Sends everybody away; they may come back to whoever takes over. Resolves when the last one has gone. */
   async shutDown(): Promise<void> {
     const { close, advice } = ERRORS.shutting_down;
+    await this.#shard.drainRelay(RELAY_DRAIN_MS);
     for (const client of this.#clients.keys()) client.close(close, advice);
     await Promise.all([...this.#clients.keys()].map(({ closed }) => closed));
   }

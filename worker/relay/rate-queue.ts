@@ -1,0 +1,49 @@
+/** Lets through at a rate what comes as it likes: what comes too fast waits, urgent items first, within a limit. */
+import { fullBucket, type Rate, type TokenBucket, take } from "../../shared/pressure/token-bucket.ts";
+import { HoldQueue } from "../../shared/relay/hold-queue.ts";
+
+export class RateQueue<T> {
+  readonly #rate: Rate;
+  readonly #pass: (item: T) => void;
+  readonly #waiting: HoldQueue<T>;
+  #bucket: TokenBucket;
+
+  constructor(options: { rate: Rate; waitingBytes: number; nowMs: number; pass(item: T): void }) {
+    this.#rate = options.rate;
+    this.#pass = options.pass;
+    // However long the rate makes them wait, it comes to their turn.
+    this.#waiting = new HoldQueue({ bytes: options.waitingBytes, ageMs: Number.POSITIVE_INFINITY });
+    this.#bucket = fullBucket(options.rate, options.nowMs);
+  }
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  get bytes(): number {
+    return this.#waiting.bytes;
+  }
+
+  /** `waits`: it passes at a later `drain`. `full`: it is not taken. */
+  push(item: T, how: { bytes: number; urgent: boolean; nowMs: number }): "passed" | "waits" | "full" {
+    if (this.#waiting.size === 0 && this.#take(how.nowMs)) {
+      this.#pass(item);
+      return "passed";
+    }
+    return this.#waiting.hold(item, how) ? "waits" : "full";
+  }
+
+  /** Passes on what has its turn now. */
+  drain(nowMs: number): void {
+    while (this.#waiting.size > 0 && this.#take(nowMs)) {
+      const item = this.#waiting.shift();
+      if (item !== undefined) this.#pass(item);
+    }
+  }
+
+  #take(nowMs: number): boolean {
+    const { allowed, bucket } = take(this.#bucket, this.#rate, nowMs);
+    this.#bucket = bucket;
+    return allowed;
+  }
+}

@@ -1,0 +1,246 @@
+/** The relay part of a shard: its clients as channels of one link to the sidecar, which is there while they are. */
+import type { Clock } from "../../shared/clock.ts";
+import { pause } from "../../shared/clock.ts";
+import type { ErrorCode } from "../../shared/errors.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import type { OrchestratorNotice, RelayRecord } from "../../shared/relay/records.ts";
+import { utf8Bytes } from "../session/frames.ts";
+import { clientCloseCode } from "./close-code.ts";
+import { noCounts, type RelayCounts, type RelayFigures } from "./figures.ts";
+import { type Dial, Line, type LineState } from "./line.ts";
+import { type Joining, newClient, type RelayedClient } from "./relayed-client.ts";
+import type { RelaySettings } from "./settings.ts";
+
+export type RelayPorts = {
+  clock: Clock;
+  random(): number;
+  uuid(): string;
+  settings: RelaySettings;
+  dial: Dial;
+  /** What was refused, for whoever runs the gateway. */
+  audit(refused: { client: string; subject: string; name: string; code: ErrorCode }): void;
+  log(message: string, error: unknown): void;
+};
+
+/** What a shard has of a client that joined. */
+export type Membership = {
+  readonly client: RelayedClient;
+  /** What the client sent. False: it is not for the orchestrator. */
+  receive(data: string | ArrayBuffer): boolean;
+  /** The client is gone; how its connection was closed, if that is known. */
+  leave(code?: number, reason?: string): void;
+};
+
+type Member = {
+  number: number;
+  readonly joining: Joining;
+  readonly client: RelayedClient;
+  /** What the sidecar said last of its orchestrator. */
+  notice: OrchestratorNotice | null;
+};
+
+/** For clients whose connections broke off. */
+const GOING_AWAY = 1001;
+
+/** How often what waits for time to pass is looked at. */
+const TICK_MS = 20;
+
+export class Relay {
+  readonly #ports: RelayPorts;
+  readonly #members = new Map<number, Member>();
+  readonly #busy = new Set<RelayedClient>();
+  readonly #counts: RelayCounts = noCounts();
+  /** No number is used twice on one link. */
+  #lastNumber = 0;
+  #line: Line | null = null;
+  #lineState: LineState = { state: "connecting" };
+  #isTicking = false;
+  #cancelLinger: (() => void) | null = null;
+
+  constructor(ports: RelayPorts) {
+    this.#ports = ports;
+  }
+
+  get figures(): RelayFigures {
+    const all = [...this.#members.values()].map(({ client }) => client);
+    const sum = (of: (client: RelayedClient) => number) => all.reduce((total, each) => total + of(each), 0);
+    const dedicated = all.filter(({ mode }) => mode === "dedicated").length;
+    return {
+      ...{ ...this.#counts, shared: all.length - dedicated, dedicated },
+      pending: sum(({ pending }) => pending),
+      held: sum(({ pipe }) => pipe.held),
+      heldBytes: sum(({ pipe }) => pipe.heldBytes),
+      linkUp: this.#line?.link.isUp === true,
+    };
+  }
+
+  join(joining: Joining): Membership {
+    this.#cancelLinger?.();
+    this.#cancelLinger = null;
+    this.#line ??= this.#newLine();
+    const number = ++this.#lastNumber;
+    const { clock, settings, audit } = this.#ports;
+    const { id, subject } = joining.client;
+    const client: RelayedClient = newClient(joining, number, {
+      ...{ clock, settings, counts: this.#counts, link: this.#line.link },
+      audit: (refused) => audit({ client: id, subject, ...refused }),
+      busy: () => this.#makeBusy(client),
+    });
+    const member: Member = { number, joining, client, notice: null };
+    this.#open(member);
+    if (!this.#line.link.isUp && this.#lineState.state !== "connecting") this.#tellLine(member);
+    return {
+      client,
+      receive(data) {
+        if (!isTooLarge(data)) return client.receive(typeof data === "string" ? data : new Uint8Array(data));
+        joining.end.end("frame_too_large");
+        return true;
+      },
+      leave: (code = GOING_AWAY, reason = "") => this.#leave(member, { code, reason }),
+    };
+  }
+
+  /** Lets requests be answered and messages go out, for so long at most; new ones are refused meanwhile. */
+  async drain(limitMs: number): Promise<void> {
+    const { clock } = this.#ports;
+    for (const { client } of this.#members.values()) client.drain();
+    const untilMs = clock.now() + limitMs;
+    const isBusy = () => this.figures.pending + this.figures.held > 0;
+    while (isBusy() && clock.now() < untilMs) await pause(clock, TICK_MS);
+  }
+
+  #newLine(): Line {
+    const { clock, random, uuid, dial, log } = this.#ports;
+    this.#lineState = { state: "connecting" };
+    return new Line({
+      ...{ clock, random, dial, log, counts: this.#counts },
+      newInstance: uuid,
+      received: (record) => this.#received(record),
+      onReset: () => this.#reset(),
+      onRoom: () => this.#each(({ client }) => client.pipe.drain()),
+      changed: (state) => this.#lineChanged(state),
+    });
+  }
+
+  #open(member: Member): void {
+    const { client, mode } = member.joining;
+    this.#members.set(member.number, member);
+    this.#line?.link.send({ type: "open", channel: member.number, mode, client });
+  }
+
+  #leave(member: Member, closing: { code: number; reason: string }): void {
+    const { number, client } = member;
+    client.pipe.close();
+    this.#busy.delete(client);
+    if (this.#members.get(number) !== member) return;
+    this.#members.delete(number);
+    this.#line?.link.send({ type: "close", channel: number, ...closing });
+    if (this.#members.size === 0) this.#lingerOn();
+  }
+
+  /** Clients that come back soon find the link still there. */
+  #lingerOn(): void {
+    this.#cancelLinger?.();
+    this.#cancelLinger = this.#ports.clock.after(LIMITS.relayLingerMs, () => {
+      this.#line?.close(1000, "nobody is left");
+      this.#line = null;
+    });
+  }
+
+  #received(record: RelayRecord): void {
+    if (record.type === "goaway") {
+      this.#lineState = { state: "draining" };
+      this.#each((member) => this.#tellLine(member));
+      return;
+    }
+    const member = this.#members.get(record.channel);
+    // It has left, and the sidecar had not heard of it.
+    if (!member) return;
+    const { client, joining } = member;
+    switch (record.type) {
+      case "message":
+        client.give(record.data);
+        break;
+      case "credit":
+        client.pipe.credited(record.bytes);
+        break;
+      case "refused":
+        client.refused(record);
+        break;
+      case "notice":
+        member.notice = record.notice;
+        if (client.hearsNotices) joining.end.tell(record.notice);
+        break;
+      case "close":
+        this.#members.delete(member.number);
+        joining.end.close(clientCloseCode(record.code), record.reason);
+        break;
+      case "open":
+        break;
+    }
+  }
+
+  /** The sidecar does not know the channels any more: each is opened anew, or ends with its client. */
+  #reset(): void {
+    this.#counts.resets++;
+    this.#each((member) => {
+      this.#members.delete(member.number);
+      member.notice = null;
+      if (member.client.mode === "shared") {
+        member.number = ++this.#lastNumber;
+        this.#open(member);
+      }
+      member.client.reset(member.number);
+    });
+  }
+
+  #lineChanged(state: LineState): void {
+    this.#lineState = state;
+    this.#each((member) => this.#tellLine(member));
+  }
+
+  /** A link that is back brings what the sidecar said last, unless that is about to say something new. */
+  #tellLine({ client, joining, notice }: Member): void {
+    if (!client.hearsNotices) return;
+    const { state, attempt, delayMs } = this.#lineState;
+    const timestamp = this.#ports.clock.now();
+    if (state === "connected") {
+      if (notice) joining.end.tell({ ...notice, timestamp });
+      return;
+    }
+    joining.end.tell({
+      ...{ type: "orchestrator_disconnected", state, timestamp },
+      ...(attempt !== undefined && { attempt }),
+      ...(delayMs !== undefined && { delay_ms: delayMs }),
+    });
+  }
+
+  /** Each may leave meanwhile. */
+  #each(then: (member: Member) => void): void {
+    for (const member of [...this.#members.values()]) then(member);
+  }
+
+  #makeBusy(client: RelayedClient): void {
+    this.#busy.add(client);
+    if (this.#isTicking) return;
+    this.#isTicking = true;
+    this.#ports.clock.after(TICK_MS, () => {
+      this.#isTicking = false;
+      this.#tick();
+    });
+  }
+
+  /** One timer for all who wait for their rate, or have something to read. */
+  #tick(): void {
+    const nowMs = this.#ports.clock.now();
+    const busy = [...this.#busy];
+    this.#busy.clear();
+    for (const client of busy) if (client.pipe.tick(nowMs)) this.#makeBusy(client);
+  }
+}
+
+/** A UTF-16 unit is at most three bytes of UTF-8, so most texts need no counting. */
+const isTooLarge = (data: string | ArrayBuffer): boolean =>
+  typeof data === "string"
+    ? data.length * 3 > LIMITS.relayMessageBytes && utf8Bytes(data) > LIMITS.relayMessageBytes
+    : data.byteLength > LIMITS.relayMessageBytes;
