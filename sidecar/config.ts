@@ -6,10 +6,14 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { LIMITS } from "../shared/limits.ts";
 import { HiveId } from "../shared/protocol/ids.ts";
+import { OrchestratorsChange, OrchestratorUrl } from "../shared/relay/orchestrators.ts";
 import { containerName, flag, integer, json, keys, listOf, oneOf, passedOn } from "./config-variables.ts";
 import { type McpServerConfig, McpServerConfigs, serverNameOf } from "./mcp/servers.ts";
+import type { OrchestratorRules } from "./relay/orchestrator.ts";
 import { ORCHESTRATORS } from "./swarm/fallback/orchestrators.ts";
 import type { HybridFlags } from "./swarm/fallback/runner-chain.ts";
+import { readCustomProfile } from "./swarm/profiles/custom-file.ts";
+import { PROFILE_NAMES, type ProfileChoice, type ProfileName } from "./swarm/profiles/index.ts";
 
 export type Config = {
   /** HIVE_ID (`default`): the one hive that this sidecar serves. */
@@ -22,8 +26,11 @@ export type Config = {
   keys: ReadonlyMap<string, Uint8Array>;
   /** SIDECAR_STATE_DIR (`.hivegate/sidecar`): the ledger and the output of running processes. */
   stateDir: string;
-  /** SWARM_PROFILE (`demo`): which kind of swarm it is. */
-  profile: "demo" | "claude-flow@3";
+  /**
+   * SWARM_PROFILE (`demo`): which kind of swarm it is. `custom`: the one that the JSON file SWARM_PROFILE_FILE
+   * describes.
+   */
+  profile: ProfileChoice;
   /** SWARM_EXECUTOR (`docker`): `docker` runs commands in the container, `process` on this host. */
   executor: "docker" | "process";
   /** MULTI_AGENT_CONTAINER_NAME (`multi-agent-container`). */
@@ -41,7 +48,8 @@ export type Config = {
   dockerSocket: string;
   /**
    * CLAUDE_FLOW_PATH: the swarm's CLI, to which arguments are added. When it is not set: `claude-flow`; for
-   * the demo swarm `hive` in a container, and on this host the demo that comes with Hivegate.
+   * the demo swarm `hive` in a container, and on this host the demo that comes with Hivegate; for a session script
+   * the one in VisionFlow's containers; for a custom swarm what its file says.
    */
   cli: string[];
   /**
@@ -62,10 +70,18 @@ export type Config = {
    * MCP_CIRCUIT_BREAKER_TIMEOUT_MS (60000).
    */
   breaker: { failureThreshold: number; timeoutMs: number; retryDelayMs: number };
-  /** MCP_SERVERS (one of SWARM_PROFILE's kind on 127.0.0.1:9500): JSON list of `McpServerConfig`. */
+  /** MCP_SERVERS (one of SWARM_PROFILE's kind on 127.0.0.1:9500; for a custom swarm none): JSON list of `McpServerConfig`. */
   mcpServers: z.infer<typeof McpServerConfigs>;
-  /** ORCHESTRATOR_WS_URL (`ws://multi-agent-container:3002/ws`). */
-  orchestratorUrl: string;
+  /** ORCHESTRATOR_WS_URL (`ws://multi-agent-container:3002/ws`; several, comma separated): where the relay goes. */
+  orchestratorUrls: string[];
+  /**
+   * ORCHESTRATOR_TOKEN, if it wants one; ORCHESTRATOR_CONNECT_TIMEOUT_MS (30000); ORCHESTRATOR_HEARTBEAT_MS (30000):
+   * how often it is pinged; ORCHESTRATOR_RETRY_BASE_MS (5000), doubling up to ORCHESTRATOR_RETRY_MAX_MS (300000): how
+   * long to wait between tries; ORCHESTRATOR_RETRY_TRIES (5): so many failures in a row open its circuit.
+   */
+  orchestrator: OrchestratorRules;
+  /** RELAY_AUDIT_CONTENT (false): write what relayed messages say into the audit as well. */
+  auditContent: boolean;
   /** MCP_HEALTH_URL: an HTTP health endpoint to check, if there is one. */
   healthUrl: string | null;
   /** METRICS_TOKEN: who asks for `/metrics` has to send it; null: only this host may ask. */
@@ -90,20 +106,21 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const parsed = Consistent.safeParse(given);
   if (!parsed.success) throw new ConfigError(describe(parsed.error));
   const v = parsed.data;
+  const profile = profileChoice(v.SWARM_PROFILE, v.SWARM_PROFILE_FILE);
   return {
     hive: v.HIVE_ID,
     host: v.SIDECAR_HOST,
     port: v.SIDECAR_PORT,
     keys: v.SIDECAR_KEYS,
     stateDir: v.SIDECAR_STATE_DIR,
-    profile: v.SWARM_PROFILE,
+    profile,
     executor: v.SWARM_EXECUTOR,
     container: v.MULTI_AGENT_CONTAINER_NAME,
     allowedContainers: v.ALLOWED_CONTAINERS ?? [v.MULTI_AGENT_CONTAINER_NAME],
     workdir: v.SWARM_WORKDIR ?? null,
     swarmEnv: pick(given, v.SWARM_ENV),
     dockerSocket: v.DOCKER_SOCKET,
-    cli: v.CLAUDE_FLOW_PATH ? [v.CLAUDE_FLOW_PATH] : defaultCli(v.SWARM_PROFILE, v.SWARM_EXECUTOR),
+    cli: v.CLAUDE_FLOW_PATH ? [v.CLAUDE_FLOW_PATH] : defaultCli(profile, v.SWARM_EXECUTOR),
     enable: {
       mcpTelemetry: v.ENABLE_MCP_TELEMETRY,
       dockerPrimary: v.ENABLE_DOCKER_PRIMARY,
@@ -118,10 +135,17 @@ export function readConfig(env: Record<string, string | undefined>): Config {
       timeoutMs: v.MCP_CIRCUIT_BREAKER_TIMEOUT_MS,
       retryDelayMs: v.MCP_CIRCUIT_BREAKER_RETRY_DELAY_MS,
     },
-    mcpServers: v.MCP_SERVERS ?? [
-      { name: serverNameOf(v.SWARM_PROFILE), profile: v.SWARM_PROFILE, host: "127.0.0.1", port: 9_500 },
-    ],
-    orchestratorUrl: v.ORCHESTRATOR_WS_URL,
+    mcpServers: v.MCP_SERVERS ?? defaultMcpServers(v.SWARM_PROFILE),
+    orchestratorUrls: v.ORCHESTRATOR_WS_URL,
+    orchestrator: {
+      token: v.ORCHESTRATOR_TOKEN ?? null,
+      connectTimeoutMs: v.ORCHESTRATOR_CONNECT_TIMEOUT_MS,
+      heartbeatMs: v.ORCHESTRATOR_HEARTBEAT_MS,
+      retryBaseMs: v.ORCHESTRATOR_RETRY_BASE_MS,
+      retryMaxMs: v.ORCHESTRATOR_RETRY_MAX_MS,
+      retryTries: v.ORCHESTRATOR_RETRY_TRIES,
+    },
+    auditContent: v.RELAY_AUDIT_CONTENT,
     healthUrl: v.MCP_HEALTH_URL ?? null,
     metricsToken: v.METRICS_TOKEN ?? null,
     logLevel: v.LOG_LEVEL,
@@ -136,7 +160,8 @@ const Variables = z.object({
   SIDECAR_PORT: integer(0, 65_535).default(9_700),
   SIDECAR_KEYS: keys,
   SIDECAR_STATE_DIR: z.string().default(".hivegate/sidecar"),
-  SWARM_PROFILE: oneOf("demo", "claude-flow@3").default("demo"),
+  SWARM_PROFILE: oneOf(...PROFILE_NAMES, "custom").default("demo"),
+  SWARM_PROFILE_FILE: z.string().optional(),
   SWARM_EXECUTOR: oneOf("docker", "process").default("docker"),
   MULTI_AGENT_CONTAINER_NAME: containerName.default("multi-agent-container"),
   ALLOWED_CONTAINERS: listOf(containerName).optional(),
@@ -155,9 +180,19 @@ const Variables = z.object({
   MCP_CIRCUIT_BREAKER_TIMEOUT_MS: integer(1, 60 * MINUTE_MS).default(60_000),
   MCP_CIRCUIT_BREAKER_RETRY_DELAY_MS: integer(1, 10 * MINUTE_MS).default(1_000),
   MCP_SERVERS: json.pipe(McpServerConfigs).optional(),
-  ORCHESTRATOR_WS_URL: z
-    .url({ protocol: /^wss?$/, error: "expected a ws:// or wss:// address" })
-    .default("ws://multi-agent-container:3002/ws"),
+  ORCHESTRATOR_WS_URL: listOf(OrchestratorUrl)
+    .pipe(OrchestratorsChange.shape.urls)
+    .default(["ws://multi-agent-container:3002/ws"]),
+  ORCHESTRATOR_TOKEN: z
+    .string()
+    .regex(/^[!-~]+$/, "expected visible ASCII characters")
+    .optional(),
+  ORCHESTRATOR_CONNECT_TIMEOUT_MS: integer(1, 10 * MINUTE_MS).default(30_000),
+  ORCHESTRATOR_HEARTBEAT_MS: integer(1, 10 * MINUTE_MS).default(30_000),
+  ORCHESTRATOR_RETRY_BASE_MS: integer(1, 10 * MINUTE_MS).default(5_000),
+  ORCHESTRATOR_RETRY_MAX_MS: integer(1, 60 * MINUTE_MS).default(300_000),
+  ORCHESTRATOR_RETRY_TRIES: integer(1, 1_000).default(5),
+  RELAY_AUDIT_CONTENT: flag.default(false),
   MCP_HEALTH_URL: z
     .url({ protocol: /^https?$/, error: "expected an http:// or https:// address" })
     .optional(),
@@ -172,19 +207,45 @@ const Variables = z.object({
 const Consistent = Variables.refine((v) => v.ENABLE_DOCKER_PRIMARY || v.ENABLE_MCP_FALLBACK, {
   path: ["ENABLE_MCP_FALLBACK"],
   message: "expected true where ENABLE_DOCKER_PRIMARY is false: else nobody starts tasks",
-}).refine((v) => v.ENABLE_DOCKER_PRIMARY || (v.MCP_SERVERS?.some(takesTasks) ?? true), {
-  path: ["MCP_SERVERS"],
-  message:
-    "expected a server that takes tasks, which a generic one does not, where ENABLE_DOCKER_PRIMARY is false",
-});
+}).refine(
+  (v) => v.ENABLE_DOCKER_PRIMARY || (v.MCP_SERVERS?.some(takesTasks) ?? v.SWARM_PROFILE !== "custom"),
+  {
+    path: ["MCP_SERVERS"],
+    message:
+      "expected a server that takes tasks, which a generic one does not, where ENABLE_DOCKER_PRIMARY is false",
+  },
+);
 
 const takesTasks = ({ profile }: McpServerConfig): boolean => ORCHESTRATORS[profile] !== null;
 
-function defaultCli(profile: Config["profile"], executor: Config["executor"]): string[] {
+function profileChoice(name: ProfileName | "custom", file: string | undefined): ProfileChoice {
+  if (name !== "custom") {
+    if (file === undefined) return name;
+    throw new ConfigError("SWARM_PROFILE_FILE: expected only with SWARM_PROFILE=custom");
+  }
+  if (file === undefined) throw new ConfigError("SWARM_PROFILE_FILE: expected a JSON file's path");
+  try {
+    return readCustomProfile(file);
+  } catch (thrown) {
+    throw new ConfigError(
+      `SWARM_PROFILE_FILE: ${thrown instanceof Error ? thrown.message : "cannot be read"}`,
+    );
+  }
+}
+
+function defaultCli(profile: ProfileChoice, executor: Config["executor"]): string[] {
+  if (typeof profile === "object") return profile.cli;
+  if (profile === "session-script") return ["/app/scripts/hive-session-manager.sh"];
   if (profile !== "demo") return ["claude-flow"];
   return executor === "docker"
     ? ["hive"]
     : [process.execPath, fileURLToPath(new URL("demo/main.ts", import.meta.url))];
+}
+
+function defaultMcpServers(profile: ProfileName | "custom"): Config["mcpServers"] {
+  if (profile === "custom") return [];
+  const kind = profile === "session-script" ? "claude-flow@2" : profile;
+  return [{ name: serverNameOf(kind), profile: kind, host: "127.0.0.1", port: 9_500 }];
 }
 
 const pick = (env: Record<string, string>, names: string[]): Record<string, string> =>

@@ -1,10 +1,15 @@
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { CommandResult } from "../../../sidecar/swarm/executor.ts";
 import { claudeFlow3 } from "../../../sidecar/swarm/profiles/claude-flow-3.ts";
+import { customProfile } from "../../../sidecar/swarm/profiles/custom.ts";
+import { readCustomProfile } from "../../../sidecar/swarm/profiles/custom-file.ts";
 import { demo } from "../../../sidecar/swarm/profiles/demo.ts";
-import { profileOf } from "../../../sidecar/swarm/profiles/index.ts";
 
 const TASK_ID = "7f4df2ae-9a2c-4a56-8f0e-07cf2ad28b7a";
+/** A file of `docs/profiles`. */
+const described = (name: string) =>
+  customProfile(readCustomProfile(join(import.meta.dirname, `../../../docs/profiles/${name}.json`)));
 const request = { taskId: TASK_ID, task: "--help $(id)\n'x'", priority: "High", verbose: false } as const;
 const printed = (stdout: string, exitCode: number | null = 0): CommandResult => ({
   exitCode,
@@ -99,15 +104,18 @@ Prompt file saved at: .hive-mind/sessions/hive-mind-prompt-hive-1795251241745.tx
 To resume, run claude with the saved prompt file
 `;
 
-describe("the claude-flow@3 profile", () => {
+describe.each([
+  ["the claude-flow@3 profile", claudeFlow3],
+  ["its description in a file", described("claude-flow-3")],
+])("%s", (_, profile) => {
   it("H1 hands over the text as the last argument, behind the end of options", () => {
-    const argv = claudeFlow3.spawn(["claude-flow"], request);
+    const argv = profile.spawn(["claude-flow"], request);
     expect(argv.slice(0, 3)).toEqual(["claude-flow", "hive-mind", "spawn"]);
     expect(argv.slice(-2)).toEqual(["--", request.task]);
     expect(argv).toContain("--auto-scale");
     expect(argv).toContain("--monitor");
     expect(argv).not.toContain("--verbose");
-    expect(claudeFlow3.spawn([], { ...request, verbose: true })).toContain("--verbose");
+    expect(profile.spawn([], { ...request, verbose: true })).toContain("--verbose");
   });
 
   it.each([
@@ -115,43 +123,43 @@ describe("the claude-flow@3 profile", () => {
     ["Medium", "strategic"],
     ["Low", "adaptive"],
   ] as const)("H1 gives a task of priority %s a %s queen", (priority, queen) => {
-    const argv = claudeFlow3.spawn([], { ...request, priority });
+    const argv = profile.spawn([], { ...request, priority });
     expect(argv[argv.indexOf("--queen-type") + 1]).toBe(queen);
   });
 
   it("H1 finds the swarm's id, once it is whole", () => {
     const output = spawned();
-    expect(claudeFlow3.swarmId(output)).toBe("hive-1795251241745");
-    expect(claudeFlow3.swarmId(output.slice(0, output.indexOf("241745")))).toBeNull();
-    expect(claudeFlow3.swarmId(HELP)).toBeNull();
+    expect(profile.swarmId(output)).toBe("hive-1795251241745");
+    expect(profile.swarmId(output.slice(0, output.indexOf("241745")))).toBeNull();
+    expect(profile.swarmId(HELP)).toBeNull();
   });
 
   it("H4 says that no agent was started when claude is missing, though the exit code is 0", () => {
-    const { state, reason } = claudeFlow3.outcome(0, spawned() + WITHOUT_CLAUDE);
+    const { state, reason } = profile.outcome(0, spawned() + WITHOUT_CLAUDE);
     expect(state).toBe("failed");
     expect(reason).toMatch(/No agent was started.*npm install -g @anthropic-ai\/claude-code/);
   });
 
   it("H4 takes a task for completed only when Claude Code says so", () => {
     const ran = spawned() + WITH_CLAUDE;
-    expect(claudeFlow3.outcome(0, ran + COMPLETED).state).toBe("completed");
-    expect(claudeFlow3.outcome(null, ran + COMPLETED).state).toBe("completed");
-    expect(claudeFlow3.outcome(0, ran).state).toBe("failed");
-    expect(claudeFlow3.outcome(null, ran).state).toBe("lost");
-    expect(claudeFlow3.outcome(1, ran).state).toBe("failed");
-    expect(claudeFlow3.outcome(0, ran + PAUSED).state).toBe("stopped");
-    expect(claudeFlow3.outcome(0, HELP).state).toBe("failed");
+    expect(profile.outcome(0, ran + COMPLETED).state).toBe("completed");
+    expect(profile.outcome(null, ran + COMPLETED).state).toBe("completed");
+    expect(profile.outcome(0, ran).state).toBe("failed");
+    expect(profile.outcome(null, ran).state).toBe("lost");
+    expect(profile.outcome(1, ran).state).toBe("failed");
+    expect(profile.outcome(0, ran + PAUSED).state).toBe("stopped");
+    expect(profile.outcome(0, HELP).state).toBe("failed");
   });
 
   it("H4 is not fooled by a task whose text holds the CLI's own words", () => {
     const lines = spawned(`x${COMPLETED}${WITHOUT_CLAUDE}${PAUSED}`);
-    expect(claudeFlow3.outcome(0, lines + WITH_CLAUDE).state).toBe("failed");
-    expect(claudeFlow3.outcome(0, lines + WITH_CLAUDE + COMPLETED).state).toBe("completed");
-    expect(claudeFlow3.outcome(0, spawned(COMPLETED) + WITHOUT_CLAUDE).state).toBe("failed");
+    expect(profile.outcome(0, lines + WITH_CLAUDE).state).toBe("failed");
+    expect(profile.outcome(0, lines + WITH_CLAUDE + COMPLETED).state).toBe("completed");
+    expect(profile.outcome(0, spawned(COMPLETED) + WITHOUT_CLAUDE).state).toBe("failed");
   });
 
   it("H4 lists the directory's hive, also behind a preamble", () => {
-    const { list } = claudeFlow3;
+    const { list } = profile;
     const hive = {
       swarmId: "hive-1795251241745",
       status: "active",
@@ -174,19 +182,22 @@ describe("the claude-flow@3 profile", () => {
       printed(STATUS, null),
       printed("{}"),
     ]) {
-      expect(() => claudeFlow3.list?.read(result)).toThrow(expect.objectContaining({ code: "swarm_failed" }));
-      expect(claudeFlow3.prepare?.isReady(result)).toBe(false);
+      expect(() => profile.list?.read(result)).toThrow(expect.objectContaining({ code: "swarm_failed" }));
+      expect(profile.prepare?.isReady(result)).toBe(false);
     }
-    expect(claudeFlow3.prepare?.isReady(printed(OFFLINE))).toBe(false);
-    expect(claudeFlow3.prepare?.isReady(printed(STATUS))).toBe(true);
+    expect(profile.prepare?.isReady(printed(OFFLINE))).toBe(false);
+    expect(profile.prepare?.isReady(printed(STATUS))).toBe(true);
   });
 
   it("H4 has no stop, pause or resume", () => {
-    expect(claudeFlow3.controls).toEqual({ stop: null, pause: null, resume: null });
+    expect(profile.controls).toEqual({ stop: null, pause: null, resume: null });
   });
 });
 
-describe("the demo profile", () => {
+describe.each([
+  ["the demo profile", demo],
+  ["its description in a file", described("demo")],
+])("%s", (_, profile) => {
   const line = (event: object) => `${JSON.stringify(event)}\n`;
   const started = line({ event: "spawned", swarmId: "swarm-1", taskId: TASK_ID, workers: 4, timestamp: 1 });
   const progress = line({
@@ -209,35 +220,35 @@ describe("the demo profile", () => {
   };
 
   it("H1 hands over the text as the last argument, behind the end of options", () => {
-    expect(demo.spawn(["hive"], request)).toEqual([
+    expect(profile.spawn(["hive"], request)).toEqual([
       ...["hive", "hive-mind", "spawn", "--format", "json", "--priority", "High", "--", request.task],
     ]);
-    expect(demo.spawn([], { ...request, verbose: true })).toContain("--verbose");
+    expect(profile.spawn([], { ...request, verbose: true })).toContain("--verbose");
   });
 
   it("H1 finds the swarm's id, once its line is whole", () => {
-    expect(demo.swarmId(`warming up\n${started}${progress}`)).toBe("swarm-1");
-    expect(demo.swarmId(started.trimEnd())).toBeNull();
+    expect(profile.swarmId(`warming up\n${started}${progress}`)).toBe("swarm-1");
+    expect(profile.swarmId(started.trimEnd())).toBeNull();
   });
 
   it("H4 tells how a task ended by its last event", () => {
     const running = started + progress;
-    expect(demo.outcome(0, running + line({ event: "completed", swarmId: "swarm-1" }))).toEqual({
+    expect(profile.outcome(0, running + line({ event: "completed", swarmId: "swarm-1" }))).toEqual({
       state: "completed",
       reason: null,
     });
-    expect(demo.outcome(null, running + line({ event: "stopped", swarmId: "swarm-1" })).state).toBe(
+    expect(profile.outcome(null, running + line({ event: "stopped", swarmId: "swarm-1" })).state).toBe(
       "stopped",
     );
     expect(
-      demo.outcome(1, running + line({ event: "failed", swarmId: "swarm-1", reason: "no luck" })),
+      profile.outcome(1, running + line({ event: "failed", swarmId: "swarm-1", reason: "no luck" })),
     ).toEqual({
       state: "failed",
       reason: "no luck",
     });
-    expect(demo.outcome(null, running).state).toBe("lost");
-    expect(demo.outcome(0, running).state).toBe("failed");
-    expect(demo.outcome(137, running).reason).toContain("137");
+    expect(profile.outcome(null, running).state).toBe("lost");
+    expect(profile.outcome(0, running).state).toBe("failed");
+    expect(profile.outcome(137, running).reason).toContain("137");
   });
 
   it("H4 lists swarms", () => {
@@ -249,14 +260,14 @@ describe("the demo profile", () => {
       taskId: TASK_ID,
       detail: entry,
     };
-    expect(demo.list?.read(printed(line({ sessions: [entry] })))).toEqual([swarm]);
-    expect(() => demo.list?.read(printed(line({ success: false }), 1))).toThrow(
+    expect(profile.list?.read(printed(line({ sessions: [entry] })))).toEqual([swarm]);
+    expect(() => profile.list?.read(printed(line({ success: false }), 1))).toThrow(
       expect.objectContaining({ code: "swarm_failed" }),
     );
   });
 
   it("H4 believes a stop only when the swarm says that it succeeded", () => {
-    const { stop } = demo.controls;
+    const { stop } = profile.controls;
     expect(stop?.succeeded(printed(line({ success: true })))).toBe(true);
     expect(stop?.succeeded(printed(line({ success: false })))).toBe(false);
     expect(stop?.succeeded(printed(line({ success: true }), 1))).toBe(false);
@@ -271,12 +282,4 @@ describe("the demo profile", () => {
       "--all",
     ]);
   });
-});
-
-it("H8 names the known profiles when asked for another", () => {
-  expect(profileOf("demo")).toBe(demo);
-  expect(profileOf("claude-flow@3")).toBe(claudeFlow3);
-  expect(() => profileOf("ruv")).toThrow(
-    'there is no swarm profile "ruv"; known are: demo, claude-flow@3, claude-flow@2, session-script',
-  );
 });
