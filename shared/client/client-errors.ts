@@ -16,6 +16,12 @@ export const mayRetry = (thrown: unknown): boolean =>
 export const mayHaveTakenEffect = (thrown: unknown): boolean =>
   thrown instanceof GatewayUnreachable || (thrown instanceof HivegateError && thrown.code === "timeout");
 
+/** Whether the request got no answer of the swarm's own side: it never arrived there, or its answer was lost. */
+export const isUnanswered = (thrown: unknown): boolean =>
+  thrown instanceof GatewayUnreachable || (thrown instanceof HivegateError && UNANSWERED.has(thrown.code));
+
+const UNANSWERED: ReadonlySet<ErrorCode> = new Set(["timeout", "sidecar_unreachable", "shutting_down"]);
+
 /** What an HTTP error answer says. One that is not ours, from a proxy on the way, is told by its status. */
 export function errorFromAnswer(status: number, body: unknown): HivegateError {
   if (isErrorBody(body)) return new HivegateError(body.code, body.message);

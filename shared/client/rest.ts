@@ -1,11 +1,8 @@
 /** The gateway's HTTP interface, typed. Works wherever `fetch` does. */
-import type { z } from "zod";
-import { type Clock, pause, platformClock } from "../clock.ts";
-import { type Backoff, backoffMs } from "../pressure/backoff.ts";
-import type { CreateTaskRequest } from "../protocol/client.ts";
+import { type Clock, platformClock } from "../clock.ts";
 import type { CreateTaskResult, HybridHealth, SwarmList, SwarmStatus } from "../protocol/sidecar.ts";
 import type { Task, TaskEvent } from "../swarm/task.ts";
-import { mayRetry } from "./client-errors.ts";
+import { createOnce, type NewTask } from "./create-task.ts";
 import { type Fetch, GatewayHttp } from "./http.ts";
 import { taskEvents } from "./task-events.ts";
 
@@ -19,10 +16,6 @@ export type ClientOptions = {
   /** In [0, 1). */
   random?: () => number;
 };
-
-export type NewTask = z.input<typeof CreateTaskRequest>;
-
-const RETRY: Backoff = { firstMs: 500, mostMs: 500 };
 
 /** Every method throws HivegateError with what the gateway answered, or GatewayUnreachable. */
 export class HivegateClient {
@@ -39,20 +32,14 @@ export class HivegateClient {
     this.#random = options.random ?? Math.random;
   }
 
-  /**
-   * Starts a task. The request carries an idempotency key, one of its own if none is given, so it can be
-   * sent once more when no answer came: the task starts once.
-   */
-  async createTask(request: NewTask): Promise<CreateTaskResult> {
-    const body = { ...request, idempotencyKey: request.idempotencyKey ?? newIdempotencyKey() };
-    const create = () => this.#http.json<CreateTaskResult>("POST", this.#path("tasks"), { body });
-    try {
-      return await create();
-    } catch (thrown) {
-      if (!mayRetry(thrown)) throw thrown;
-      await pause(this.#clock, backoffMs(RETRY, 0, this.#random()));
-      return create();
-    }
+  /** Starts a task, or has it wait for its turn: once, also when the answer is lost on its way (`createOnce`). */
+  createTask(request: NewTask): Promise<CreateTaskResult> {
+    const ports = { clock: this.#clock, random: this.#random };
+    return createOnce(
+      request,
+      (body) => this.#http.json<CreateTaskResult>("POST", this.#path("tasks"), { body }),
+      ports,
+    );
   }
 
   /** Newest first. */
@@ -129,7 +116,3 @@ export class HivegateClient {
 
 const isHealth = (body: unknown): boolean =>
   typeof body === "object" && body !== null && "components" in body;
-
-/** 128 random bits. `crypto.randomUUID` is missing on pages that came over plain http. */
-export const newIdempotencyKey = (): string =>
-  [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -6,9 +6,11 @@ import { type Clock, platformClock } from "../clock.ts";
 import { asHivegateError, HivegateError } from "../errors.ts";
 import type { Encoding, Filters, Mode } from "../protocol/client.ts";
 import type { GatewayFrame, SUBPROTOCOL } from "../protocol/gateway.ts";
+import type { Task } from "../swarm/task.ts";
 import { type Answer, answers, type Request, type RequestType } from "./answers.ts";
 import { errorFromAnswer, GatewayUnreachable } from "./client-errors.ts";
 import { Connection, type ConnectionState } from "./connection.ts";
+import { createOnce, type NewTask } from "./create-task.ts";
 import { Emitter } from "./emitter.ts";
 import { type FollowListener, Follows } from "./follows.ts";
 import { LivePicture } from "./live-picture.ts";
@@ -43,6 +45,8 @@ export type StreamEvents = {
   state: ConnectionState;
   /** The gateway told of an error that answers no request. */
   error: HivegateError;
+  /** A task created or followed over this connection is in another state. The picture's tasks tell of all of them. */
+  task: Task;
   frame: GatewayFrame;
 };
 
@@ -133,6 +137,16 @@ export class HivegateStream {
     return answer;
   }
 
+  /**
+   * Starts a task, or has it wait for its turn: once, also when the connection breaks before the answer
+   * (`createOnce`). Its changes of state are told on this connection.
+   */
+  createTask(request: NewTask): Promise<Answer<"create_task">> {
+    const { random = Math.random } = this.#options;
+    const ports = { clock: this.#clock, random };
+    return createOnce(request, (frame) => this.request({ type: "create_task", ...frame }), ports);
+  }
+
   /** Which agents to see, from now on and after each reconnect. */
   setFilters(filters: Filters): void {
     // What is held was seen through other filters: nothing can be gone on from until the new picture comes.
@@ -208,6 +222,7 @@ export class HivegateStream {
   #unasked(frame: GatewayFrame): void {
     if (frame.type === "welcome") this.#refresh.accepted(lifeOf(frame).lifeMs);
     else if (frame.type === "error") this.#events.emit("error", errorFromAnswer(400, frame));
+    else if (frame.type === "task_update") this.#events.emit("task", frame.task);
     else if (frame.type === "task_event") this.#follows.event(frame.event);
     else if (frame.type === "task_unfollowed" && frame.reason !== "asked") this.#follows.lost(frame.taskId);
   }

@@ -1,5 +1,6 @@
 import { mayHaveTakenEffect } from "../../shared/client/client-errors.ts";
-import { type HivegateClient, type NewTask, newIdempotencyKey } from "../../shared/client/rest.ts";
+import { type NewTask, newIdempotencyKey } from "../../shared/client/create-task.ts";
+import type { HivegateClient } from "../../shared/client/rest.ts";
 import type { Task } from "../../shared/swarm/task.ts";
 import { byId, setAttribute, setText } from "./dom.ts";
 
@@ -47,7 +48,7 @@ export class TaskForm {
       const { task } = await client.createTask(this.#request());
       this.#unanswered = null;
       this.#text.value = "";
-      this.#say(`Started by ${task.method}${task.swarmId === null ? "" : ` in ${task.swarmId}`}.`, "good");
+      this.#say(startedText(task), "good");
       this.#started(task);
     } catch (thrown) {
       if (!mayHaveTakenEffect(thrown)) this.#unanswered = null;
@@ -70,3 +71,8 @@ export class TaskForm {
     setAttribute(this.#message, "data-tone", tone);
   }
 }
+
+const startedText = ({ state, method, swarmId }: Task): string =>
+  state === "queued"
+    ? "It waits for its turn."
+    : `Started by ${method}${swarmId === null ? "" : ` in ${swarmId}`}.`;

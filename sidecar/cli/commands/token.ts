@@ -5,13 +5,12 @@ import { mintToken } from "../../../shared/auth/token.ts";
 import { HiveId } from "../../../shared/protocol/ids.ts";
 import { type Command, EXIT, type Io, UsageError } from "../command.ts";
 import { setting } from "../connection.ts";
+import { durationMs } from "../duration.ts";
 
 const SECRETS_FILE = ".dev.vars";
-const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 const Hive = z.union([HiveId, z.literal("*")]);
 const Permissions = z.array(Permission).min(1);
-const Ttl = z.string().regex(/^[1-9]\d{0,6}[smhd]$/);
 
 export const token: Command = {
   summary: "Make a token, signed with JWT_SECRET (from the environment or .dev.vars)",
@@ -56,9 +55,9 @@ export const token: Command = {
 };
 
 function ttlMs(text: string): number {
-  const ttl = checked(Ttl, text, "--ttl: a number and s, m, h or d, such as 12h.");
-  const unit = z.enum(["s", "m", "h", "d"]).parse(ttl.slice(-1));
-  return Number(ttl.slice(0, -1)) * UNIT_MS[unit];
+  const ms = durationMs(text);
+  if (ms === null) throw new UsageError("--ttl: a number and s, m, h or d, such as 12h.");
+  return ms;
 }
 
 /** @throws UsageError that names the variable, never its value */

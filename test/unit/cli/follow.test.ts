@@ -30,6 +30,17 @@ describe("hivegate task", () => {
     ]);
   });
 
+  it("U3 H1 sends a time limit, and refuses one that is none before anything is sent", async () => {
+    await using gateway = await gatewayWith([]);
+    await run(commands, ["task", "do it", "--timeout", "30m"], { env: gateway.env });
+    expect(gateway.requests[0]?.body).toMatchObject({ timeoutMs: 1_800_000 });
+    for (const bad of ["30", "0s", "25h", "soon"]) {
+      const { code, err } = await run(commands, ["task", "x", "--timeout", bad], { env: gateway.env });
+      expect([code, err]).toEqual([2, expect.stringContaining("--timeout: from 1s to 24h")]);
+    }
+    expect(gateway.requests).toHaveLength(1);
+  });
+
   it("U3 takes a text that looks like an option after --", async () => {
     await using gateway = await gatewayWith([]);
     await run(commands, ["task", "--", "--help"], { env: gateway.env });

@@ -98,8 +98,10 @@ describe("HivegateClient", () => {
 
   it.each([
     ["the network failed", noNetwork],
-    ["the error is retryable", refused("sidecar_unreachable", 502)],
-  ])("U2 H9 sends a task once more, under the same key, when %s", async (_, failure) => {
+    ["the sidecar was away", refused("sidecar_unreachable", 502)],
+    ["the gateway was being stopped", refused("shutting_down", 503)],
+    ["no answer came in time", refused("timeout", 504)],
+  ])("U2 H9 sends a task again, under the same key, when %s", async (_, failure) => {
     const { gateway, sent } = client(failure, created);
     expect((await gateway.createTask({ task: "x" })).task.taskId).toBe(TASK_ID);
     const keys = sent.map(({ body }) => body && Object(body).idempotencyKey);
@@ -107,13 +109,20 @@ describe("HivegateClient", () => {
     expect(keys).toEqual([keys[0], keys[0]]);
   });
 
-  it("U2 H9 sends a task twice at most, and once when another try makes no sense", async () => {
-    const lost = client(noNetwork, noNetwork);
+  it("U2 H9 gives a task up that gets no answer, in the end", async () => {
+    const lost = client(...Array<Answer>(5).fill(noNetwork));
     await expect(lost.gateway.createTask({ task: "x" })).rejects.toBeInstanceOf(GatewayUnreachable);
-    expect(lost.sent.length).toBe(2);
-    const forbidden = client(refused("forbidden", 403));
-    await expect(forbidden.gateway.createTask({ task: "x" })).rejects.toMatchObject({ code: "forbidden" });
-    expect(forbidden.sent.length).toBe(1);
+    expect(new Set(lost.sent.map(({ body }) => body && Object(body).idempotencyKey)).size).toBe(1);
+  });
+
+  it.each([
+    ["forbidden", 403],
+    ["rate_limited", 429],
+    ["overloaded", 503],
+  ])("U2 sends a task once when it is answered %s", async (code, status) => {
+    const { gateway, sent } = client(refused(code, status));
+    await expect(gateway.createTask({ task: "x" })).rejects.toMatchObject({ code });
+    expect(sent.length).toBe(1);
   });
 
   it("U2 uses the key that it is given", async () => {
