@@ -107,6 +107,24 @@ describe("a session", () => {
     await client.next("pong");
   });
 
+  it("H10 S6 is counted rightly after its shard has lost its memory", async () => {
+    const [client, other] = [await connect("stream"), await connect("stream")];
+    await untilWatched(true);
+    await sidecar.emit(snapshot([anAgent()]));
+    await client.next("snapshot");
+    await vi.waitFor(async () => expect(await metric('sessions{mode="normal"')).toBe(2), { timeout: 5_000 });
+
+    await evictDurableObject(shardStub());
+    expect(await metric('sessions{mode="normal"')).toBe(2);
+    await sidecar.emit(change(1, { agents: [anAgent({ status: "done" })] }));
+    await Promise.all([client.next("agent_update"), other.next("agent_update")]);
+    other.close();
+    await other.closed;
+    await vi.waitFor(async () => expect(await metric('sessions{mode="normal"')).toBe(1), { timeout: 5_000 });
+    // What was counted before is not lost, nor counted again.
+    expect(await metric("frames_sent_total{")).toBe(client.seen.length + other.seen.length);
+  });
+
   it("H9 opens one telemetry stream for many clients, and ends it with the last", async () => {
     const clients = await Promise.all([connect("stream"), connect("stream"), connect("stream")]);
     await untilWatched(true);
@@ -359,6 +377,15 @@ async function connect(kind: "stream" | "relay", given?: string | null, query = 
 
 function isType<Type extends GatewayFrame["type"]>(frame: GatewayFrame, type: Type): frame is FrameOf<Type> {
   return frame.type === type;
+}
+
+/** A series of the gateway's metrics; `start` is how its line goes on after the prefix. */
+async function metric(start: string): Promise<number> {
+  const headers = { authorization: `Bearer ${await tokenFor({ permissions: ["metrics:read"] })}` };
+  const response = await exports.default.fetch("http://gateway/v1/hives/default/metrics", { headers });
+  const lines = (await response.text()).split("\n");
+  const line = lines.find((each) => each.startsWith(`hivegate_gateway_${start}`));
+  return Number(line?.split(" ").at(-1));
 }
 
 const tokenFor = (change: Partial<Identity>) =>
