@@ -181,8 +181,8 @@ export const LIMITS = {
   orchestrators: 16,
   /** Requests of one relay session that wait for answers; above it `overloaded`. */
   relayPendingRequests: 1_024,
-  /** Requests in one JSON-RPC batch; above it each is refused with `invalid_request`. */
-  relayBatchRequests: 100,
+  /** Messages in one JSON-RPC batch; above it it is refused with `invalid_request`. */
+  relayBatchParts: 100,
   /** Messages of all sessions for an orchestrator that is away, in each class; above it `overloaded`. */
   orchestratorHeldBytes: 32 * 1024 * 1024,
   /** What an orchestrator has not taken; above it messages for it are held. */

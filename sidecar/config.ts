@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { LIMITS } from "../shared/limits.ts";
 import { HiveId } from "../shared/protocol/ids.ts";
-import { OrchestratorsChange, OrchestratorUrl } from "../shared/relay/orchestrators.ts";
+import { OrchestratorsChange } from "../shared/relay/orchestrators.ts";
 import { containerName, flag, integer, json, keys, listOf, oneOf, passedOn } from "./config-variables.ts";
 import { type McpServerConfig, McpServerConfigs, serverNameOf } from "./mcp/servers.ts";
 import type { OrchestratorRules } from "./relay/orchestrator.ts";
@@ -180,7 +180,7 @@ const Variables = z.object({
   MCP_CIRCUIT_BREAKER_TIMEOUT_MS: integer(1, 60 * MINUTE_MS).default(60_000),
   MCP_CIRCUIT_BREAKER_RETRY_DELAY_MS: integer(1, 10 * MINUTE_MS).default(1_000),
   MCP_SERVERS: json.pipe(McpServerConfigs).optional(),
-  ORCHESTRATOR_WS_URL: listOf(OrchestratorUrl)
+  ORCHESTRATOR_WS_URL: listOf(z.string())
     .pipe(OrchestratorsChange.shape.urls)
     .default(["ws://multi-agent-container:3002/ws"]),
   ORCHESTRATOR_TOKEN: z

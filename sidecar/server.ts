@@ -3,18 +3,20 @@ import { Hono } from "hono";
 import { z } from "zod";
 import { asHivegateError, HivegateError } from "../shared/errors.ts";
 import { CreateTask, Demand, type HybridHealth } from "../shared/protocol/sidecar.ts";
+import { OrchestratorsChange } from "../shared/relay/orchestrators.ts";
 import { SSE_HEADERS } from "../shared/wire/sse.ts";
 import type { Lookout } from "./health/lookout.ts";
 import {
   type AuthenticateOptions,
+  type Authentication,
   authenticate,
-  type RefusalCounts,
   type Signed,
 } from "./http/authenticate.ts";
 import { parseBody, parseLastEventId, parseOnly, parseSwarmId, parseTelemetryRequest } from "./http/parse.ts";
 import { logRequests } from "./http/request-log.ts";
 import type { Logger } from "./log.ts";
 import { type MetricsPorts, metricsRoute } from "./metrics/route.ts";
+import type { Orchestrators } from "./relay/orchestrators.ts";
 import type { Tasks } from "./swarm/tasks.ts";
 import type { TelemetryHub } from "./telemetry/hub.ts";
 
@@ -24,16 +26,19 @@ export type ServerPorts = {
   health(): Promise<HybridHealth>;
   lookout: Pick<Lookout, "agents" | "discovery" | "latest">;
   telemetry: Pick<TelemetryHub, "open" | "demand">;
+  orchestrators: Pick<Orchestrators, "change" | "answer">;
   metrics: MetricsPorts;
   log: Logger;
 };
 
 const Control = z.enum(["stop", "pause", "resume"]);
 
-/** `refusals` counts the requests that were not let in, by reason. */
-export function createServer(ports: ServerPorts): { app: Hono<Signed>; refusals: Readonly<RefusalCounts> } {
+/** `refusals` counts the requests that were not let in, by reason; `checkUpgrade` is for those that Hono never sees. */
+export function createServer(
+  ports: ServerPorts,
+): { app: Hono<Signed> } & Pick<Authentication, "refusals" | "checkUpgrade"> {
   const { tasks, log } = ports;
-  const { middleware, refusals } = authenticate({ ...ports.auth, log });
+  const { middleware, refusals, checkUpgrade } = authenticate({ ...ports.auth, log });
   const app = new Hono<Signed>();
 
   app.use(logRequests(log));
@@ -70,6 +75,12 @@ export function createServer(ports: ServerPorts): { app: Hono<Signed>; refusals:
     return c.json({ ok: true });
   });
 
+  app.get("/v1/relay/orchestrators", (c) => c.json(ports.orchestrators.answer()));
+  app.put("/v1/relay/orchestrators", (c) => {
+    ports.orchestrators.change(parseBody(OrchestratorsChange, c.get("body")).urls);
+    return c.json(ports.orchestrators.answer());
+  });
+
   app.notFound((c) => {
     const error = new HivegateError("not_found");
     return c.json(error.toBody(), error.httpStatus);
@@ -80,7 +91,7 @@ export function createServer(ports: ServerPorts): { app: Hono<Signed>; refusals:
     else log.debug({ err: error, path: c.req.path }, "request refused");
     return c.json(error.toBody(), error.httpStatus);
   });
-  return { app, refusals };
+  return { app, refusals, checkUpgrade };
 }
 
 const NDJSON_HEADERS = { "content-type": "application/x-ndjson", "cache-control": "no-store" };

@@ -19,6 +19,10 @@ import { breakerRules } from "./mcp/breaker-rules.ts";
 import { type McpServer, McpServers } from "./mcp/servers.ts";
 import { SidecarMetrics } from "./metrics/metrics.ts";
 import { observedExecutor } from "./metrics/observed-executor.ts";
+import { RelayAudit } from "./relay/audit.ts";
+import { RelayMetrics } from "./relay/metrics.ts";
+import { Orchestrators } from "./relay/orchestrators.ts";
+import { RelayServer } from "./relay/relay-server.ts";
 import { createServer } from "./server.ts";
 import { createDockerExecutor } from "./swarm/docker/executor.ts";
 import { GuardedExecutor } from "./swarm/docker/guarded-executor.ts";
@@ -121,7 +125,7 @@ export async function startSidecar(
     circuit: () => guard?.circuit ?? null,
     mcpEnabled: mcpTelemetry,
     servers: config.mcpServers,
-    orchestratorUrl: config.orchestratorUrl,
+    orchestratorUrl: config.orchestratorUrls[0] ?? null,
     healthUrl: config.healthUrl,
     ...{ log, now },
   });
@@ -138,12 +142,22 @@ export async function startSidecar(
     container: () => hub.container,
     now,
   });
-  const { app, refusals } = createServer({
+  const relayMetrics = new RelayMetrics();
+  const audit = openAudit(config, relayMetrics, log);
+  const orchestrators = new Orchestrators({
+    urls: config.orchestratorUrls,
+    rules: config.orchestrator,
+    breakers: ledger.breakers(log),
+    metrics: relayMetrics,
+    ...{ audit, clock: platformClock, random: Math.random, log },
+  });
+  const { app, refusals, checkUpgrade } = createServer({
     auth: { keys: macKeys(config.keys), hive: config.hive, now },
     tasks,
     health: health.check,
     telemetry: hub,
     lookout,
+    orchestrators,
     metrics: { scrape: () => metrics.scrape(), token: config.metricsToken },
     log,
   });
@@ -158,7 +172,11 @@ export async function startSidecar(
     telemetry: hub,
     ...{ refusals, now },
   });
+  const relay = new RelayServer({
+    ...{ orchestrators, checkUpgrade, clock: platformClock, metrics: relayMetrics, audit, log },
+  });
   const server = createHttpServer(app.fetch);
+  server.on("upgrade", (request, socket, head) => void relay.upgrade(request, socket, head));
 
   const close = async (): Promise<void> => {
     const closed = new Promise<void>((done) => server.close(() => done()));
@@ -166,6 +184,7 @@ export async function startSidecar(
     const executorClosed = executor.close();
     tasks.close();
     hub.close();
+    await relay.close();
     await withinMs(closed, DRAIN_MS, undefined);
     server.closeAllConnections();
     servers.close();
@@ -192,6 +211,15 @@ function containerWatch(config: Config, log: Logger): WatchContainer {
     allowed: config.allowedContainers,
     ...{ clock: platformClock, random: Math.random, log },
   });
+}
+
+function openAudit(config: Config, metrics: RelayMetrics, log: Logger): RelayAudit {
+  try {
+    const file = resolve(config.stateDir, "relay-audit.jsonl");
+    return new RelayAudit({ file, withContent: config.auditContent, now: Date.now, metrics, log });
+  } catch (cause) {
+    throw new StartError(`SIDECAR_STATE_DIR: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  }
 }
 
 function openState(config: Config, given: Executor | undefined): { ledger: Ledger; executor: Executor } {

@@ -11,11 +11,11 @@ export type RpcMessage = { parts: RpcPart[]; isBatch: boolean };
 const ID_CHARS = 1_000;
 const ID = /^(?:"|-?\d|null$)/;
 
-export const isRequest = (part: RpcPart): part is RpcPart & { method: string; id: string; idAt: Span } =>
-  part.method !== null && part.id !== null;
+export type RpcRequest = RpcPart & { method: string; id: string; idAt: Span };
+export type RpcAnswer = RpcPart & { id: string; idAt: Span };
 
-export const isAnswer = (part: RpcPart): part is RpcPart & { id: string; idAt: Span } =>
-  part.method === null && part.id !== null;
+export const isRequest = (part: RpcPart): part is RpcRequest => part.method !== null && part.id !== null;
+export const isAnswer = (part: RpcPart): part is RpcAnswer => part.method === null && part.id !== null;
 
 /**
  * Null: it is no JSON-RPC, or nothing that all readers would read alike (a member that is there twice). That it is

@@ -9,6 +9,11 @@ import { z } from "zod";
 import { ERROR_CODES } from "../errors.ts";
 import { Timestamp } from "../protocol/ids.ts";
 
+/** `GET {LINK_PATH}?link=ID` of the sidecar, signed as any request, opens a link's WebSocket. */
+export const LINK_PATH = "/v1/relay";
+/** A link's id is the gateway's choice. A newer socket of the same id takes the place of the one before. */
+export const LinkId = z.string().regex(/^[\w-]{1,64}$/);
+
 export const RelayMode = z.enum(["shared", "dedicated"]);
 export type RelayMode = z.infer<typeof RelayMode>;
 

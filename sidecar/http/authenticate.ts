@@ -2,9 +2,16 @@
  * Lets nothing in that the gateway did not sign. Whatever is wrong with a signature, the answer is the same
  * 401: only the counters and the log tell the reasons apart.
  */
+import type { IncomingMessage } from "node:http";
 import type { Context, MiddlewareHandler } from "hono";
 import { NonceMemory } from "../../shared/auth/nonces.ts";
-import { hasDigest, type MacKey, type SignatureRefusal, verifyHead } from "../../shared/auth/signature.ts";
+import {
+  hasDigest,
+  type MacKey,
+  type SignatureRefusal,
+  type SignedHead,
+  verifyHead,
+} from "../../shared/auth/signature.ts";
 import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { HIVE_HEADER } from "../../shared/protocol/sidecar.ts";
@@ -35,11 +42,15 @@ export type AuthenticateOptions = {
 /** How often at most the log says that requests are refused for one reason: anybody can send such requests. */
 const WARN_EVERY_MS = 60_000;
 
-/** `refusals` is live: read it whenever metrics are asked for. */
-export function authenticate(options: AuthenticateOptions & { log: Pick<Logger, "warn"> }): {
+export type Authentication = {
   middleware: MiddlewareHandler<Signed>;
+  /** The same for an upgrade, which has no body. @throws HivegateError */
+  checkUpgrade(request: IncomingMessage): Promise<void>;
+  /** Live: read it whenever metrics are asked for. */
   refusals: Readonly<RefusalCounts>;
-} {
+};
+
+export function authenticate(options: AuthenticateOptions & { log: Pick<Logger, "warn"> }): Authentication {
   const refusals = noRefusals();
   const warnedMs = new Map<Refusal, number>();
   const sinceMs = options.now();
@@ -50,29 +61,47 @@ export function authenticate(options: AuthenticateOptions & { log: Pick<Logger, 
   });
 
   const middleware: MiddlewareHandler<Signed> = async (c, next) => {
-    const outcome = await check(c);
-    if (!(outcome instanceof Uint8Array)) {
-      refusals[outcome]++;
-      warn(outcome);
-      throw errorFor(outcome);
-    }
-    c.set("body", outcome);
+    c.set("body", accepted(await check(c)));
     await next();
   };
 
-  async function check(c: Context<Signed>): Promise<Uint8Array | Refusal> {
-    const hive = c.req.header(HIVE_HEADER) ?? "";
-    const verified = await verifyHead(
-      { method: c.req.method, url: c.req.url, hive },
-      (name) => c.req.header(name),
-      { keys: options.keys, nowMs: options.now(), sinceMs },
+  async function checkUpgrade({ method = "", url = "", headers }: IncomingMessage): Promise<void> {
+    const header = (name: string) => [headers[name]].flat()[0];
+    accepted(await checkParts({ method, url }, header, async () => new Uint8Array()));
+  }
+
+  const check = ({ req }: Context<Signed>): Promise<Uint8Array | Refusal> =>
+    checkParts(
+      req,
+      (name) => req.header(name),
+      () => readBody(req.raw, LIMITS.requestBodyBytes),
     );
+
+  function accepted(outcome: Uint8Array | Refusal): Uint8Array {
+    if (outcome instanceof Uint8Array) return outcome;
+    refusals[outcome]++;
+    warn(outcome);
+    throw errorFor(outcome);
+  }
+
+  /** `bodyOf` gives null for a body that is too large. */
+  async function checkParts(
+    { method, url }: Omit<SignedHead, "hive">,
+    header: (name: string) => string | undefined,
+    bodyOf: () => Promise<Uint8Array | null>,
+  ): Promise<Uint8Array | Refusal> {
+    const hive = header(HIVE_HEADER) ?? "";
+    const verified = await verifyHead({ method, url, hive }, header, {
+      keys: options.keys,
+      nowMs: options.now(),
+      sinceMs,
+    });
     if (!verified.ok) return verified.reason;
     // From here on it is the gateway: nobody else fills this memory, or has a body read.
     if (hive !== options.hive) return "unknown_hive";
     const nonce = nonces.use(verified.nonce, options.now());
     if (nonce !== "fresh") return nonce === "full" ? "nonces_full" : "replayed";
-    const body = await readBody(c.req.raw, LIMITS.requestBodyBytes);
+    const body = await bodyOf();
     if (body === null) return "body_too_large";
     return (await hasDigest(body, verified.digest, sha256)) ? body : "body_changed";
   }
@@ -86,7 +115,7 @@ export function authenticate(options: AuthenticateOptions & { log: Pick<Logger, 
     options.log.warn({ reason, sinceStart: refusals[reason] }, WARNINGS[reason] ?? "request refused");
   }
 
-  return { middleware, refusals };
+  return { middleware, checkUpgrade, refusals };
 }
 
 function errorFor(refusal: Refusal): HivegateError {

@@ -30,7 +30,7 @@ describe("readConfig", () => {
       telemetryTimeoutMs: 500,
       breaker: { failureThreshold: 5, timeoutMs: 60_000, retryDelayMs: 1_000 },
       mcpServers: [{ name: "demo", profile: "demo", host: "127.0.0.1", port: 9_500 }],
-      orchestratorUrl: "ws://multi-agent-container:3002/ws",
+      orchestratorUrls: ["ws://multi-agent-container:3002/ws"],
       healthUrl: null,
     });
   });
@@ -136,7 +136,7 @@ describe("readConfig", () => {
       { MCP_SERVERS: '[{"name":"a","profile":"demo","host":"h","port":1,"generic":{}}]' },
       "MCP_SERVERS (at 0.generic): expected only with the profile generic",
     ],
-    [{ ORCHESTRATOR_WS_URL: "http://h" }, "ORCHESTRATOR_WS_URL: expected a ws:// or wss:// address"],
+    [{ ORCHESTRATOR_WS_URL: "http://h" }, "ORCHESTRATOR_WS_URL (at 0): expected a ws:// or wss:// address"],
     [{ LOG_LEVEL: "loud" }, "LOG_LEVEL: expected one of"],
     [{ SIDECAR_KEYS: "" }, "SIDECAR_KEYS: expected JSON {kid: base64 of 32 bytes or more}"],
     [{ SIDECAR_KEYS: "{}" }, "SIDECAR_KEYS: expected"],

@@ -63,6 +63,7 @@ function start() {
     auth: { keys: new Map([[TEST_KEY.kid, TEST_KEY]]), hive: "default", now: Date.now },
     tasks,
     health: async () => HEALTH,
+    orchestrators: { change: () => {}, answer: () => ({ orchestrators: [] }) },
     lookout: {
       agents: async () => AGENTS,
       discovery: () => Promise.reject(new Error("not asked for here")),

@@ -1,0 +1,108 @@
+/** Who sent what through the relay, one line of JSON for each message, written in the background. */
+import { mkdirSync, renameSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { destination } from "pino";
+import type { ErrorCode } from "../../shared/errors.ts";
+import type { RelayClient } from "../../shared/relay/records.ts";
+import type { Logger } from "../log.ts";
+import type { Direction, RelayMetrics } from "./metrics.ts";
+
+/** `client` is null for what went to all clients of a connection. `method` is null where it is not known. */
+export type AuditLine = {
+  client: RelayClient | null;
+  direction: Direction;
+  data: string | Uint8Array;
+  method: string | null;
+  outcome: "passed" | ErrorCode;
+};
+
+/** So much may wait to be written; lines above it are lost, and counted. */
+const BUFFER_BYTES = 8 * 1024 * 1024;
+const WRITE_BYTES = 64 * 1024;
+const FLUSH_EVERY_MS = 1_000;
+/** A file that has grown to this is moved to `….1`, in place of the one before. */
+const FILE_BYTES = 64 * 1024 * 1024;
+
+export type RelayAuditOptions = {
+  file: string;
+  /** Write what the messages say as well. */
+  withContent: boolean;
+  now(): number;
+  metrics: RelayMetrics;
+  log: Logger;
+  fileBytes?: number;
+};
+
+export class RelayAudit {
+  readonly #options: RelayAuditOptions;
+  readonly #fileBytes: number;
+  readonly #out: ReturnType<typeof destination>;
+  readonly #who = new WeakMap<RelayClient, string>();
+  #writtenBytes: number;
+
+  constructor(options: RelayAuditOptions) {
+    this.#options = options;
+    this.#fileBytes = options.fileBytes ?? FILE_BYTES;
+    const { file, log, metrics } = options;
+    mkdirSync(dirname(file), { recursive: true });
+    this.#writtenBytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+    this.#out = destination({
+      dest: file,
+      sync: false,
+      minLength: WRITE_BYTES,
+      maxLength: BUFFER_BYTES,
+      periodicFlush: FLUSH_EVERY_MS,
+    });
+    this.#out.on("drop", () => metrics.auditLost++);
+    this.#out.on("error", (err) => log.error({ err }, "the relay's audit cannot be written"));
+  }
+
+  write({ client, direction, data, method, outcome }: AuditLine): void {
+    const isText = typeof data === "string";
+    const line =
+      `{"time":${this.#options.now()},${this.#client(client)},"direction":"${direction}",` +
+      `"kind":"${isText ? "text" : "binary"}","method":${method === null ? "null" : JSON.stringify(method)},` +
+      `"bytes":${isText ? Buffer.byteLength(data) : data.length},"outcome":"${outcome}"${this.#content(data)}}\n`;
+    this.#out.write(line);
+    this.#writtenBytes += line.length;
+    if (this.#writtenBytes >= this.#fileBytes) this.#rotate();
+  }
+
+  /** Writes what waits. */
+  close(): void {
+    try {
+      this.#out.flushSync();
+    } catch (err) {
+      this.#options.log.error({ err }, "the end of the relay's audit cannot be written");
+    }
+    this.#out.end();
+  }
+
+  /** The same for every line of a client. */
+  #client(client: RelayClient | null): string {
+    if (!client) return '"client":null,"subject":null';
+    let who = this.#who.get(client);
+    if (who === undefined) {
+      who = `"client":${JSON.stringify(client.id)},"subject":${JSON.stringify(client.subject)}`;
+      this.#who.set(client, who);
+    }
+    return who;
+  }
+
+  #content(data: string | Uint8Array): string {
+    if (!this.#options.withContent) return "";
+    const text = typeof data === "string" ? data : Buffer.from(data).toString("base64");
+    return `,"content":${JSON.stringify(text)}`;
+  }
+
+  #rotate(): void {
+    this.#writtenBytes = 0;
+    const { file, log } = this.#options;
+    try {
+      renameSync(file, `${file}.1`);
+      this.#out.reopen();
+    } catch (err) {
+      log.error({ err }, "the relay's audit cannot be moved aside");
+    }
+  }
+}

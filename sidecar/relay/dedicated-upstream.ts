@@ -1,0 +1,99 @@
+import { ERRORS, HivegateError } from "../../shared/errors.ts";
+import type { RelayMessage } from "../../shared/relay/records.ts";
+import { NotConnected, type Orchestrator } from "./orchestrator.ts";
+import type { OrchestratorSocket } from "./orchestrator-socket.ts";
+import type { RelaySession, Upstream } from "./session.ts";
+
+/** What a close may say over a WebSocket; anything else (none given, lost) is told in these words. */
+const NORMAL = 1000;
+const isSayable = (code: number): boolean =>
+  (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) ||
+  (code >= 3000 && code <= 4999);
+const NO_CODE = 1005;
+
+/**
+ * A connection to an orchestrator for one session: every message passes as it is, and the end of either side is the
+ * end of the other. It does not come back by itself: nobody here knows what was said before.
+ */
+export class DedicatedUpstream implements Upstream {
+  readonly #session: RelaySession;
+  readonly #onEnd: () => void;
+  readonly #stopping = new AbortController();
+  #socket: OrchestratorSocket | null = null;
+  /** What came before the connection was open: the client's credit bounds it. */
+  #early: RelayMessage[] = [];
+
+  /** `onEnd` is called once it is over, whoever ended it. */
+  constructor(session: RelaySession, orchestrator: Orchestrator, onEnd: () => void) {
+    this.#session = session;
+    this.#onEnd = onEnd;
+    session.upstream = this;
+    session.notice({ state: "connecting" });
+    void this.#connect(orchestrator);
+  }
+
+  send(session: RelaySession, message: RelayMessage): void {
+    const socket = this.#socket;
+    if (!socket) {
+      this.#early.push(message);
+      return;
+    }
+    const { data } = message;
+    session.sent(data, null);
+    socket.send(data, () => session.passedOn(data));
+  }
+
+  drained(): void {
+    this.#socket?.resume();
+  }
+
+  leave(_: RelaySession, code: number, reason: string): void {
+    this.#stopping.abort();
+    this.#early = [];
+    this.#socket?.close(isSayable(code) ? code : NORMAL, reason);
+    this.#socket = null;
+    this.#onEnd();
+  }
+
+  async #connect(orchestrator: Orchestrator): Promise<void> {
+    const session = this.#session;
+    try {
+      const socket = await orchestrator.open({
+        signal: this.#stopping.signal,
+        onMessage: (data) => this.#received(data),
+        onClose: (code, reason, error) => this.#closed(code, reason, error),
+      });
+      if (this.#stopping.signal.aborted) {
+        socket.close(NORMAL);
+        return;
+      }
+      this.#socket = socket;
+      session.notice({ state: "connected" });
+      for (const message of this.#early.splice(0)) this.send(session, message);
+      if (session.isBlocked) socket.pause();
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return;
+      const why = error instanceof HivegateError ? error : new HivegateError("swarm_unavailable");
+      if (error instanceof NotConnected)
+        orchestrator.options.log.warn({ err: error }, "cannot use the orchestrator");
+      session.notice({ state: why.code === "circuit_open" ? "circuit_open" : "interrupted" });
+      session.end(ERRORS[why.code].close, why.message);
+    }
+  }
+
+  #received(data: string | Uint8Array): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#session.deliver(data, null);
+    if (this.#session.isBlocked) this.#socket?.pause();
+  }
+
+  #closed(code: number, reason: string, error: Error | null): void {
+    this.#socket = null;
+    if (this.#stopping.signal.aborted) return;
+    const session = this.#session;
+    session.notice({ state: "interrupted" });
+    if (isSayable(code) && !error) session.end(code, reason);
+    else if (code === NO_CODE) session.end(NORMAL, "");
+    else session.end(ERRORS.swarm_unavailable.close, "The orchestrator was lost.");
+  }
+}
