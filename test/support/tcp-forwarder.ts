@@ -12,6 +12,8 @@ export type Forwarder = {
   asked(tool: string): number;
   /** Takes what comes, and passes nothing on in either direction, as a server that was stopped. */
   freeze(): void;
+  /** Freezes when the next call of this tool has been passed on, before it can be answered. */
+  freezeAt(tool: string): void;
   thaw(): void;
   close(): Promise<void>;
 };
@@ -21,10 +23,17 @@ export async function startForwarder(toPort: number): Promise<Forwarder> {
   const asked = new Map<string, number>();
   let accepted = 0;
   let frozen = false;
+  let freezeAt: string | null = null;
   const count = (chunk: Buffer) => {
     for (const [, tool] of chunk.toString().matchAll(/"tools\/call","params":{"name":"(\w+)"/g)) {
       if (tool) asked.set(tool, (asked.get(tool) ?? 0) + 1);
+      if (tool === freezeAt) freeze();
     }
+  };
+  const freeze = () => {
+    frozen = true;
+    freezeAt = null;
+    for (const socket of sockets) socket.pause();
   };
   const server = createServer((near) => {
     accepted++;
@@ -58,9 +67,9 @@ export async function startForwarder(toPort: number): Promise<Forwarder> {
     port,
     accepted: () => accepted,
     asked: (tool) => asked.get(tool) ?? 0,
-    freeze: () => {
-      frozen = true;
-      for (const socket of sockets) socket.pause();
+    freeze,
+    freezeAt: (tool) => {
+      freezeAt = tool;
     },
     thaw: () => {
       frozen = false;
