@@ -257,7 +257,8 @@ describe("what the sidecar refuses", () => {
   });
 
   it("H7 starts without Docker, and says in its health that it is not there", async () => {
-    const { url } = await sidecar({ SWARM_EXECUTOR: "docker", DOCKER_SOCKET: "/nonexistent/docker.sock" });
+    const docker = { SWARM_EXECUTOR: "docker", DOCKER_SOCKET: "/nonexistent/docker.sock" };
+    const { url } = await sidecar({ ...docker, ENABLE_MCP_FALLBACK: "false" });
     const health = HybridHealth.parse(await (await signedFetch(`${url}/v1/health`)).json());
     expect(health.components.docker_hive_mind.status).toBe("critical");
     const answer = await signedFetch(`${url}/v1/tasks`, { body: request(SHORT) });
