@@ -3,7 +3,7 @@ import { type Context, Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { z } from "zod";
 import type { Permission } from "../shared/auth/permission.ts";
-import { asHivegateError, HivegateError, isOurFault } from "../shared/errors.ts";
+import { asHivegateError, ERRORS, HivegateError, isOurFault } from "../shared/errors.ts";
 import { LIMITS } from "../shared/limits.ts";
 import { METRICS_TYPE } from "../shared/metrics/text.ts";
 import {
@@ -21,6 +21,7 @@ import { SSE_HEADERS } from "../shared/wire/sse.ts";
 import { acceptedProtocol, authenticate } from "./authenticate.ts";
 import { createTask } from "./create-task.ts";
 import type { Gateway } from "./gateway.ts";
+import { LOOK_UPS } from "./look-ups.ts";
 import { pageResponse } from "./page-response.ts";
 import { rightsOf } from "./relay/roles.ts";
 import { ScopedSidecar } from "./scoped-sidecar.ts";
@@ -171,6 +172,19 @@ export function createApp(ports: AppPorts): Hono {
     const { sidecar } = await identify(c, "tasks:read");
     return c.json(await sidecar.swarms());
   });
+
+  for (const [name, lookUp] of Object.entries(LOOK_UPS)) {
+    app.get(`/v1/hives/:hive/${name}`, async (c) => {
+      const { identity, sidecar } = await identify(c, "telemetry:read");
+      const answer = await lookUp((parameter) => c.req.query(parameter), {
+        ...{ sidecar, now: ports.now },
+        lookUp: () => gateway.lookUps.take(identity.subject, ports.now()),
+        // Over HTTP each request is a client of its own.
+        session: () => ({ client_id: ports.uuid() }),
+      });
+      return answer.type === "error" ? c.json(answer, ERRORS[answer.code].http) : c.json(answer);
+    });
+  }
 
   app.get("/v1/hives/:hive/status", async (c) => {
     const { sidecar } = await identify(c, "tasks:read");

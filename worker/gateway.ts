@@ -24,6 +24,11 @@ export class Gateway {
     { burst: LIMITS.sessionBurst, perSecond: LIMITS.sessionsPerSecond },
     LIMITS.ratedSubjects,
   );
+  /** Requests over HTTP that make the swarm's host look, likewise. */
+  readonly lookUps = new RateLimiter(
+    { burst: LIMITS.lookUpBurst, perSecond: LIMITS.lookUpsPerSecond },
+    LIMITS.ratedSubjects,
+  );
   readonly #sidecars = new Map<string, SidecarClient>();
   readonly #health = new Map<string, HybridHealth>();
   readonly #asking = new Map<string, number>();

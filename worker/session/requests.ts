@@ -1,12 +1,27 @@
-/** What a client asks to be looked up at once, beside what is pushed to it (H5, H6): each costs the host work. */
+/**
+ * What a client asks to be looked up at once, beside what is pushed to it (H5, H6), on a socket or over HTTP: each costs
+ * the host work.
+ */
+import type { Permission } from "../../shared/auth/permission.ts";
 import { HivegateError } from "../../shared/errors.ts";
+import type { ClientFrame } from "../../shared/protocol/client.ts";
 import type { TaskMethod } from "../../shared/swarm/task.ts";
-import type { Handler } from "./dispatch.ts";
+import type { Answer, SessionActions } from "./dispatch.ts";
 import { errorFrame } from "./error-frame.ts";
 
 type RequestType = "request_agents" | "request_discovery" | "request_topology" | "request_performance";
 
-export const REQUESTS: { [Type in RequestType]: Handler<Type> } = {
+/** What looking up needs of a session. */
+export type LookUpActions = Pick<SessionActions, "sidecar" | "lookUp" | "now"> & {
+  session(): { client_id: string };
+};
+
+type LookUp<Type> = {
+  permission: Permission;
+  run(frame: ClientFrame & { type: Type }, actions: LookUpActions): Promise<Answer>;
+};
+
+export const REQUESTS: { [Type in RequestType]: LookUp<Type> } = {
   request_agents: {
     permission: "telemetry:read",
     async run(_, { sidecar, lookUp, now }) {
