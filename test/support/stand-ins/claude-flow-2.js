@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * Behaves like the CLI of claude-flow 2.7.47, whose captured lines it prints: it takes whatever follows an option for
  * its value, exits 0 for what it does not know, and never ends a spawn by itself. STAND_IN_CLAUDE says how Claude Code

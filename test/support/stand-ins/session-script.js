@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * Behaves like the session script of containers with claude-flow 2, whose stand-in is beside it. `start` does not end
  * before the CLI does, so never by itself. Its index is `index.json` in the working directory.

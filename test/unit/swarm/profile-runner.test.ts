@@ -1,16 +1,15 @@
 /** The runner as a process, with stand-ins for the CLIs that it runs; the first of them prints what was captured. */
-import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Executor } from "../../../sidecar/swarm/executor.ts";
 import { createProcessExecutor } from "../../../sidecar/swarm/process/executor.ts";
 import { markedProcesses, taskMarker } from "../../../sidecar/swarm/process/marked.ts";
 import { claudeFlow2 } from "../../../sidecar/swarm/profiles/claude-flow-2.ts";
 import type { Profile } from "../../../sidecar/swarm/profiles/profile.ts";
 import { sessionScript } from "../../../sidecar/swarm/profiles/session-script.ts";
+import { listedBy, startProfileTask } from "../../support/profile-task.ts";
 
 const standIn = (name: string) => [
   process.execPath,
@@ -26,15 +25,13 @@ const PATH = `${dirname(process.execPath)}:${process.env.PATH}`;
 const NASTY = `--help --version ✓ Claude Code completed successfully`;
 
 let cwd: string;
-let executor: Executor | undefined;
-const tasks: string[] = [];
+const cleanups: (() => Promise<void>)[] = [];
 
 beforeEach(() => {
   cwd = mkdtempSync(join(tmpdir(), "hivegate-test-"));
 });
 afterEach(async () => {
-  await Promise.all(tasks.splice(0).map((taskId) => executor?.stop(taskId, { graceMs: 0 })));
-  await executor?.close();
+  for (const cleanup of cleanups.splice(0)) await cleanup();
   rmSync(cwd, { recursive: true, force: true });
 });
 
@@ -44,28 +41,14 @@ async function start(
   options: { task?: string; env?: Record<string, string> },
 ) {
   const { task = NASTY, env = {} } = options;
-  executor = createProcessExecutor({ stateDir: join(cwd, "state"), cwd, env: { PATH, ...env } });
-  const running = executor;
-  const taskId = randomUUID();
-  tasks.push(taskId);
-  let stdout = "";
-  const argv = profile.spawn(cli, { taskId, task, priority: "High", verbose: false });
-  const { exit } = await running.start(
-    { taskId, argv },
-    {
-      output: (stream, text) => {
-        if (stream === "stdout") stdout += text;
-      },
-      remember: () => {},
-    },
-  );
-  return {
-    taskId,
-    stdout: () => stdout,
-    swarmId: () => profile.swarmId(stdout),
-    outcome: async () => profile.outcome((await exit).exitCode, stdout),
-    list: async () => profile.list?.read(await running.run(profile.list.argv(cli), { timeoutMs: 5_000 })),
-  };
+  const executor = createProcessExecutor({ stateDir: join(cwd, "state"), cwd, env: { PATH, ...env } });
+  const started = await startProfileTask({ executor, profile, cli }, task);
+  const stop = (graceMs: number) => executor.stop(started.taskId, { graceMs });
+  cleanups.push(async () => {
+    await stop(0);
+    await executor.close();
+  });
+  return { ...started, stop, list: () => listedBy({ executor, profile, cli }) };
 }
 
 describe.each(SWARMS)("a task of $name", (profile, cli) => {
@@ -75,7 +58,7 @@ describe.each(SWARMS)("a task of $name", (profile, cli) => {
   it("H1 H4 completes and ends, though the CLI would go on for ever", async () => {
     const task = await running("completes");
     expect(await task.outcome()).toEqual({ state: "completed", reason: null });
-    expect(task.stdout()).toContain(`Objective: ${NASTY}\n`);
+    expect(task.seen.stdout).toContain(`Objective: ${NASTY}\n`);
     expect(task.swarmId()).toMatch(/^[\w-]{20,}$/);
     expect(await markedProcesses(taskMarker(task.taskId))).toEqual([]);
   });
@@ -92,12 +75,12 @@ describe.each(SWARMS)("a task of $name", (profile, cli) => {
 
   it("H4 stops with everything it started, and says so in the swarm's own list", async () => {
     const task = await running("works");
-    await until(() => expect(task.stdout()).toContain('"type":"result"'));
+    await until(() => expect(task.seen.stdout).toContain('"type":"result"'));
     const swarmId = task.swarmId();
     expect(await task.list()).toMatchObject([{ swarmId }]);
-    await executor?.stop(task.taskId, { graceMs: 5_000 });
+    await task.stop(5_000);
     expect((await task.outcome()).state).toBe("stopped");
-    const listed = (await task.list())?.find((swarm) => swarm.swarmId === swarmId);
+    const listed = (await task.list()).find((swarm) => swarm.swarmId === swarmId);
     expect(listed?.status ?? "stopped").toBe("stopped");
   });
 });
@@ -113,7 +96,7 @@ describe("the runner", () => {
       env: { STAND_IN_CLAUDE: "fails" },
     });
     expect((await task.outcome()).reason).toBe("Claude Code ended with exit code 4.");
-    expect(task.stdout()).toContain(`\n${events}\n`);
+    expect(task.seen.stdout).toContain(`\n${events}\n`);
     expect(task.swarmId()).toMatch(/^session-/);
   });
 
@@ -130,6 +113,6 @@ describe("the runner", () => {
   it("H4 fails when no session could be created", async () => {
     const task = await start(sessionScript, script, { env: { STAND_IN_CREATE: "fails" } });
     expect(await task.outcome()).toEqual({ state: "failed", reason: "The session could not be created." });
-    expect(task.stdout()).toContain("disk full");
+    expect(task.seen.stdout).toContain("disk full");
   });
 });
