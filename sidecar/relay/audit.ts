@@ -18,7 +18,7 @@ export type AuditLine = {
 
 /** So much may wait to be written; lines above it are lost, and counted. */
 const BUFFER_BYTES = 8 * 1024 * 1024;
-const WRITE_BYTES = 64 * 1024;
+const WRITE_BYTES = 8 * 1024;
 const FLUSH_EVERY_MS = 1_000;
 /** A file that has grown to this is moved to `….1`, in place of the one before. */
 const FILE_BYTES = 64 * 1024 * 1024;
