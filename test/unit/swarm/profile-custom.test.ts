@@ -47,6 +47,15 @@ describe("a custom profile's file", () => {
     expect(published, JSON.stringify(schema)).toEqual(schema);
   });
 
+  it("H8 is what the guide's example is", () => {
+    const guide = readFileSync(join(DOCS, "../custom-profile.md"), "utf8");
+    const [, example = ""] = /```json\n(.*?)```/s.exec(guide) ?? [];
+    const { outcome, swarmId } = customProfile(CustomProfile.parse(JSON.parse(example)));
+    expect(swarmId("swarm: s-1\n")).toBe("s-1");
+    expect(outcome(0, "done\n").state).toBe("completed");
+    expect(outcome(0, "ERROR: disk\n").reason).toBe("disk");
+  });
+
   const { spawn, ...withoutSpawn } = SMALLEST;
   it.each([
     ["{\n  name: 1\n}", "mine.json: not JSON (line 2 column 3)"],
