@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { CreateTaskResult } from "../../shared/protocol/sidecar.ts";
 import { buildDemoImage, DEMO_CLI } from "../../sidecar/container/image.ts";
@@ -67,8 +67,15 @@ describe.skipIf(!(await dockerAvailable()))("a task that Docker cannot run", () 
     expect(refused.status).toBe(503);
     expect(Refusal.parse(refused.body).message).toMatch(/not running.*may be sent again/);
     await docker.getContainer(container).start();
-    const answer = await ask();
-    expect(answer.status).toBe(201);
+    // That it is back is found out within two seconds.
+    const answer = await vi.waitFor(
+      async () => {
+        const answer = await ask();
+        expect(answer.status).toBe(201);
+        return answer;
+      },
+      { timeout: 10_000, interval: 100 },
+    );
     expect(CreateTaskResult.parse(answer.body)).toMatchObject({ created: true, task: { state: "running" } });
     expect((await ask()).status).toBe(200);
   });

@@ -27,8 +27,8 @@ const RULES: BreakerRules = {
   ...BREAKER_RULES,
   failuresInARow: 1,
   leastOutcomes: 1,
-  firstMs: 500,
-  mostMs: 5_000,
+  firstMs: 250,
+  mostMs: 2_000,
   successesToClose: 1,
   probeTimeoutMs: 10_000,
 };
