@@ -130,8 +130,8 @@ export function createApp(ports: AppPorts): Hono {
       { ...request.data, idempotencyKey },
       { hive: hiveOf(c), identity, sidecar, uuid: ports.uuid },
     );
-    const { taskId, swarmId, method, state } = result.task;
-    const answer = { success: true, taskId, swarmId, method, state, timestamp: ports.now(), ...result };
+    const { taskId, swarmId, method, note, state } = result.task;
+    const answer = { success: true, taskId, swarmId, method, note, state, timestamp: ports.now(), ...result };
     return c.json(answer, result.created ? 201 : 200);
   });
 

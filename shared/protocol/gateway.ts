@@ -68,6 +68,7 @@ export const GatewayFrame = z.discriminatedUnion("type", [
     taskId: TaskId,
     swarmId: z.string().nullable(),
     method: TaskMethod,
+    note: Task.shape.note,
     /** `queued`: it waits for its turn. */
     state: TaskState,
     /** False when this key or id had started a task before; that one is meant. */

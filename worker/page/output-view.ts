@@ -87,6 +87,7 @@ function lineRow({ kind }: OutputLine): Row<OutputLine> {
 function stateText(task: Task, nowMs: number): string {
   const parts = [task.state, taskDuration(task, nowMs)];
   if (task.swarmId !== null) parts.push(task.swarmId);
+  if (task.note !== undefined) parts.push(task.note);
   if (task.exitCode !== null && task.exitCode !== 0) parts.push(`exit code ${task.exitCode}`);
   if (task.error) parts.push(task.error.message);
   return parts.filter(Boolean).join(" · ");

@@ -72,7 +72,7 @@ export class TaskForm {
   }
 }
 
-const startedText = ({ state, method, swarmId }: Task): string =>
+const startedText = ({ state, method, note, swarmId }: Task): string =>
   state === "queued"
     ? "It waits for its turn."
-    : `Started by ${method}${swarmId === null ? "" : ` in ${swarmId}`}.`;
+    : (note ?? `Started by ${method}${swarmId === null ? "" : ` in ${swarmId}`}.`);

@@ -97,13 +97,14 @@ const HANDLERS: { [Type in ClientFrame["type"]]: Handler<Type> } = {
       if (frame.follow) actions.mayFollow(how);
       const { task, created, telemetry } = await createTask(frame, actions);
       if (mayRead) followCreated(task.taskId, how, actions);
-      const { taskId, swarmId, method, state } = task;
+      const { taskId, swarmId, method, note, state } = task;
       return {
         type: "task_created",
         success: true,
         taskId,
         swarmId,
         method,
+        ...(note !== undefined && { note }),
         state,
         created,
         timestamp: actions.now(),

@@ -28,11 +28,12 @@ export const task: Command = {
       idempotencyKey: args.text("key"),
       verbose: args.flag("verbose"),
     });
-    const { taskId, swarmId, method, state } = result.task;
+    const { taskId, swarmId, method, note, state } = result.task;
     const json = args.flag("json");
     if (json) await io.out(`${JSON.stringify(result)}\n`);
     const verb = result.created ? (state === "queued" ? "Queued" : "Started") : "Already there";
-    const told = `${verb}: ${taskId} (${method}${swarmId === null ? "" : `, ${swarmId}`})\n`;
+    const how = `${method}${swarmId === null ? "" : `, ${swarmId}`}`;
+    const told = `${verb}: ${taskId} (${how})\n${note === undefined ? "" : `${note}\n`}`;
     if (args.flag("follow")) {
       if (!json) await io.err(told);
       return followTask(client, result.task, { after: 0, json }, io);
