@@ -6,9 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { z } from "zod";
+import { HivegateClient } from "../../shared/client/rest.ts";
 import { CreateTaskResult, HybridHealth, SwarmStatus, TaskAnswer } from "../../shared/protocol/sidecar.ts";
 import { type Demo, startDemo } from "../support/demo.ts";
 import { type Sidecar, signedFetch, startSidecar } from "../support/sidecar.ts";
+import { connectSocket } from "../support/socket-client.ts";
+import { startSystem } from "../support/system.ts";
 import { startForwarder } from "../support/tcp-forwarder.ts";
 
 /** Long enough to be interrupted, on a fast machine too. */
@@ -184,6 +187,31 @@ describe("without Docker", () => {
     const sidecar = await withoutDocker({ ENABLE_MCP_TELEMETRY: "false" });
     const { task, telemetry } = await create(sidecar, SHORT);
     expect([task.method, telemetry.status]).toEqual(["mcp-fallback", "telemetry_unavailable"]);
+  });
+});
+
+describe("without Docker, at the client", () => {
+  it("H3 H5 sockets and HTTP tell the method and the note; agents are still docker's to tell", async () => {
+    const system = await startSystem({
+      env: { SWARM_EXECUTOR: "docker", DOCKER_SOCKET: "/nonexistent/docker.sock" },
+    });
+    onTestFinished(() => system.stop());
+    const { url, token } = system.gateway;
+    const client = await connectSocket(url, "/v1/hives/default/stream?mode=on_demand", await token());
+    onTestFinished(() => client.close());
+    const marked = { method: "mcp-fallback", note: expect.stringContaining("MCP server demo has it") };
+
+    client.send({ type: "create_task", task: SHORT });
+    expect(await client.next("task_created")).toMatchObject(marked);
+    const rest = new HivegateClient({ baseUrl: url, hive: "default", token: await token() });
+    expect(await rest.createTask({ task: SHORT })).toMatchObject({ ...marked, task: marked });
+    expect(await rest.status()).toMatchObject({ method: "mcp-fallback" });
+
+    client.send({ type: "request_agents" });
+    expect(await client.next("error")).toMatchObject({
+      ...{ source: "docker", code: "circuit_open" },
+      mcp_telemetry: { mcp_status: "available" },
+    });
   });
 });
 
