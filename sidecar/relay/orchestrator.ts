@@ -102,6 +102,8 @@ function connected({ url, options }: Orchestrator, ports: SocketPorts): Promise<
     ...listeners,
     onOpen: () => {
       opened = true;
+      // From now on it is its owner's to close.
+      signal.removeEventListener("abort", abort);
       resolve(socket);
     },
     onClose: (code, reason, error) => {

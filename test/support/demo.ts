@@ -12,6 +12,8 @@ export type DemoOptions = {
   token?: string;
   /** How long the agents of an ended swarm stay listed. */
   lingerMs?: number;
+  /** For a demo that takes the place of another one; unless given the system chooses. */
+  wsPort?: number;
 };
 
 export type Demo = {
@@ -23,6 +25,8 @@ export type Demo = {
   env: Record<string, string>;
   /** Ends the daemon, and sees that it ended by itself and without complaint. */
   stop(): Promise<void>;
+  /** Ends it at once (-9). */
+  kill(): Promise<void>;
 };
 
 const Ready = z.object({
@@ -48,7 +52,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       PATH: process.env.PATH,
       ...settings,
       DEMO_MCP_PORT: "0",
-      DEMO_WS_PORT: "0",
+      DEMO_WS_PORT: String(options.wsPort ?? 0),
       DEMO_HEALTH_PORT: "0",
     },
     stdio: ["ignore", "pipe", "pipe"],
@@ -85,6 +89,11 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       const [exitCode] = await exited;
       clearTimeout(timer);
       if (exitCode !== 0) throw new Error(`the demo swarm ended with ${exitCode}: ${complaints}`);
+    },
+    kill: async () => {
+      process.off("exit", killWithUs);
+      child.kill("SIGKILL");
+      await exited;
     },
   };
 }
