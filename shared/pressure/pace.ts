@@ -26,7 +26,10 @@ type Probe = { id: string; sentBytes: number; atMs: number };
 export class Pace {
   readonly #limits: PaceLimits;
   #probes: Probe[] = [];
+  /** With what is free. */
   #sentBytes = 0;
+  /** Bytes that may be sent before somebody has to look how far the reader is. */
+  #freeBytes = 0;
   #readBytes = 0;
   #probedBytes = 0;
   #largestBytes = 0;
@@ -47,19 +50,47 @@ export class Pace {
 
   /** Bytes not known to be read. `buffered` is what the runtime has not sent yet, null where it does not say. */
   unreadBytes(buffered: number | null): number {
-    return buffered ?? this.#sentBytes - this.#readBytes;
+    return buffered ?? this.#sent - this.#readBytes;
   }
 
   /** Whether it is time to send a probe. */
   sent(bytes: number): boolean {
-    this.#sentBytes += bytes;
+    const paidBytes = Math.min(bytes, this.#freeBytes);
+    this.#freeBytes -= paidBytes;
+    this.#sentBytes += bytes - paidBytes;
     if (bytes > this.#largestBytes) this.#largestBytes = bytes;
-    return this.#sentBytes - this.#probedBytes >= this.#limits.probeEveryBytes;
+    return this.#sent - this.#probedBytes >= this.#limits.probeEveryBytes;
+  }
+
+  /** Whether something may be sent without a look at how far the reader is. */
+  get isFree(): boolean {
+    return this.#freeBytes > 0;
+  }
+
+  /** Counts what is sent without such a look. False: it is too much for that. Most of what is sent goes this way. */
+  spend(bytes: number): boolean {
+    if (bytes > this.#freeBytes) return false;
+    this.#freeBytes -= bytes;
+    return true;
+  }
+
+  /** After a look: as much is free as neither makes the reader late nor calls for a probe. */
+  #allow(buffered: number | null): void {
+    const { lateBytes, probeEveryBytes } = this.#limits;
+    const sentBytes = this.#sent;
+    const untilLate = lateBytes - this.unreadBytes(buffered);
+    const untilProbe = probeEveryBytes - (sentBytes - this.#probedBytes);
+    this.#freeBytes = Math.max(0, Math.floor(Math.min(untilLate, untilProbe)));
+    this.#sentBytes = sentBytes + this.#freeBytes;
+  }
+
+  get #sent(): number {
+    return this.#sentBytes - this.#freeBytes;
   }
 
   probed(id: string, nowMs: number): void {
-    this.#probes.push({ id, sentBytes: this.#sentBytes, atMs: nowMs });
-    this.#probedBytes = this.#sentBytes;
+    this.#probes.push({ id, sentBytes: this.#sent, atMs: nowMs });
+    this.#probedBytes = this.#sent;
     if (this.#probes.length > this.#limits.probes) this.#probes = this.#probes.filter((_, i) => i % 2 === 0);
   }
 
@@ -88,7 +119,7 @@ export class Pace {
   /** For a reader that cannot say how far it is: taken to read so much in a second. */
   assume(bytesPerSecond: number, nowMs: number): void {
     const sinceMs = Math.max(0, nowMs - this.#progressMs);
-    this.#readBytes = Math.min(this.#sentBytes, this.#readBytes + (sinceMs / 1000) * bytesPerSecond);
+    this.#readBytes = Math.min(this.#sent, this.#readBytes + (sinceMs / 1000) * bytesPerSecond);
     this.#progressMs = nowMs;
   }
 
@@ -112,6 +143,7 @@ export class Pace {
       this.#sinceMs = nowMs;
       if (late) this.#progressMs = nowMs;
     }
+    this.#allow(buffered);
     return !late;
   }
 

@@ -72,11 +72,12 @@ export class Audience {
     this.leave(session);
     const mode = effectiveMode(session);
     if (session.place.at === "anywhere" && before?.kind.mode === "on_demand") session.place = NOWHERE;
-    const kind = { view: viewOf(session.state), mode, dialect: session.state.dialect };
+    const { dialect, encoding } = session.state;
+    const kind = { view: viewOf(session.state), mode, dialect, encoding };
     const key = groupKey(kind);
     const group = this.#groups.get(key) ?? new Group(kind, this.#ports.deflate);
     this.#groups.set(key, group);
-    group.sessions.add(session);
+    group.add(session);
     this.#groupOf.set(session, group);
     if (session.place.at !== "offset") this.#someWait = true;
     else if (session.place.seen < this.picture.offset) this.#schedule(mode);
@@ -261,8 +262,10 @@ export class Audience {
     const nowMs = this.#ports.clock.now();
     for (const group of [...this.#groups.values()]) {
       if (group.kind.mode !== mode) continue;
+      const isLookDue = group.takeLook(nowMs);
       for (const session of group.sessions) {
         if (session.place.at !== "offset" || session.place.seen === this.picture.offset) continue;
+        if (!isLookDue && this.#passUpdate(session, group, nowMs)) continue;
         const hasRoom = this.#ports.delivery.hasRoom(session, nowMs);
         if (hasRoom) this.#giveUpdate(session, group, nowMs);
         else isSomebodyBehind = true;
@@ -270,6 +273,16 @@ export class Audience {
       }
     }
     if (isSomebodyBehind) this.#schedule(mode);
+  }
+
+  /** Without a look at how far the session has read. False: it needs one. */
+  #passUpdate(session: Session, group: Group, nowMs: number): boolean {
+    const { place } = session;
+    if (!session.pace.isFree || place.at !== "offset" || place.seen < this.picture.horizon) return false;
+    const { encoded, to } = group.step(place, this.#missed, this.picture, nowMs);
+    if (encoded && !this.#ports.delivery.pass(session, encoded)) return false;
+    session.place = to;
+    return true;
   }
 
   #changePace(session: Session): void {

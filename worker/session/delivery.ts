@@ -8,7 +8,7 @@ import { LIMITS } from "../../shared/limits.ts";
 import { Pace, type PaceLimits } from "../../shared/pressure/pace.ts";
 import type { GatewayFrame, Quality } from "../../shared/protocol/gateway.ts";
 import { DIALECTS } from "./dialect.ts";
-import { Encoded, utf8Bytes } from "./frames.ts";
+import { Encoded, type Message, utf8Bytes } from "./frames.ts";
 import type { Session, SessionState } from "./session.ts";
 import type { ShardCounts } from "./shard-counts.ts";
 
@@ -60,24 +60,32 @@ export class Delivery {
 
   /** To a session that was just seen to have room: where the runtime says how much waits, asking it costs. */
   give(session: Session, encoded: Encoded, nowMs: number): void {
-    const deflates = session.state.encoding === "deflate";
-    const { texts, bytes } = encoded;
-    for (const text of texts) {
-      const isLarge = text.length >= LIMITS.deflateFromChars;
-      const data = deflates && isLarge ? encoded.deflated(text) : text;
-      this.#push(session, data, texts.length === 1 ? bytes : utf8Bytes(text), nowMs);
+    for (const message of encoded.messages) this.#push(session, message, nowMs);
+  }
+
+  /** To a session whose pace lets it pass without a look: nearly all that is ever sent. False: look first. */
+  pass(session: Session, encoded: Encoded): boolean {
+    if (!session.pace.spend(encoded.bytes)) return false;
+    const { counts } = this.#ports;
+    counts.framesSent += encoded.messages.length;
+    counts.sentBytes += encoded.bytes;
+    try {
+      for (const { data } of encoded.messages) session.socket.send(data);
+    } catch {
+      this.#ports.gone(session);
     }
+    return true;
   }
 
   /** A frame that is one text in every dialect. */
   sendText(session: Session, text: string): void {
     const nowMs = this.#ports.clock.now();
-    if (this.#keepsUp(session, nowMs)) this.#push(session, text, utf8Bytes(text), nowMs);
+    if (this.#keepsUp(session, nowMs)) this.#push(session, { data: text, bytes: utf8Bytes(text) }, nowMs);
   }
 
   /** What the relay has for a session, which keeps count of how much it may be sent: `cost` is counted as unread. */
   relay(session: Session, data: string | Uint8Array, cost: number): void {
-    this.#push(session, data, cost, this.#ports.clock.now());
+    this.#push(session, { data, bytes: cost }, this.#ports.clock.now());
   }
 
   /** Bytes that a session was sent and is not known to have read. */
@@ -88,7 +96,8 @@ export class Delivery {
   /** For one session alone. */
   sendFrame(session: Session, frame: GatewayFrame): void {
     const { deflate } = this.#ports;
-    this.send(session, new Encoded(frame, { dialect: session.state.dialect, deflate }));
+    const { dialect, encoding } = session.state;
+    this.send(session, new Encoded(frame, { dialect, encoding, deflate }));
   }
 
   /** Whether telemetry may be sent now; otherwise it waits, and merges with what comes after it. */
@@ -141,7 +150,7 @@ export class Delivery {
     return buffered;
   }
 
-  #push(session: Session, data: string | Uint8Array, bytes: number, nowMs: number): void {
+  #push(session: Session, { data, bytes }: Message, nowMs: number): void {
     const { socket, pace } = session;
     const { counts } = this.#ports;
     if (session.state.identity.expiresMs <= nowMs) {
@@ -150,10 +159,9 @@ export class Delivery {
     }
     try {
       socket.send(data);
-      const sentBytes = typeof data === "string" ? bytes : data.length;
       counts.framesSent++;
-      counts.sentBytes += sentBytes;
-      const isDue = pace.sent(sentBytes);
+      counts.sentBytes += bytes;
+      const isDue = pace.sent(bytes);
       if (isDue && acknowledges(session.state)) this.#probe(session, nowMs);
     } catch {
       this.#ports.gone(session);

@@ -1,5 +1,6 @@
 /** Telemetry as frames: each is made and encoded once, for all sessions that are to have the same. */
 import { LIMITS } from "../../shared/limits.ts";
+import type { Encoding } from "../../shared/protocol/client.ts";
 import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
 import type { TelemetryChange } from "../../shared/protocol/sidecar.ts";
 import type { Missed, Picture } from "../../shared/swarm/picture.ts";
@@ -7,30 +8,31 @@ import { seenOf, seenOfMissed, type View } from "../../shared/swarm/view.ts";
 import { DIALECTS, type DialectName, type WholeAgent } from "./dialect.ts";
 
 /** How frames are written for some clients. */
-export type Encoder = { dialect: DialectName; deflate(text: string): Uint8Array };
+export type Encoder = { dialect: DialectName; encoding: Encoding; deflate(text: string): Uint8Array };
+
+/** What one `send` takes, and how long it is in UTF-8. */
+export type Message = { data: string | Uint8Array; bytes: number };
 
 const UNKNOWN: WholeAgent = () => undefined;
 
-/** A frame as its messages' texts, and, for those who want them smaller, compressed when first asked for. */
+/** A frame as the messages that it is sent as. */
 export class Encoded {
-  readonly texts: readonly string[];
-  /** In UTF-8, of all texts. */
+  readonly messages: readonly Message[];
+  /** Of all messages. */
   readonly bytes: number;
-  readonly #deflate: (text: string) => Uint8Array;
-  readonly #deflated = new Map<string, Uint8Array>();
 
-  constructor(frame: GatewayFrame, { dialect, deflate }: Encoder, whole: WholeAgent = UNKNOWN) {
-    const messages = DIALECTS[dialect].write(frame, whole);
-    this.texts = messages.map((message) => JSON.stringify(message));
-    this.bytes = this.texts.reduce((sum, text) => sum + utf8Bytes(text), 0);
-    this.#deflate = deflate;
+  constructor(frame: GatewayFrame, encoder: Encoder, whole: WholeAgent = UNKNOWN) {
+    const written = DIALECTS[encoder.dialect].write(frame, whole);
+    this.messages = written.map((message) => messageOf(JSON.stringify(message), encoder));
+    this.bytes = this.messages.reduce((sum, { bytes }) => sum + bytes, 0);
   }
+}
 
-  deflated(text: string): Uint8Array {
-    const bytes = this.#deflated.get(text) ?? this.#deflate(text);
-    this.#deflated.set(text, bytes);
-    return bytes;
-  }
+function messageOf(text: string, { encoding, deflate }: Encoder): Message {
+  if (encoding === "json" || text.length < LIMITS.deflateFromChars)
+    return { data: text, bytes: utf8Bytes(text) };
+  const data = deflate(text);
+  return { data, bytes: data.length };
 }
 
 /**

@@ -2,7 +2,7 @@
  * Sessions that see the same at the same pace. What one of them is given is made once for all of them that
  * stand at the same place, which most of the time is all of them.
  */
-import type { Mode } from "../../shared/protocol/client.ts";
+import type { Encoding, Mode } from "../../shared/protocol/client.ts";
 import type { Picture } from "../../shared/swarm/picture.ts";
 import { type View, viewKey, viewName, wholeAgent } from "../../shared/swarm/view.ts";
 import type { DialectName } from "./dialect.ts";
@@ -14,9 +14,13 @@ type Standing = Place & { at: "offset" };
 /** From one place in the stream to the next. `encoded`: what is to be sent; null: nothing that is seen. */
 type Step = { encoded: Encoded | null; to: Standing };
 
-export type Kind = { view: View; mode: Mode; dialect: DialectName };
+export type Kind = { view: View; mode: Mode; dialect: DialectName; encoding: Encoding };
 
-export const groupKey = ({ view, mode, dialect }: Kind): string => `${mode} ${dialect} ${viewKey(view)}`;
+export const groupKey = ({ view, mode, dialect, encoding }: Kind): string =>
+  `${mode} ${dialect} ${encoding} ${viewKey(view)}`;
+
+/** How often each session of a group is looked at: how far it has read, and whether its pace should change. */
+const LOOK_MS = 1_000;
 
 export class Group {
   readonly kind: Kind;
@@ -26,11 +30,26 @@ export class Group {
   #steps = new Map<string, Step>();
   #stepsVersion = -1;
   #last: { from: Standing; step: Step } | null = null;
+  /** When the next look is due: not later than the first token expires. */
+  #lookMs = Number.NEGATIVE_INFINITY;
 
   constructor(kind: Kind, deflate: Encoder["deflate"]) {
     this.kind = kind;
     this.viewName = viewName(kind.view);
-    this.#encoder = { dialect: kind.dialect, deflate };
+    this.#encoder = { dialect: kind.dialect, encoding: kind.encoding, deflate };
+  }
+
+  add(session: Session): void {
+    this.sessions.add(session);
+    this.#lookMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Whether it is time to look at each session; if so, that is taken as done. A clock may be set back. */
+  takeLook(nowMs: number): boolean {
+    if (nowMs < this.#lookMs && this.#lookMs <= nowMs + LOOK_MS) return false;
+    this.#lookMs = nowMs + LOOK_MS;
+    for (const { state } of this.sessions) this.#lookMs = Math.min(this.#lookMs, state.identity.expiresMs);
+    return true;
   }
 
   snapshot(picture: Picture, live: boolean, nowMs: number): Encoded {

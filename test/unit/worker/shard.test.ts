@@ -483,4 +483,20 @@ describe("a slow client", () => {
     connectFeed(SNAPSHOT);
     expect(brief.closed).toEqual([4503]);
   });
+
+  it("S8 ends a session with its token, also when there was no need to look at it for long", () => {
+    const { connect, connectFeed, say, clock } = setUp();
+    const expiresMs = clock.now() + 1_234;
+    const brief = connect("stream", { expiresMs, mode: "high_frequency" });
+    const other = connect("stream", { mode: "high_frequency" });
+    const hive = connectFeed(LIVE, SNAPSHOT);
+    for (let offset = 1; offset < 200; offset++) {
+      say(hive, aChange(offset, { agents: [{ agent_id: "agent-1", status: `${offset}` }] }));
+      clock.advance(17);
+    }
+    expect(brief.closed).toEqual([4503]);
+    const given = other.ofType("agent_update").filter(({ timestamp }) => timestamp < expiresMs);
+    expect(given.length).toBeGreaterThan(50);
+    expect(brief.ofType("agent_update")).toEqual(given);
+  });
 });
