@@ -72,8 +72,8 @@ export class HiveHost {
     const { near } = wire;
     const { hive } = life;
     const feed: ShardSocket = {
-      send(text) {
-        if (near.isOpen) near.send(text);
+      send(news) {
+        if (near.isOpen) near.send(news.text);
         else hive.shardClosed(shard, feed);
       },
       close: () => near.close(1000, "replaced"),

@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../../shared/clock.ts";
 import { HEARTBEAT, HEARTBEAT_ACK } from "../../shared/protocol/heartbeat.ts";
+import { readFeedMessage } from "../../worker/hive/feed.ts";
 import type { FeedSocket } from "../../worker/session/feed-link.ts";
 import type { Hello, SessionState } from "../../worker/session/session.ts";
 import { type Refusal, Shard } from "../../worker/session/shard.ts";
@@ -84,7 +85,7 @@ export class ShardHost {
     const { shard } = this.#wake();
     this.#feeds.set(end, held);
     end.listen({
-      message: (data) => this.#wake().shard.feedReceived(feed, String(data)),
+      message: (data) => this.#wake().shard.feedReceived(feed, readFeedMessage(String(data))),
       closed: () => {
         const life = this.#wake();
         this.#feeds.delete(end);

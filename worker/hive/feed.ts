@@ -37,6 +37,25 @@ const Numbers = z.record(z.string().max(200), z.number());
 export const ShardReport = z.object({ type: z.literal("report"), added: Numbers, gauges: Numbers });
 export type ShardReport = z.infer<typeof ShardReport>;
 
+/** @throws when the text is not a message of the feed */
+export const readFeedMessage = (text: string): FeedMessage => FeedMessage.parse(JSON.parse(text));
+
+/** A message to a shard, and its text, written once for all shards that are told by text. */
+export class FeedNews {
+  readonly message: FeedMessage;
+  #text: string | null;
+
+  constructor(message: FeedMessage, text: string | null = null) {
+    this.message = message;
+    this.#text = text;
+  }
+
+  get text(): string {
+    this.#text ??= JSON.stringify(this.message);
+    return this.#text;
+  }
+}
+
 /**
  * From a shard. `watch` asks to be told what it missed since `position`, or for a snapshot, and then for
  * everything; `demand` says how often its clients want news;

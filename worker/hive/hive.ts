@@ -15,12 +15,12 @@ import { EVERYTHING, seenOfMissed } from "../../shared/swarm/view.ts";
 import { metricsText, series } from "../metrics.ts";
 import type { TelemetryRequest, TelemetryText } from "../sidecar-client.ts";
 import { DemandLine } from "./demand-line.ts";
-import { type FeedMessage, type HiveStatus, ShardMessage } from "./feed.ts";
+import { type FeedMessage, FeedNews, type HiveStatus, ShardMessage } from "./feed.ts";
 import { HiveMetrics } from "./hive-metrics.ts";
 
 /** The Hive's end of a feed to a shard. */
 export interface ShardSocket {
-  send(text: string): void;
+  send(news: FeedNews): void;
   close(): void;
 }
 
@@ -196,7 +196,7 @@ export class Hive {
       this.#live = true;
       this.#tellStatus();
     }
-    if (line.type !== "alive") this.#broadcast(text);
+    if (line.type !== "alive") this.#broadcast(new FeedNews(line, text));
     return true;
   }
 
@@ -231,15 +231,15 @@ export class Hive {
   }
 
   #tellStatus(): void {
-    this.#broadcast(JSON.stringify({ type: "status", status: this.#status() } satisfies FeedMessage));
+    this.#broadcast(new FeedNews({ type: "status", status: this.#status() }));
   }
 
-  #broadcast(text: string): void {
-    for (const { socket, watching } of this.#shards.values()) if (watching) socket.send(text);
+  #broadcast(news: FeedNews): void {
+    for (const { socket, watching } of this.#shards.values()) if (watching) socket.send(news);
   }
 }
 
-const send = ({ socket }: Watcher, message: FeedMessage): void => socket.send(JSON.stringify(message));
+const send = ({ socket }: Watcher, message: FeedMessage): void => socket.send(new FeedNews(message));
 
 /** @throws HivegateError `sidecar_unreachable` when the stream ends before it has said anything */
 async function firstOf(iterator: AsyncIterator<TelemetryText>): Promise<IteratorResult<TelemetryText>> {

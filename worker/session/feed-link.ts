@@ -1,6 +1,6 @@
 /** A shard's end of the feed from its Hive: there while it has an audience, and asked for again when it is lost. */
 import type { Clock } from "../../shared/clock.ts";
-import { FeedMessage, type ShardMessage, type ShardReport } from "../hive/feed.ts";
+import type { FeedMessage, ShardMessage, ShardReport } from "../hive/feed.ts";
 import type { Audience } from "./audience.ts";
 
 /** The socket that the Hive dialled. */
@@ -85,10 +85,9 @@ export class FeedLink {
     this.#watch(null);
   }
 
-  received(socket: FeedSocket, text: string): void {
+  received(socket: FeedSocket, message: FeedMessage): void {
     if (this.#socket !== socket) return;
     const { audience } = this.#ports;
-    const message = FeedMessage.parse(JSON.parse(text));
     switch (message.type) {
       case "snapshot":
         this.#caughtUp();

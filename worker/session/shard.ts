@@ -9,6 +9,7 @@ import { LIMITS } from "../../shared/limits.ts";
 import type { Filters, Mode } from "../../shared/protocol/client.ts";
 import { type GatewayFrame, SUBPROTOCOL } from "../../shared/protocol/gateway.ts";
 import { HEARTBEAT } from "../../shared/protocol/heartbeat.ts";
+import type { FeedMessage } from "../hive/feed.ts";
 import type { RelayFigures } from "../relay/figures.ts";
 import { type Membership, Relay, type RelayPorts } from "../relay/relay.ts";
 import { type Rights, rightsOf } from "../relay/roles.ts";
@@ -203,9 +204,9 @@ export class Shard {
     this.#feed.restored(feed, caughtUp);
   }
 
-  feedReceived(feed: FeedSocket, text: string): void {
+  feedReceived(feed: FeedSocket, message: FeedMessage): void {
     this.#reporter.noted();
-    this.#feed.received(feed, text);
+    this.#feed.received(feed, message);
     this.#feed.audienceChanged();
   }
 

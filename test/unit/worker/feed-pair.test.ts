@@ -4,9 +4,9 @@ import { FeedEnd } from "../../../worker/host/deno/feed-pair.ts";
 
 /** Both ends of a feed, each with what it has heard. */
 function aFeed() {
-  const [hive, shard] = FeedEnd.pair();
+  const [hive, shard] = FeedEnd.pair<string, string>();
   const heard = { hive: [] as string[], shard: [] as string[] };
-  const listen = (end: FeedEnd, heard: string[]) =>
+  const listen = (end: FeedEnd<string, string>, heard: string[]) =>
     end.listen({ received: (text) => heard.push(text), closed: () => heard.push("closed") });
   listen(hive, heard.hive);
   listen(shard, heard.shard);

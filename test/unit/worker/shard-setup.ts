@@ -5,7 +5,7 @@ import { verifyToken } from "../../../shared/auth/token.ts";
 import type { Encoding, Filters, HeldPosition, Mode } from "../../../shared/protocol/client.ts";
 import type { GatewayFrame } from "../../../shared/protocol/gateway.ts";
 import { ALL_FIELDS, changedFields, IS_NEW } from "../../../shared/swarm/fields.ts";
-import type { FeedMessage } from "../../../worker/hive/feed.ts";
+import { type FeedMessage, readFeedMessage } from "../../../worker/hive/feed.ts";
 import type { SessionState } from "../../../worker/session/session.ts";
 import { Shard } from "../../../worker/session/shard.ts";
 import { SidecarClient } from "../../../worker/sidecar-client.ts";
@@ -121,7 +121,7 @@ export function setUp() {
     return feedSocket;
   };
   const say = (socket: ReturnType<typeof feed>, ...messages: FeedMessage[]) => {
-    for (const message of messages) shard.feedReceived(socket, JSON.stringify(message));
+    for (const message of messages) shard.feedReceived(socket, readFeedMessage(JSON.stringify(message)));
   };
   const connectFeed = (...messages: FeedMessage[]) => {
     const socket = feed();

@@ -19,9 +19,9 @@ export class HiveObject extends DurableObject<Env> {
     if (!socket) throw new Error(`shard answered ${response.status} to the feed`);
     const owner = this.#hiveOf(hive);
     const feed: ShardSocket = {
-      send(text) {
+      send(news) {
         try {
-          socket.send(text);
+          socket.send(news.text);
         } catch {
           // Closed, but its event has not come yet.
           owner.shardClosed(shard, feed);

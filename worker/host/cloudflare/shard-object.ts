@@ -8,6 +8,7 @@ import { ERRORS } from "../../../shared/errors.ts";
 import { HEARTBEAT, HEARTBEAT_ACK } from "../../../shared/protocol/heartbeat.ts";
 import { HiveId } from "../../../shared/protocol/ids.ts";
 import { Position } from "../../../shared/protocol/sidecar.ts";
+import { readFeedMessage } from "../../hive/feed.ts";
 import { audit, log } from "../../log.ts";
 import type { RelayFigures } from "../../relay/figures.ts";
 import type { FeedSocket } from "../../session/feed-link.ts";
@@ -84,7 +85,7 @@ export class ShardObject extends DurableObject<Env> {
 
   override async webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
     if (!this.#isFeed(socket)) await this.#shard?.receive(this.#clientOf(socket), data);
-    else if (typeof data === "string") this.#shard?.feedReceived(this.#feedOf(socket), data);
+    else if (typeof data === "string") this.#shard?.feedReceived(this.#feedOf(socket), readFeedMessage(data));
   }
 
   override webSocketClose(socket: WebSocket): void {

@@ -2,7 +2,8 @@
 
 import { platformClock } from "../../../shared/clock.ts";
 import type { Gateway } from "../../gateway.ts";
-import { Hive } from "../../hive/hive.ts";
+import type { FeedMessage } from "../../hive/feed.ts";
+import { Hive, type ShardSocket } from "../../hive/hive.ts";
 import { log } from "../../log.ts";
 
 import { FeedEnd } from "./feed-pair.ts";
@@ -40,13 +41,14 @@ export class HiveObject {
   }
 
   /** Opens a feed to a shard, and gives it its end. */
-  dial(shard: string, accept: (feed: FeedEnd) => void): void {
-    const [own, theirs] = FeedEnd.pair();
+  dial(shard: string, accept: (feed: FeedEnd<string, FeedMessage>) => void): void {
+    const [own, theirs] = FeedEnd.pair<FeedMessage, string>();
+    const socket: ShardSocket = { send: ({ message }) => own.send(message), close: () => own.close() };
     own.listen({
       received: (text) => this.#hive.shardReceived(shard, text),
-      closed: () => this.#hive.shardClosed(shard, own),
+      closed: () => this.#hive.shardClosed(shard, socket),
     });
-    this.#hive.shardConnected(shard, own);
+    this.#hive.shardConnected(shard, socket);
     accept(theirs);
   }
 }

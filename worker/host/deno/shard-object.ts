@@ -5,6 +5,7 @@ import { platformClock } from "../../../shared/clock.ts";
 import { ERRORS } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { Gateway } from "../../gateway.ts";
+import type { FeedMessage } from "../../hive/feed.ts";
 import { audit, log } from "../../log.ts";
 import type { RelayFigures } from "../../relay/figures.ts";
 import { type Hello, isOpaque } from "../../session/session.ts";
@@ -84,9 +85,9 @@ export class ShardObject {
     this.#shard.connect(client, hello);
   }
 
-  acceptFeed(feed: FeedEnd): void {
+  acceptFeed(feed: FeedEnd<string, FeedMessage>): void {
     feed.listen({
-      received: (text) => this.#shard.feedReceived(feed, text),
+      received: (message) => this.#shard.feedReceived(feed, message),
       closed: () => this.#shard.feedClosed(feed),
     });
     this.#shard.feedConnected(feed);
