@@ -34,6 +34,10 @@ const FIGURES = [
   "throughput",
 ] as const satisfies (keyof AgentPerformance)[];
 
+/** Each name with its bit. */
+const FIELD_BITS = FIELDS.map((name, index) => ({ name, bit: 1 << index }));
+const FIGURE_BITS = FIGURES.map((name, index) => ({ name, bit: 1 << (FIELDS.length + index) }));
+
 const bits = (from: number, count: number): number => (2 ** count - 1) << from;
 
 /** What filters and permissions look at: a change here may make an agent appear or go. */
@@ -52,25 +56,19 @@ export const seenFields = (asked: { include_performance: boolean; include_neural
 /** Which fields differ. */
 export function changedFields(before: Agent, after: Agent): number {
   let mask = 0;
-  FIELDS.forEach((field, bit) => {
-    if (!isSame(before[field], after[field])) mask |= 1 << bit;
-  });
-  FIGURES.forEach((figure, bit) => {
-    if (before.performance[figure] !== after.performance[figure]) mask |= 1 << (FIELDS.length + bit);
-  });
+  for (const { name, bit } of FIELD_BITS) if (!isSame(before[name], after[name])) mask |= bit;
+  for (const { name, bit } of FIGURE_BITS)
+    if (before.performance[name] !== after.performance[name]) mask |= bit;
   return mask;
 }
 
 /** Which fields a patch sets. */
 export function patchedFields(patch: AgentPatch): number {
   let mask = 0;
-  FIELDS.forEach((field, bit) => {
-    if (patch[field] !== undefined) mask |= 1 << bit;
-  });
-  if (!patch.performance) return mask;
-  for (const [bit, figure] of FIGURES.entries()) {
-    if (patch.performance[figure] !== undefined) mask |= 1 << (FIELDS.length + bit);
-  }
+  for (const { name, bit } of FIELD_BITS) if (patch[name] !== undefined) mask |= bit;
+  const { performance } = patch;
+  if (!performance) return mask;
+  for (const { name, bit } of FIGURE_BITS) if (performance[name] !== undefined) mask |= bit;
   return mask;
 }
 
@@ -80,9 +78,7 @@ export function pickFields(agent: Agent, mask: number): AgentPatch {
   const copy = <Name extends Field>(field: Name) => {
     patch[field] = agent[field];
   };
-  FIELDS.forEach((field, bit) => {
-    if (mask & (1 << bit)) copy(field);
-  });
+  for (const { name, bit } of FIELD_BITS) if (mask & bit) copy(name);
   if (mask & PERFORMANCE) patch.performance = pickFigures(agent.performance, mask);
   return patch;
 }
@@ -126,9 +122,7 @@ export const isWholeAsSeen = (patch: AgentPatch): patch is SeenAgent =>
 
 function pickFigures(figures: AgentPerformance, mask: number): NonNullable<AgentPatch["performance"]> {
   const picked: NonNullable<AgentPatch["performance"]> = {};
-  FIGURES.forEach((figure, bit) => {
-    if (mask & (1 << (FIELDS.length + bit))) picked[figure] = figures[figure];
-  });
+  for (const { name, bit } of FIGURE_BITS) if (mask & bit) picked[name] = figures[name];
   return picked;
 }
 

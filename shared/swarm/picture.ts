@@ -46,6 +46,8 @@ export class Picture {
   #touches = new Map<string, Touch[]>();
   #taskTouches = new Map<string, number>();
   #parts = { servers: 0, swarms: 0, container: 0 };
+  /** Which agents the last change told of: most of those who ask have missed that one alone. */
+  #latest: { from: number; agents: readonly string[] } = { from: 0, agents: [] };
   /** In the order of their offsets. */
   #departures: Departure[] = [];
 
@@ -60,6 +62,7 @@ export class Picture {
       case "change":
         if (this.epoch !== line.epoch || line.from !== this.offset || !this.#fits(line.change)) return "gap";
         this.#change(line.change, line.offset);
+        this.#latest = { from: line.from, agents: (line.change.agents ?? []).map((agent) => agent.agent_id) };
         this.offset = line.offset;
         this.version++;
         return "applied";
@@ -74,8 +77,9 @@ export class Picture {
 
   missedSince(offset: number): Missed {
     const agents: Missed["agents"] = [];
-    for (const [id, touches] of this.#touches) {
-      const fields = touchedSince(touches, offset);
+    const ids = offset === this.#latest.from ? this.#latest.agents : this.agents.keys();
+    for (const id of ids) {
+      const fields = touchedSince(this.#touches.get(id) ?? [], offset);
       const agent = fields && this.agents.get(id);
       if (agent) agents.push({ agent, fields });
     }
@@ -115,7 +119,7 @@ export class Picture {
       ),
       tasks: [...this.tasks.keys()].map((id) => this.#taskTouches.get(id) ?? 0),
       parts: { ...this.#parts },
-      departures: this.#departures,
+      departures: [...this.#departures],
     };
   }
 
@@ -133,6 +137,7 @@ export class Picture {
     this.#touches = new Map(line.agents.map(({ agent_id }, i) => [agent_id, history.agents[i] ?? []]));
     this.#taskTouches = new Map(line.tasks.map(({ taskId }, i) => [taskId, history.tasks[i] ?? 0]));
     this.#parts = { ...history.parts };
+    this.#latest = { from: line.offset, agents: [] };
     this.#departures = [...history.departures];
   }
 

@@ -6,9 +6,13 @@ export type Touch = readonly [offset: number, mask: number];
 
 /** `mask` changed at `offset`, which is later than all before. */
 export function touched(touches: readonly Touch[], offset: number, mask: number): Touch[] {
-  const others = touches.flatMap(([at, held]): Touch[] => (held & ~mask ? [[at, held & ~mask]] : []));
-  others.push([offset, mask]);
-  return others;
+  const now: Touch[] = [];
+  for (const touch of touches) {
+    const left = touch[1] & ~mask;
+    if (left !== 0) now.push(left === touch[1] ? touch : [touch[0], left]);
+  }
+  now.push([offset, mask]);
+  return now;
 }
 
 /** All bits that changed after `offset`. */
