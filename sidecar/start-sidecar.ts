@@ -162,11 +162,14 @@ export async function startSidecar(
     log,
   });
   metrics.tasks.restore(ledger.unfinished().map(({ task }) => task));
+  const relayed = () => orchestrators.answer().orchestrators;
+  metrics.watchRelay({ counts: relayMetrics, orchestrators: relayed });
   metrics.watchState({
     swarmIsUp: kept(() => isUp(executor), HEALTH_KEPT_MS, now),
     circuits: () => [
       ...servers.all().map(({ name, connection }) => [`mcp:${name}`, connection.circuit] as const),
       ...(guard ? [["docker", guard.circuit] as const] : []),
+      ...relayed().map(({ url, circuit }) => [`orchestrator:${url}`, circuit] as const),
     ],
     servers: () => sources.flatMap(({ collector }) => collector.servers()),
     telemetry: hub,

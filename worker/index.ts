@@ -5,8 +5,9 @@ import { type Env, gatewayOf } from "./host/cloudflare/env.ts";
 import { refuseSession } from "./host/cloudflare/refuse-session.ts";
 import { encodeHello, HELLO_HEADER } from "./host/cloudflare/shard-object.ts";
 import { log } from "./log.ts";
+import { metricsText } from "./metrics.ts";
 import page from "./page/dist/index.html";
-import { Placement } from "./session/placement.ts";
+import { Placement, relayShards } from "./session/placement.ts";
 
 export { HiveObject } from "./host/cloudflare/hive-object.ts";
 export { ShardObject } from "./host/cloudflare/shard-object.ts";
@@ -30,9 +31,23 @@ function appOf(env: Env) {
     uuid: () => crypto.randomUUID(),
     openSession: (request, session) => openSession(env, placement, request, session),
     refuseSession,
-    metrics: (hive) => env.HIVE.get(env.HIVE.idFromName(hive)).metrics(hive),
+    metrics: (hive) => metricsOf(env, hive),
     log,
   });
+}
+
+/** Relays' shards are asked themselves, which wakes none that has clients; one that does not answer is left out. */
+async function metricsOf(env: Env, hive: string): Promise<string> {
+  const asked = relayShards(hive).map(async (name) => {
+    const shard = env.SHARD.get(env.SHARD.idFromName(name));
+    const samples = await shard.relaySamples().catch((error: unknown) => log("relay metrics", error));
+    return samples ? [[name, samples] as const] : [];
+  });
+  const [own, relayed] = await Promise.all([
+    env.HIVE.get(env.HIVE.idFromName(hive)).samples(hive),
+    Promise.all(asked),
+  ]);
+  return metricsText(own, new Map(relayed.flat()), hive);
 }
 
 async function openSession(env: Env, placement: Placement, request: Request, session: OpenSession) {

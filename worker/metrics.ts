@@ -1,5 +1,5 @@
 /** Every metric of the gateway. What no object counts is not here: an isolate's own counters cannot be added up. */
-import { type Family, seriesOf, toText } from "../shared/metrics/text.ts";
+import { type Family, type Samples, seriesOf, toText, withLabels } from "../shared/metrics/text.ts";
 
 const METRICS = {
   sessions: gauge("Streaming sessions, by the mode that their clients asked for."),
@@ -27,6 +27,28 @@ const METRICS = {
     "Requests to the sidecar by sessions and for telemetry, by outcome; those over REST are not among them.",
   ),
   sidecar_request_duration_seconds: histogram("How long the sidecar took to begin its answer to those."),
+  relay_sessions: gauge("Clients on the relay, by mode."),
+  relay_pending_requests: gauge("Relayed requests that wait for their answers."),
+  relay_held_messages: gauge("Relayed messages that wait until they can be sent."),
+  relay_held_bytes: gauge("Bytes of the relayed messages that wait."),
+  relay_link_up: gauge(
+    "Whether the relay's link to the sidecar is up: 1 or 0. Without clients it is not wanted.",
+  ),
+  relay_messages_total: counter("Relayed messages that the gateway passed on, by direction."),
+  relay_bytes_total: counter("Bytes of the relayed messages (of a text: its characters), by direction."),
+  relay_refused_messages_total: counter(
+    "Relayed messages that were refused to their sender, by the error's code.",
+  ),
+  relay_given_up_total: counter(
+    "Relayed messages that were accepted and not delivered, or not answered; each was said.",
+  ),
+  relay_sessions_ended_total: counter("Clients that the relay sent away, by the error's code."),
+  relay_slowed_total: counter("Times that relayed messages had to wait for their client's rate."),
+  relay_link_dials_total: counter("Times that the relay's link was dialled."),
+  relay_link_failed_dials_total: counter("Times that the relay's link could not be had."),
+  relay_link_resets_total: counter(
+    "Times that the relay's link began anew, because the other side had forgotten it.",
+  ),
 } as const satisfies Record<string, Pick<Family, "type" | "help">>;
 
 type Metric = keyof typeof METRICS;
@@ -41,13 +63,14 @@ export function addAll(target: Map<string, number>, samples: Iterable<readonly [
   for (const [name, value] of samples) target.set(name, (target.get(name) ?? 0) + value);
 }
 
-/** One hive's, as Prometheus text. */
-export const metricsText = (samples: ReadonlyMap<string, number>, hive: string): string =>
-  toText(
-    Object.entries(METRICS).map(([metric, kind]) => ({ name: fullName(metric), ...kind })),
-    samples,
-    { hive },
-  );
+/** One hive's, as Prometheus text: its own, and those of its relays' shards, each of which has counters of its own. */
+export function metricsText(own: Samples, relayed: ReadonlyMap<string, Samples>, hive: string): string {
+  const samples = new Map(own);
+  for (const [shard, counted] of relayed)
+    for (const [name, value] of counted) samples.set(withLabels(name, { shard }), value);
+  const families = Object.entries(METRICS).map(([metric, kind]) => ({ name: fullName(metric), ...kind }));
+  return toText(families, samples, { hive });
+}
 
 function gauge(help: string) {
   return { type: "gauge", help } as const;

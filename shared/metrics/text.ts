@@ -21,25 +21,26 @@ export function toText(
   samples: Samples,
   labels: Readonly<Record<string, string>>,
 ): string {
-  const added = seriesOf("", labels).slice(1, -1);
   const byFamily = Map.groupBy(samples, ([series]) => nameOf(series));
   return families
     .flatMap(({ name, type, help }) => {
       const names = type === "histogram" ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name];
       const lines = names
         .flatMap((each) => byFamily.get(each) ?? [])
-        .map(([series, value]) => `${withLabels(series, added)} ${value}\n`);
+        .map(([series, value]) => `${withLabels(series, labels)} ${value}\n`);
       return [`# HELP ${name} ${escapedHelp(help)}\n`, `# TYPE ${name} ${type}\n`, ...lines];
     })
     .join("");
 }
 
-const nameOf = (series: string): string => series.replace(/\{.*$/s, "");
-
-function withLabels(series: string, added: string): string {
+/** The same series with these labels beside its own. */
+export function withLabels(series: string, labels: Readonly<Record<string, string>>): string {
+  const added = seriesOf("", labels).slice(1, -1);
   if (added === "") return series;
   return series.endsWith("}") ? `${series.slice(0, -1)},${added}}` : `${series}{${added}}`;
 }
+
+const nameOf = (series: string): string => series.replace(/\{.*$/s, "");
 
 const escapedHelp = (text: string): string => text.replace(/\\/g, "\\\\").replace(/\n/g, "\\n");
 const escaped = (value: string): string => escapedHelp(value).replace(/"/g, '\\"');

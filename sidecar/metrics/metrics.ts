@@ -4,6 +4,7 @@ import type { Executor } from "../swarm/executor.ts";
 import type { CollectorNews, TelemetrySource } from "../telemetry/hub.ts";
 import { countCalls, type ObserveCall } from "./call-metrics.ts";
 import type { ObserveCommand } from "./observed-executor.ts";
+import { type RelaySources, watchRelay } from "./relay-metrics.ts";
 import { type StateSources, watchState } from "./state-metrics.ts";
 import { TaskMetrics } from "./task-metrics.ts";
 
@@ -69,6 +70,11 @@ export class SidecarMetrics {
   /** Call it once. */
   watchState(sources: StateSources): void {
     watchState(this.#registry, sources);
+  }
+
+  /** Call it once. */
+  watchRelay(sources: RelaySources): void {
+    watchRelay(this.#registry, sources);
   }
 
   /** Prometheus text, format 0.0.4. */

@@ -51,6 +51,8 @@ export function watchState(registry: Registry, sources: StateSources): void {
     labelNames: ["dependency"],
     registers,
     collect() {
+      // An orchestrator that is used no more has none.
+      this.reset();
       for (const [dependency, { state }] of sources.circuits())
         this.set({ dependency }, CIRCUIT_LEVELS[state]);
     },

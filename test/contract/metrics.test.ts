@@ -69,6 +69,35 @@ onEveryHost("the gateway's metrics", ({ sidecar, gateway, connect }) => {
     expect(left("frames_sent_total")).toBe(after("frames_sent_total"));
     expect([left("shards"), left("feed_live")]).toEqual([0, 0]);
   });
+
+  it("R7 tell of the relay: its clients, and whether their messages can be passed on", async () => {
+    const client = await connect({ kind: "relay" });
+    await client.next("welcome");
+    const metric = await read();
+    const onFirst = { shard: "default/relay/0" };
+    expect(metric("relay_sessions", { mode: "shared", ...onFirst })).toBe(1);
+    expect(metric("relay_sessions", { mode: "dedicated", ...onFirst })).toBe(0);
+    expect(metric("relay_messages_total", { direction: "to_orchestrator", ...onFirst })).toBe(0);
+    expect(metric("sessions_opened_total", onFirst)).toBe(1);
+    sidecar.relay.hears = (_, channel) => sidecar.relay.say(channel, '{"jsonrpc":"2.0","id":1,"result":{}}');
+    client.send({ jsonrpc: "2.0", id: 1, method: "tools/list" });
+    client.sendRaw("no JSON");
+    await expect
+      .poll(async () => {
+        const later = await read();
+        return [
+          later("relay_link_up", onFirst),
+          later("relay_messages_total", { direction: "to_orchestrator", ...onFirst }),
+          later("relay_messages_total", { direction: "to_client", ...onFirst }),
+        ];
+      }, LATE)
+      .toEqual([1, 1, 1]);
+    client.close();
+    await client.closed;
+    await expect
+      .poll(async () => (await read())("relay_sessions", { mode: "shared", ...onFirst }), LATE)
+      .toBe(0);
+  });
 });
 
 const LATE = { timeout: 15_000 };

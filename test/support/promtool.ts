@@ -1,7 +1,8 @@
 /** Prometheus's own checker of rules. */
 import { spawnSync } from "node:child_process";
 
-const runs = (args: readonly string[]) => spawnSync("promtool", args, { encoding: "utf8" });
+const runs = (args: readonly string[], input = "") =>
+  spawnSync("promtool", args, { encoding: "utf8", input });
 
 /**
  * Whether there is one. Where there has to be (HIVEGATE_REQUIRE_PROMTOOL=1) its absence is an error: a skipped
@@ -16,8 +17,8 @@ export function promtoolAvailable(): boolean {
   return false;
 }
 
-/** What it says when it objects; null: it does not. */
-export function promtool(...args: string[]): string | null {
-  const { status, stdout, stderr } = runs(args);
+/** What it says when it objects; null: it does not. `input` is what it reads from standard input. */
+export function promtool(args: readonly string[], input?: string): string | null {
+  const { status, stdout, stderr } = runs(args, input);
   return status === 0 ? null : stdout + stderr;
 }

@@ -12,7 +12,7 @@ import { Guard } from "../../shared/pressure/guarded.ts";
 import type { Position } from "../../shared/protocol/sidecar.ts";
 import { Picture } from "../../shared/swarm/picture.ts";
 import { EVERYTHING, seenOfMissed } from "../../shared/swarm/view.ts";
-import { metricsText, series } from "../metrics.ts";
+import { series } from "../metrics.ts";
 import type { TelemetryRequest, TelemetryText } from "../sidecar-client.ts";
 import { DemandLine } from "./demand-line.ts";
 import { type FeedMessage, FeedNews, type HiveStatus, ShardMessage } from "./feed.ts";
@@ -118,8 +118,8 @@ export class Hive {
     this.#live = false;
   }
 
-  /** Prometheus text: what is known here of this hive's clients and of the way to its sidecar. */
-  metrics(hive: string): string {
+  /** For metrics: what is known here of this hive's clients and of the way to its sidecar. */
+  samples(): Map<string, number> {
     const samples = this.#metrics.samples();
     const isMissed = this.#shards.size > 0 && !this.#live;
     const staleMs = isMissed ? this.#ports.clock.now() - this.#heardMs : 0;
@@ -130,7 +130,7 @@ export class Hive {
       series("circuit_state", { dependency: "sidecar" }),
       CIRCUIT_LEVELS[this.#guard.circuit.state],
     );
-    return metricsText(samples, hive);
+    return samples;
   }
 
   async #watch(): Promise<void> {

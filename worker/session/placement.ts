@@ -8,6 +8,13 @@ import type { SessionState } from "./session.ts";
 /** How long a shard that was full is believed to be. */
 const PASSED_OVER_MS = 10_000;
 
+const numbered = (count: number, prefix: string): string[] =>
+  Array.from({ length: count }, (_, i) => `${prefix}/${i}`);
+
+const streamShards = (hive: string): string[] => numbered(LIMITS.shardsPerHive, hive);
+/** All shards that a hive's relays may be on. */
+export const relayShards = (hive: string): string[] => numbered(LIMITS.relayLinks, `${hive}/relay`);
+
 export class Placement {
   readonly #full = new Map<string, number>();
 
@@ -19,10 +26,7 @@ export class Placement {
     { hive, kind }: Pick<SessionState, "hive" | "kind">,
     nowMs: number,
   ): Generator<string, void, void> {
-    const isRelay = kind === "relay";
-    const most = isRelay ? LIMITS.relayLinks : LIMITS.shardsPerHive;
-    for (let i = 0; i < most; i++) {
-      const shard = isRelay ? `${hive}/relay/${i}` : `${hive}/${i}`;
+    for (const shard of kind === "relay" ? relayShards(hive) : streamShards(hive)) {
       if ((this.#full.get(shard) ?? Number.NEGATIVE_INFINITY) + PASSED_OVER_MS <= nowMs) yield shard;
     }
   }

@@ -10,9 +10,9 @@ import type { Filters, Mode } from "../../shared/protocol/client.ts";
 import { type GatewayFrame, SUBPROTOCOL } from "../../shared/protocol/gateway.ts";
 import { HEARTBEAT } from "../../shared/protocol/heartbeat.ts";
 import type { FeedMessage } from "../hive/feed.ts";
-import type { RelayFigures } from "../relay/figures.ts";
 import { type Membership, Relay, type RelayPorts } from "../relay/relay.ts";
 import { type Rights, rightsOf } from "../relay/roles.ts";
+import { relaySamples } from "../relay/samples.ts";
 import { ScopedSidecar } from "../scoped-sidecar.ts";
 import type { SidecarClient } from "../sidecar-client.ts";
 import { Audience } from "./audience.ts";
@@ -104,9 +104,9 @@ export class Shard {
     this.#relay = ports.relay ? new Relay({ ...ports.relay, clock, uuid, log }) : null;
   }
 
-  /** What happens on the relay of this shard. */
-  get relayFigures(): RelayFigures | null {
-    return this.#relay?.figures ?? null;
+  /** For metrics, of a relay's shard: it has no feed to report over, and is never asleep while it has clients. */
+  relaySamples(): Map<string, number> {
+    return new Map([...this.#counts.samples(), ...(this.#relay ? relaySamples(this.#relay.figures) : [])]);
   }
 
   /** Lets relayed requests be answered, for so long at most. */

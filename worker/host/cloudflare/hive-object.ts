@@ -38,8 +38,8 @@ export class HiveObject extends DurableObject<Env> {
     socket.accept();
   }
 
-  metrics(hive: string): string {
-    return this.#hiveOf(hive).metrics(hive);
+  samples(hive: string): Map<string, number> {
+    return this.#hiveOf(hive).samples();
   }
 
   #hiveOf(hive: string): Hive {

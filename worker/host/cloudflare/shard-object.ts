@@ -10,7 +10,6 @@ import { HiveId } from "../../../shared/protocol/ids.ts";
 import { Position } from "../../../shared/protocol/sidecar.ts";
 import { readFeedMessage } from "../../hive/feed.ts";
 import { audit, log } from "../../log.ts";
-import type { RelayFigures } from "../../relay/figures.ts";
 import type { FeedSocket } from "../../session/feed-link.ts";
 import { type ClientSocket, SessionState } from "../../session/session.ts";
 import { Shard } from "../../session/shard.ts";
@@ -78,9 +77,9 @@ export class ShardObject extends DurableObject<Env> {
     return new Response(null, { status: 101, webSocket: client, ...(headers && { headers }) });
   }
 
-  /** What happens on this shard's relay; null: there is none. */
-  relayFigures(): RelayFigures | null {
-    return this.#shard?.relayFigures ?? null;
+  /** Null: no client has come since this object was made. */
+  relaySamples(): Map<string, number> | null {
+    return this.#shard?.relaySamples() ?? null;
   }
 
   override async webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {

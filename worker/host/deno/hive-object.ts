@@ -36,8 +36,8 @@ export class HiveObject {
     });
   }
 
-  metrics(hive: string): string {
-    return this.#hive.metrics(hive);
+  samples(): Map<string, number> {
+    return this.#hive.samples();
   }
 
   /** Opens a feed to a shard, and gives it its end. */

@@ -2,8 +2,8 @@
 import { HivegateError } from "../../../shared/errors.ts";
 import type { OpenSession } from "../../app.ts";
 import type { Gateway } from "../../gateway.ts";
-import type { RelayFigures } from "../../relay/figures.ts";
-import { Placement } from "../../session/placement.ts";
+import { metricsText } from "../../metrics.ts";
+import { Placement, relayShards } from "../../session/placement.ts";
 import { HiveObject } from "./hive-object.ts";
 import { ShardObject } from "./shard-object.ts";
 import type { Store } from "./store.ts";
@@ -38,12 +38,6 @@ export class Objects {
     throw new HivegateError("overloaded");
   }
 
-  /** What happens on a hive's relays, one for each shard that has one. */
-  relayFigures(hive: string): RelayFigures[] {
-    const shards = [...this.#shards].filter(([name]) => name.startsWith(`${hive}/relay/`));
-    return shards.map(([, shard]) => shard.relayFigures).filter((figures) => figures !== null);
-  }
-
   /** Sends all clients away, and takes no more. Resolves when the last one has gone. */
   async shutDown(): Promise<void> {
     this.#isStopping = true;
@@ -51,7 +45,11 @@ export class Objects {
   }
 
   metrics(hive: string): string {
-    return this.#hive(hive).metrics(hive);
+    const relayed = relayShards(hive).flatMap((name) => {
+      const shard = this.#shards.get(name);
+      return shard ? [[name, shard.relaySamples()] as const] : [];
+    });
+    return metricsText(this.#hive(hive).samples(), new Map(relayed), hive);
   }
 
   #shard(hive: string, name: string): ShardObject {

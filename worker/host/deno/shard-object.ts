@@ -7,7 +7,6 @@ import { LIMITS } from "../../../shared/limits.ts";
 import type { Gateway } from "../../gateway.ts";
 import type { FeedMessage } from "../../hive/feed.ts";
 import { audit, log } from "../../log.ts";
-import type { RelayFigures } from "../../relay/figures.ts";
 import { type Hello, isOpaque } from "../../session/session.ts";
 import { type Refusal, Shard } from "../../session/shard.ts";
 import { DenoSocket, type OpenSocket } from "./client-socket.ts";
@@ -60,8 +59,8 @@ export class ShardObject {
     });
   }
 
-  get relayFigures(): RelayFigures | null {
-    return this.#shard.relayFigures;
+  relaySamples(): Map<string, number> {
+    return this.#shard.relaySamples();
   }
 
   /** Counts the sockets that were closed as well: they hold memory for as long as their clients do not read. */
