@@ -11,6 +11,9 @@ export const Share = z.object({
 });
 export type Share = z.infer<typeof Share>;
 
+/** What a thread is given: its share, and a flag that both threads see. */
+export const Order = Share.extend({ held: z.instanceof(Int32Array) });
+
 const UnitDone = z.object({ unit: z.number().int(), value: z.union([z.number(), z.string()]) });
 
 export type AgentEvents = {
@@ -23,14 +26,17 @@ export type AgentEvents = {
 export interface AgentThread {
   /** CPU time used since its start and heap in use now; null when that cannot be known (any more). */
   measure(): Promise<{ cpuMicros: number; heapBytes: number } | null>;
+  /** Lets it do no further unit until it is let go: the one that is begun it ends. */
+  hold(isHeld: boolean): void;
   stop(): Promise<void>;
 }
 
 export type StartAgent = (share: Share, events: AgentEvents) => AgentThread;
 
 export const startAgentThread: StartAgent = (share, events) => {
+  const held = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   const worker = new Worker(new URL("./agent-worker.ts", import.meta.url), {
-    workerData: share,
+    workerData: { ...share, held },
     resourceLimits: { maxOldGenerationSizeMb: DEMO_LIMITS.agentHeapMegabytes },
   });
   worker.on("online", () => events.online());
@@ -50,6 +56,10 @@ export const startAgentThread: StartAgent = (share, events) => {
         // The thread has ended since.
         return null;
       }
+    },
+    hold: (isHeld) => {
+      Atomics.store(held, 0, isHeld ? 1 : 0);
+      Atomics.notify(held, 0);
     },
     stop: async () => {
       await worker.terminate();

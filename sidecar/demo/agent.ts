@@ -1,6 +1,6 @@
 import type { AgentThread } from "./agent-thread.ts";
 
-export type AgentStatus = "starting" | "working" | "done" | "failed" | "stopped";
+export type AgentStatus = "starting" | "working" | "paused" | "done" | "failed" | "stopped";
 
 /** An agent as `agent_list` shows it. Times are milliseconds since the epoch, `progress` is 0 to 1. */
 export type AgentEntry = {
@@ -29,7 +29,9 @@ export type AgentFigures = {
   tasksFailed: number;
 };
 
-export const isAtWork = (status: AgentStatus): boolean => status === "starting" || status === "working";
+const AT_WORK: ReadonlySet<AgentStatus> = new Set(["starting", "working", "paused"]);
+/** Whether its task goes on, be it paused. */
+export const isAtWork = (status: AgentStatus): boolean => AT_WORK.has(status);
 
 /** Whether an agent's task is going on, done or failed, as the counters of `agent_metrics` say it. */
 export const taskCounters = (status: AgentStatus) => ({
@@ -54,6 +56,7 @@ export class WorkerAgent {
   #startedAt: number | null = null;
   #usage: Usage;
   #measuring = false;
+  #held = false;
   #cpuPercent: number | null = null;
   #memoryBytes: number | null = null;
 
@@ -76,6 +79,11 @@ export class WorkerAgent {
     this.#unitsDone++;
     this.#lastActive = nowMs;
     if (this.#unitsDone === this.#units) this.finish("done");
+  }
+
+  hold(isHeld: boolean): void {
+    this.#held = isHeld;
+    this.thread?.hold(isHeld);
   }
 
   /** A thread that is over uses nothing that could be measured. */
@@ -107,7 +115,7 @@ export class WorkerAgent {
       swarmId,
       name,
       type: "worker",
-      status: this.status,
+      status: this.#held && isAtWork(this.status) ? "paused" : this.status,
       currentTask: isAtWork(this.status) ? task : null,
       progress: this.#unitsDone / this.#units,
       createdAt,

@@ -13,6 +13,7 @@ export const HELP = `Usage: hive-mind <command> [options]
   status [SWARM]              one swarm, or all
   sessions                    all swarms, those that ended included
   stop SWARM                  end a swarm's work
+  pause SWARM, resume SWARM   let it rest, let it go on
   help
 
   --format json               for machines; spawn: one JSON object a line
@@ -34,6 +35,8 @@ const Command = z.discriminatedUnion("name", [
     operands: z.array(z.string()).max(1),
   }),
   z.strictObject({ name: z.literal("stop"), ...json, operands: z.tuple([z.string()]) }),
+  z.strictObject({ name: z.literal("pause"), ...json, operands: z.tuple([z.string()]) }),
+  z.strictObject({ name: z.literal("resume"), ...json, operands: z.tuple([z.string()]) }),
   z.strictObject({
     name: z.literal("spawn"),
     ...json,

@@ -78,10 +78,16 @@ async function answer(command: ShortCommand, client: DaemonClient): Promise<{ da
       const list = await client.call("swarm_status", {}, SwarmList);
       return { data: { sessions: list.swarms }, text: table(list) };
     }
-    case "stop": {
+    case "stop":
+    case "pause":
+    case "resume": {
       const [swarmId] = command.operands;
-      await client.call("task_stop", { swarmId }, z.object({}));
-      return { data: { success: true, swarmId }, text: `Stopped ${swarmId}.` };
+      const { status } = await client.call(
+        `task_${command.name}`,
+        { swarmId },
+        z.object({ status: z.string() }),
+      );
+      return { data: { success: true, swarmId, status }, text: `${swarmId} is ${status} now.` };
     }
   }
 }

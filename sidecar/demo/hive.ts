@@ -1,6 +1,7 @@
 import { HivegateError } from "../../shared/errors.ts";
 import type { AgentEntry, AgentFigures } from "./agent.ts";
 import { DEMO_LIMITS } from "./limits.ts";
+import { goesOn } from "./queen.ts";
 import { Swarm, type SwarmOrder, type SwarmPorts, type TopologyEntry } from "./swarm.ts";
 
 export type HivePorts = SwarmPorts & {
@@ -70,7 +71,7 @@ export class Hive {
   }
 
   running(): Swarm[] {
-    return this.swarms().filter((swarm) => swarm.status === "active");
+    return this.swarms().filter((swarm) => goesOn(swarm.status));
   }
 
   agents(): AgentEntry[] {
@@ -95,7 +96,7 @@ export class Hive {
   /** That agents are no longer listed is a change like any other. */
   #changed(): void {
     this.#ports.changed();
-    for (const { swarmId } of this.#listed().filter(({ status }) => status !== "active")) {
+    for (const { swarmId } of this.#listed().filter(({ status }) => !goesOn(status))) {
       if (this.#lingering.has(swarmId)) continue;
       const gone = () => {
         this.#lingering.delete(swarmId);
@@ -125,7 +126,7 @@ export class Hive {
   }
 
   #forgetOldest(): void {
-    const ended = this.swarms().filter((swarm) => swarm.status !== "active");
+    const ended = this.swarms().filter((swarm) => !goesOn(swarm.status));
     const excess = ended.length - DEMO_LIMITS.endedSwarms;
     for (const swarm of ended.slice(0, Math.max(0, excess))) this.#swarms.delete(swarm.swarmId);
   }

@@ -1,6 +1,8 @@
 import { type AgentEntry, type AgentFigures, type AgentStatus, taskCounters } from "./agent.ts";
 
-export type SwarmStatus = "active" | "completed" | "failed" | "stopped";
+export type SwarmStatus = "active" | "paused" | "completed" | "failed" | "stopped";
+
+export const goesOn = (status: SwarmStatus): boolean => status === "active" || status === "paused";
 
 /** The agent that shares a swarm's work out and puts the values together: her state is the swarm's. */
 export type Queen = Pick<AgentEntry, "swarmId" | "progress" | "createdAt" | "lastActive"> & {
@@ -11,6 +13,7 @@ export type Queen = Pick<AgentEntry, "swarmId" | "progress" | "createdAt" | "las
 
 const STATUS: Record<SwarmStatus, AgentStatus> = {
   active: "working",
+  paused: "paused",
   completed: "done",
   failed: "failed",
   stopped: "stopped",
@@ -29,7 +32,7 @@ export const queenEntry = ({
   name: "Queen",
   type: "queen",
   status: STATUS[status],
-  currentTask: status === "active" ? task : null,
+  currentTask: goesOn(status) ? task : null,
   progress,
   createdAt,
   lastActive,

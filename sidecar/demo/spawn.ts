@@ -4,11 +4,12 @@ import type { SpawnCommand } from "./cli-options.ts";
 import { CallRefused, ConnectionLost, DaemonClient } from "./client.ts";
 import type { DemoConfig } from "./config.ts";
 import { DEMO_LIMITS } from "./limits.ts";
+import { goesOn } from "./queen.ts";
 
 const Orchestrated = z.object({ swarmId: z.string(), taskId: z.string(), workerCount: z.number() });
 
 const Status = z.object({
-  status: z.enum(["active", "completed", "failed", "stopped"]),
+  status: z.enum(["active", "paused", "completed", "failed", "stopped"]),
   progress: z.number(),
   unitsDone: z.number(),
   unitsTotal: z.number(),
@@ -89,7 +90,7 @@ async function follow(
       await askToStop(client, swarmId);
     }
     const status = await client.call("task_status", { taskId: swarmId }, Status);
-    if (status.status !== "active") return status;
+    if (!goesOn(status.status)) return status;
     const { progress, unitsDone, unitsTotal } = status;
     if (unitsDone > printedUnits && Date.now() >= printedAtMs + DEMO_LIMITS.progressEveryMs) {
       print({ event: "progress", swarmId, progress, unitsDone, unitsTotal });

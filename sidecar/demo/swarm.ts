@@ -3,7 +3,7 @@ import type { Priority } from "../../shared/swarm/task.ts";
 import { type AgentEntry, type AgentFigures, isAtWork, WorkerAgent } from "./agent.ts";
 import type { StartAgent } from "./agent-thread.ts";
 import { DEMO_LIMITS } from "./limits.ts";
-import { type Queen, queenEntry, queenFigures, queenId, type SwarmStatus } from "./queen.ts";
+import { goesOn, type Queen, queenEntry, queenFigures, queenId, type SwarmStatus } from "./queen.ts";
 import { type Job, type JobResult, jobOf, type UnitValue } from "./work.ts";
 
 /** A swarm as `swarm_status` shows it; a long task text is shortened. */
@@ -98,10 +98,19 @@ export class Swarm {
    * @throws HivegateError `task_ended`
    */
   async stop(): Promise<void> {
-    if (this.status !== "active") {
-      throw new HivegateError("task_ended", `The swarm has already ended: ${this.status}.`);
-    }
+    this.#throwIfEnded();
     await this.#end("stopped");
+  }
+
+  /**
+   * Lets no further unit be begun, or lets them go on; twice is as once.
+   * @throws HivegateError `task_ended`
+   */
+  hold(isHeld: boolean): void {
+    this.#throwIfEnded();
+    this.status = isHeld ? "paused" : "active";
+    for (const worker of this.#workers) worker.hold(isHeld);
+    this.#ports.changed();
   }
 
   async measure(): Promise<void> {
@@ -170,7 +179,7 @@ export class Swarm {
   }
 
   #unitDone(worker: WorkerAgent, unit: number, value: UnitValue): void {
-    if (this.status !== "active") return;
+    if (!goesOn(this.status)) return;
     this.#values[unit] = value;
     this.unitsDone++;
     this.#lastActive = this.#ports.now();
@@ -190,6 +199,11 @@ export class Swarm {
     worker.finish("failed");
     this.error = "An agent ended before its work was done. The daemon's log says more.";
     void this.#end("failed");
+  }
+
+  #throwIfEnded(): void {
+    if (goesOn(this.status)) return;
+    throw new HivegateError("task_ended", `The swarm has already ended: ${this.status}.`);
   }
 
   async #end(status: SwarmStatus): Promise<void> {

@@ -83,8 +83,17 @@ export function hiveTools(hive: Hive): Tool[] {
       await swarm.stop();
       return { swarmId: swarm.swarmId, status: swarm.status };
     }),
+    holdTool(hive, "task_pause", "Lets a swarm rest: what is begun is ended, nothing else begun", true),
+    holdTool(hive, "task_resume", "Lets a paused swarm go on", false),
   ];
 }
+
+const holdTool = (hive: Hive, name: string, description: string, isHeld: boolean): Tool =>
+  tool(name, description, z.object({ swarmId: SwarmId }), ({ swarmId }) => {
+    const swarm = hive.find(swarmId);
+    swarm.hold(isHeld);
+    return { swarmId: swarm.swarmId, status: swarm.status };
+  });
 
 function taskStatus(swarm: Swarm): Data {
   return {

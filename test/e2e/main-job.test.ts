@@ -78,7 +78,7 @@ describe("the main job, through real processes", () => {
     relay.close();
   });
 
-  it("H4 answers status, swarms and stop as the swarm itself says", async () => {
+  it("H4 answers status, swarms, pause, resume and stop as the swarm itself says", async () => {
     const relay = await connect("relay");
     relay.send({ type: "create_task", task: "hash this for a good while", follow: true });
     const { taskId, swarmId } = await relay.next("task_created");
@@ -90,7 +90,11 @@ describe("the main job, through real processes", () => {
     relay.send({ type: "get_status", swarmId: "--help" });
     expect((await relay.next("status")).swarms).toEqual([]);
     relay.send({ type: "pause_task", taskId });
-    expect(await relay.next("error")).toMatchObject({ code: "not_supported" });
+    expect((await relay.next("task")).task).toMatchObject({ state: "running", pausedAt: expect.any(Number) });
+    relay.send({ type: "get_status", swarmId });
+    expect((await relay.next("status")).swarms).toMatchObject([{ status: "paused" }]);
+    relay.send({ type: "resume_task", taskId });
+    expect((await relay.next("task")).task).toMatchObject({ state: "running", pausedAt: null });
     relay.send({ type: "stop_task", taskId });
     await relay.next("task_event", ({ event }) => event.kind === "state" && event.task.state === "stopped");
     relay.close();

@@ -34,15 +34,15 @@ export const demo: Profile = {
     argv: (cli) => [...cli, "hive-mind", "sessions", "--format", "json"],
     read: (result) => swarmsOf(result, Sessions.safeParse(answerOf(result)).data?.sessions),
   },
-  controls: {
-    stop: {
-      argv: (cli, swarmId) => [...cli, "hive-mind", "stop", "--format", "json", "--", swarmId],
-      succeeded: (result) => Success.safeParse(answerOf(result)).success,
-    },
-    pause: null,
-    resume: null,
-  },
+  controls: { stop: control("stop"), pause: control("pause"), resume: control("resume") },
 };
+
+function control(name: "stop" | "pause" | "resume"): Profile["controls"]["stop"] {
+  return {
+    argv: (cli, swarmId) => [...cli, "hive-mind", name, "--format", "json", "--", swarmId],
+    succeeded: (result) => Success.safeParse(answerOf(result)).success,
+  };
+}
 
 const answerOf = (result: CommandResult): unknown =>
   result.exitCode === 0 ? printedJson(result.stdout) : null;

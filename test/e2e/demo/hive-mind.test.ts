@@ -1,5 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { demo, hiveMind, LONG_TASK, spawned } from "./clients.ts";
+
+const WAIT = { timeout: 20_000, interval: 50 };
 
 describe("hive-mind", () => {
   it("H1 spawns a swarm, follows it and tells its result", async () => {
@@ -55,6 +57,31 @@ describe("hive-mind", () => {
     expect(tooLate).toMatchObject({ exitCode: 1, events: [{ success: false }] });
   });
 
+  it("H4 lets a swarm rest, in which it does nothing, and go on", async () => {
+    const { env } = await demo();
+    const run = hiveMind(env, "spawn", "--format", "json", LONG_TASK);
+    const swarmId = await spawned(run);
+    const control = async (name: string) =>
+      (await hiveMind(env, name, "--format", "json", "--", swarmId).ended).events[0];
+    const unitsDone = async () =>
+      (await hiveMind(env, "status", "--format", "json").ended).events[0].swarms[0].progress;
+
+    await vi.waitFor(async () => expect(await unitsDone()).toBeGreaterThan(0), WAIT);
+    expect(await control("pause")).toEqual({ success: true, swarmId, status: "paused" });
+    // What is begun is ended first, so that two looks in a row have to be equal.
+    let rested = -1;
+    await vi.waitFor(async () => {
+      const before = rested;
+      rested = await unitsDone();
+      expect(rested).toBe(before);
+    }, WAIT);
+    expect(await control("resume")).toEqual({ success: true, swarmId, status: "active" });
+    await vi.waitFor(async () => expect(await unitsDone()).toBeGreaterThan(rested), WAIT);
+    await control("pause");
+    expect(await control("stop")).toMatchObject({ success: true, status: "stopped" });
+    expect((await run.ended).exitCode).toBe(3);
+  });
+
   it.each(["SIGTERM", "SIGINT"] as const)("H4 stops its swarm on %s before it goes", async (signal) => {
     const { env } = await demo();
     const run = hiveMind(env, "spawn", "--format", "json", LONG_TASK);
@@ -88,7 +115,7 @@ describe("hive-mind", () => {
       lines: ["The swarm's daemon is ready."],
     });
     expect(await outcome(env, "status", "swarm-x")).toMatchObject({ exitCode: 1, lines: [] });
-    expect(await outcome(env, "pause", "swarm-x")).toMatchObject({ exitCode: 2, lines: [] });
+    expect(await outcome(env, "freeze", "swarm-x")).toMatchObject({ exitCode: 2, lines: [] });
     expect(await outcome({ ...env, DEMO_TOKEN: "wrong" }, "init")).toMatchObject({
       exitCode: 1,
       stderr: expect.stringMatching(/^demo: the swarm's daemon refused: .*\n$/),

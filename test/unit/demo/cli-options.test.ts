@@ -37,7 +37,8 @@ describe("the command line of hive-mind", () => {
   });
 
   it.each([
-    [["pause", "swarm-1"], 'no command "pause"'],
+    [["freeze", "swarm-1"], 'no command "freeze"'],
+    [["pause"], "pause: wrong number of arguments"],
     [["constructor"], 'no command "constructor"'],
     [["stop"], "stop: wrong number"],
     [["stop", "a", "b"], "stop: wrong number"],

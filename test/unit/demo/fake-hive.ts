@@ -8,6 +8,7 @@ export class FakeAgent implements AgentThread {
   readonly events: AgentEvents;
   usage: { cpuMicros: number; heapBytes: number } | null = null;
   stopped = false;
+  held = false;
   #next: number;
 
   constructor(share: Share, events: AgentEvents) {
@@ -26,6 +27,10 @@ export class FakeAgent implements AgentThread {
     }
     if (this.#next >= job.units) this.events.ended();
   }
+
+  hold = (isHeld: boolean) => {
+    this.held = isHeld;
+  };
 
   measure = async () => this.usage;
 

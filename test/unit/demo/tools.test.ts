@@ -36,6 +36,8 @@ describe("the tools of the demo swarm", () => {
           { name: "task_orchestrate", inputSchema: schema(["task"]) },
           { name: "task_status", inputSchema: schema(["taskId"]) },
           { name: "task_stop", inputSchema: schema(["swarmId"]) },
+          { name: "task_pause", inputSchema: schema(["swarmId"]) },
+          { name: "task_resume", inputSchema: schema(["swarmId"]) },
         ],
       },
     });
@@ -70,6 +72,36 @@ describe("the tools of the demo swarm", () => {
     expect(await call("task_stop", swarm)).toMatchObject(data({ ...swarm, status: "stopped" }));
     expect(await call("task_stop", swarm)).toEqual({ jsonrpc: "2.0", ...failure("already ended: stopped") });
     expect(await call("task_stop", { swarmId: "swarm-x" })).toMatchObject(failure("no such swarm"));
+  });
+
+  it("H4 let a task rest and go on, and neither when it has ended", async () => {
+    const { call, agents } = demo();
+    await call("task_orchestrate", { task: "count primes below 20000", priority: "Low" });
+    const swarm = { swarmId: "swarm-id-1" };
+    agents[0]?.work(1);
+    for (const _ of [1, 2]) {
+      expect(await call("task_pause", swarm)).toMatchObject(data({ ...swarm, status: "paused" }));
+    }
+    expect(agents[0]?.held).toBe(true);
+    const paused = { swarmId: "swarm-id-1", status: "paused", endedAt: null, progress: 0.5 };
+    expect(await call("swarm_status", {})).toMatchObject(data({ swarms: [paused] }));
+    const statuses = [{ status: "paused" }, { status: "paused" }];
+    expect(await call("agent_list", {})).toMatchObject(data({ agents: statuses }));
+    expect(await call("task_resume", swarm)).toMatchObject(data({ ...swarm, status: "active" }));
+    expect(agents[0]?.held).toBe(false);
+    agents[0]?.work();
+    expect(await call("task_pause", swarm)).toMatchObject(failure("already ended: completed"));
+    expect(await call("task_resume", swarm)).toMatchObject(failure("already ended: completed"));
+  });
+
+  it("H4 count the unit that was begun before a pause, be it the last", async () => {
+    const { call, agents } = demo();
+    await call("task_orchestrate", { task: "count primes below 20000", priority: "Low" });
+    await call("task_pause", { swarmId: "swarm-id-1" });
+    agents[0]?.work();
+    expect(await call("swarm_status", {})).toMatchObject(
+      data({ swarms: [{ status: "completed", result: { primes: 2262 } }] }),
+    );
   });
 
   it("S8 refuse arguments that do not fit, with a result that says which", async () => {

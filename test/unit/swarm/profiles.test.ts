@@ -266,6 +266,14 @@ describe.each([
     );
   });
 
+  it("H4 has stop, pause and resume", () => {
+    for (const name of ["stop", "pause", "resume"] as const) {
+      expect(profile.controls[name]?.argv(["hive"], "s")).toEqual([
+        ...["hive", "hive-mind", name, "--format", "json", "--", "s"],
+      ]);
+    }
+  });
+
   it("H4 believes a stop only when the swarm says that it succeeded", () => {
     const { stop } = profile.controls;
     expect(stop?.succeeded(printed(line({ success: true })))).toBe(true);
