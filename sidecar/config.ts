@@ -208,7 +208,7 @@ const Consistent = Variables.refine((v) => v.ENABLE_DOCKER_PRIMARY || v.ENABLE_M
   path: ["ENABLE_MCP_FALLBACK"],
   message: "expected true where ENABLE_DOCKER_PRIMARY is false: else nobody starts tasks",
 }).refine(
-  (v) => v.ENABLE_DOCKER_PRIMARY || (v.MCP_SERVERS?.some(takesTasks) ?? v.SWARM_PROFILE !== "custom"),
+  (v) => v.ENABLE_DOCKER_PRIMARY || (v.MCP_SERVERS ?? defaultMcpServers(v.SWARM_PROFILE)).some(takesTasks),
   {
     path: ["MCP_SERVERS"],
     message:

@@ -76,7 +76,14 @@ export class TaskRun {
     try {
       this.#record.resume(unfinished.task);
       const { handle } = unfinished;
-      found = await runners.recover({ taskId: this.#taskId, handle }, this.#record.write);
+      found = await runners.recover(
+        { taskId: this.#taskId, handle },
+        {
+          output: this.#record.write,
+          // What the server said when it took the task says more.
+          given: (given) => unfinished.task.note === undefined && this.#record.given(given),
+        },
+      );
     } catch (err) {
       log.warn({ err, taskId: this.#taskId }, "task not found again yet");
       this.#later(() => void this.recover(unfinished));

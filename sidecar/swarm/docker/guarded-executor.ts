@@ -41,6 +41,7 @@ export class GuardedExecutor implements Executor {
   readonly #options: GuardedExecutorOptions;
   readonly #executor: Executor;
   readonly #guard: Guard;
+  #isOpen: boolean;
   #why: string | null = null;
   #isClosed = false;
   #stopProbe = () => {};
@@ -54,7 +55,8 @@ export class GuardedExecutor implements Executor {
       saved: breakers.load(name),
       changed: (state) => this.#changed(state),
     });
-    if (this.circuit.state === "open") this.#probeLater();
+    this.#isOpen = this.circuit.state !== "closed";
+    if (this.#isOpen) this.#probeLater();
   }
 
   get method(): Executor["method"] {
@@ -96,7 +98,7 @@ export class GuardedExecutor implements Executor {
   }
 
   async #guarded<T>(call: () => Promise<T>): Promise<T> {
-    if (this.circuit.state !== "closed") throw this.#closedOff();
+    if (this.#isOpen) throw this.#closedOff();
     return this.#guard.run(call, (error) => {
       if (!isAway(error)) return null;
       this.#why = error instanceof HivegateError ? error.message : null;
@@ -125,7 +127,7 @@ export class GuardedExecutor implements Executor {
         () => true,
       )
       .catch(() => {});
-    if (this.circuit.state !== "closed") this.#probeLater();
+    if (this.#isOpen) this.#probeLater();
   }
 
   async #mustBeWell(): Promise<void> {
@@ -135,11 +137,13 @@ export class GuardedExecutor implements Executor {
 
   #changed(state: BreakerState): void {
     const { breakers, name, log } = this.#options;
-    // Half open is only where a probe is under way: an open circuit that is due says the same.
-    if (state.phase === "half_open") return;
+    // A probe opens it half, and again when it fails: to those who use it, it is closed off all the while.
+    const isOpen = state.phase !== "closed";
+    if (isOpen === this.#isOpen) return;
+    this.#isOpen = isOpen;
     log.info({ circuit: state.phase, why: this.#why }, "Docker's circuit changed");
     breakers.save(name, state);
-    if (state.phase === "open") this.#probeLater();
+    if (isOpen) this.#probeLater();
     else this.#why = null;
   }
 }

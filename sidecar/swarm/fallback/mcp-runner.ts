@@ -48,9 +48,10 @@ export class McpRunner implements TaskRunner {
   }
 
   /** A task that is not one of the servers' was never started here. */
-  async recover(spec: { taskId: string; handle: string | null }, output: OutputSink): Promise<Recovery> {
+  async recover(...[spec, { output, given }]: Parameters<TaskRunner["recover"]>): Promise<Recovery> {
     const handle = readHandle(spec.handle);
     if (!handle) return { status: "never_started" };
+    given({ note: noteOf(`${handle.server} was given it before the sidecar ended`), swarmId: null });
     return { status: "running", lostOutput: false, exit: this.#exitOf(spec.taskId, handle, output) };
   }
 

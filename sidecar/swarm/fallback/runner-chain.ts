@@ -1,7 +1,7 @@
 import { asHivegateError, type ErrorCode, HivegateError } from "../../../shared/errors.ts";
 import type { Swarm } from "../../../shared/protocol/sidecar.ts";
 import type { TaskMethod } from "../../../shared/swarm/task.ts";
-import type { Exit, OutputSink, Recovery } from "../executor.ts";
+import type { Exit, Recovery } from "../executor.ts";
 import type { SpawnRequest } from "../profiles/profile.ts";
 import { readHandle } from "./handle.ts";
 import type { McpRunner } from "./mcp-runner.ts";
@@ -45,10 +45,10 @@ export class RunnerChain {
     return this.#first((runner) => runner.start(request, callbacks));
   }
 
-  /** As `Executor.recover`. */
-  recover(spec: { taskId: string; handle: string | null }, output: OutputSink): Promise<Recovery> {
+  /** As `TaskRunner.recover`. */
+  recover(...[spec, callbacks]: Parameters<TaskRunner["recover"]>): Promise<Recovery> {
     const runner = readHandle(spec.handle) ? this.#mcp : this.#commands;
-    return runner.recover(spec, output);
+    return runner.recover(spec, callbacks);
   }
 
   /** @throws HivegateError `not_supported`, or why it could not be stopped */

@@ -26,8 +26,11 @@ export interface TaskRunner {
    */
   start(request: SpawnRequest, callbacks: RunCallbacks): Promise<{ exit: Promise<Exit> }>;
 
-  /** As `Executor.recover`. */
-  recover(spec: { taskId: string; handle: string | null }, output: OutputSink): Promise<Recovery>;
+  /** As `Executor.recover`; `given` as for `start`. */
+  recover(
+    spec: { taskId: string; handle: string | null },
+    callbacks: Pick<RunCallbacks, "output" | "given">,
+  ): Promise<Recovery>;
 
   /** As `Executor.stop`. @throws HivegateError `not_supported` where there is no way to stop a task */
   stop(taskId: string, options: { graceMs: number }): Promise<void>;

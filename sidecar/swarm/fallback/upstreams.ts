@@ -35,14 +35,14 @@ export const upstreamsOf = (servers: readonly UpstreamServer[]): Upstream[] =>
     return [{ name, pool, connection, orchestrator, call, profile: telemetryProfileOf(server) }];
   });
 
-/** One that answers; those that are equally good take turns. @throws HivegateError what the last one failed by */
+/**
+ * One that answers, of the first pool that has one; those of a pool that are equally good take turns.
+ * @throws HivegateError what the last one failed by
+ */
 export async function healthyOf(upstreams: readonly Upstream[], turn: number): Promise<Upstream> {
-  const standing = upstreams.map((upstream) => {
-    const { isFailing, retryInMs, pending } = upstream.connection;
-    return { upstream, isFailing, retryInMs, pending };
-  });
+  const pools = Map.groupBy(upstreams, ({ pool }) => pool).values();
   let failure: unknown = unavailable();
-  for (const { upstream } of inOrder(standing, turn)) {
+  for (const upstream of [...pools].flatMap((members) => bestFirst(members, turn))) {
     try {
       await within(upstream.connection.ping(), PING_MS, unavailable);
       return upstream;
@@ -52,5 +52,14 @@ export async function healthyOf(upstreams: readonly Upstream[], turn: number): P
   }
   throw failure;
 }
+
+const bestFirst = (upstreams: readonly Upstream[], turn: number): Upstream[] =>
+  inOrder(
+    upstreams.map((upstream) => {
+      const { isFailing, retryInMs, pending } = upstream.connection;
+      return { upstream, isFailing, retryInMs, pending };
+    }),
+    turn,
+  ).map(({ upstream }) => upstream);
 
 const unavailable = () => new HivegateError("mcp_unavailable");

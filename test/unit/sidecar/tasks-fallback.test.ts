@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { platformClock } from "../../../shared/clock.ts";
 import { HivegateError } from "../../../shared/errors.ts";
 import { McpRunner } from "../../../sidecar/swarm/fallback/mcp-runner.ts";
@@ -108,6 +108,24 @@ describe("a task that docker cannot start", () => {
     second.state.status = "completed";
     expect((await ended(second.tasks)).state).toBe("completed");
     expect([given(second.server.tools()), second.executor.started]).toEqual([[], []]);
+  });
+
+  it("H9 is known to be with MCP although the sidecar ended before the server answered", async () => {
+    const directory = scratchDirectory();
+    const first = start({ task_orchestrate: () => never() }, { directory });
+    void first.tasks.create(aTask());
+    await vi.waitUntil(() => given(first.server.tools()).length === 1);
+    first.close();
+
+    const second = start({}, { directory });
+    await second.tasks.recover();
+    expect(second.tasks.get(TASK_ID)).toMatchObject({
+      ...{ state: "running", method: "mcp-fallback" },
+      note: "Not run by the swarm's commands: MCP server demo was given it before the sidecar ended.",
+    });
+    second.state.status = "completed";
+    expect((await ended(second.tasks)).state).toBe("completed");
+    expect(given(second.server.tools())).toEqual([]);
   });
 
   it("H4 is stopped by the server", async () => {

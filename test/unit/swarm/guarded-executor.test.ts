@@ -15,13 +15,20 @@ function guarded(saved = new Map<string, unknown>(), clock = new ManualClock()) 
   const inner = new FakeExecutor();
   let isUp = true;
   let looks = 0;
+  let saves = 0;
   inner.health = async () => {
     looks++;
     return { running: isUp, details: {} };
   };
   const executor = new GuardedExecutor({
     ...{ executor: inner, name: NAME, clock, random: () => 0.5, log: silentLog },
-    breakers: { load: (name) => saved.get(name) ?? null, save: (name, state) => saved.set(name, state) },
+    breakers: {
+      load: (name) => saved.get(name) ?? null,
+      save: (name, state) => {
+        saves++;
+        saved.set(name, state);
+      },
+    },
   });
   const fails = (error: HivegateError) => {
     isUp = false;
@@ -40,7 +47,18 @@ function guarded(saved = new Map<string, unknown>(), clock = new ManualClock()) 
     clock.advance(byMs);
     await settled();
   };
-  return { executor, inner, clock, saved, fails, recovers, run, advance, looks: () => looks };
+  return {
+    executor,
+    inner,
+    clock,
+    saved,
+    fails,
+    recovers,
+    run,
+    advance,
+    looks: () => looks,
+    saves: () => saves,
+  };
 }
 
 describe("Docker's circuit breaker", () => {
@@ -96,13 +114,14 @@ describe("Docker's circuit breaker", () => {
   });
 
   it("S4 finds out by itself, again and again but not often, and closes when the container is back", async () => {
-    const { executor, fails, recovers, run, advance, looks, inner } = guarded();
+    const { executor, fails, recovers, run, advance, looks, saves, inner } = guarded();
     fails(refused);
     await run();
     expect(looks()).toBe(0);
     for (let n = 0; n < 60; n++) await advance(1_000);
     expect(looks()).toBeGreaterThan(30);
     expect(looks()).toBeLessThan(70);
+    expect(saves()).toBe(1);
     expect(await run()).toBe("circuit_open");
     recovers();
     for (let n = 0; n < 2; n++) await advance(1_000);

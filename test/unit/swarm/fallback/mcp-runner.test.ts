@@ -110,6 +110,25 @@ describe("McpRunner", () => {
     expect(said).toEqual([]);
   });
 
+  it("H3 prefers the pool that was configured first, and lets its servers take turns", async () => {
+    const server = (name: string, pool: string) => {
+      const one = demo({}, name);
+      return { ...one, upstream: { ...upstreamOf(one), pool } };
+    };
+    const [a, b, other] = [server("a", "main"), server("b", "main"), server("other", "more")];
+    const runner = runnerOf(a.upstream, other.upstream, b.upstream);
+    const give = async (times: number) => {
+      for (let n = 0; n < times; n++) await runner.start(REQUEST, heard().callbacks);
+    };
+    await give(4);
+    const given = () =>
+      [a, b, other].map(({ tools }) => tools().filter((tool) => tool === "task_orchestrate").length);
+    expect(given()).toEqual([2, 2, 0]);
+    for (const { state } of [a, b]) state.answersPings = false;
+    await give(1);
+    expect(given()).toEqual([2, 2, 1]);
+  });
+
   it("H9 a task is followed again after a restart, by what was written down", async () => {
     const { handles, callbacks } = heard();
     const server = ruvSwarm({ task_orchestrate: () => ({ taskId: "task-9" }) });
@@ -117,7 +136,10 @@ describe("McpRunner", () => {
 
     const later = ruvSwarm({ task_status: ({ taskId }) => ({ id: taskId, status: "failed" }) });
     const handle = handles.at(-1) ?? null;
-    const recovery = await runnerOf(upstreamOf(later)).recover({ taskId: TASK_ID, handle }, () => {});
+    const recovery = await runnerOf(upstreamOf(later)).recover(
+      { taskId: TASK_ID, handle },
+      heard().callbacks,
+    );
     expect(recovery).toMatchObject({ status: "running", lostOutput: false });
     if (recovery.status !== "running") return;
     expect((await recovery.exit).end?.state).toBe("failed");
@@ -126,7 +148,7 @@ describe("McpRunner", () => {
     // Killed between the note and the answer.
     const intent = await runnerOf(upstreamOf(later)).recover(
       { taskId: TASK_ID, handle: handles[0] ?? null },
-      () => {},
+      heard().callbacks,
     );
     if (intent.status !== "running") throw new Error(intent.status);
     expect((await intent.exit).end?.state).toBe("lost");
@@ -139,7 +161,7 @@ describe("McpRunner", () => {
   ])("H3 with %s it is lost at once, and says why", async (_, servers, words) => {
     const handle = 'mcp:{"server":"old","id":"task-1"}';
     const runner = runnerOf(...servers.map(upstreamOf));
-    const recovery = await runner.recover({ taskId: TASK_ID, handle }, () => {});
+    const recovery = await runner.recover({ taskId: TASK_ID, handle }, heard().callbacks);
     if (recovery.status !== "running") throw new Error(recovery.status);
     const { end } = await recovery.exit;
     expect(end).toMatchObject({ state: "lost", error: { message: expect.stringContaining(words) } });

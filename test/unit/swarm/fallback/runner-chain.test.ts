@@ -159,7 +159,7 @@ describe("a task that was started", () => {
     const { runners, asked } = chain({ flags: { ...FLAGS, mcpFallback: false } });
     const recovery = await runners.recover(
       { taskId: TASK_ID, handle: `mcp:{"server":"flow","id":"${TASK_ID}"}` },
-      () => {},
+      heard().callbacks,
     );
     expect([recovery.status, asked]).toEqual(["running", []]);
     await runners.stop(TASK_ID, { graceMs: 1 });
@@ -169,7 +169,7 @@ describe("a task that was started", () => {
 
   it.each([null, "0f".repeat(32)])("H9 by command, it stays with the commands: handle %s", async (handle) => {
     const { runners, asked } = chain({ flags: { ...FLAGS, dockerPrimary: false } });
-    await runners.recover({ taskId: TASK_ID, handle }, () => {});
+    await runners.recover({ taskId: TASK_ID, handle }, heard().callbacks);
     await runners.stop(TASK_ID, { graceMs: 1 });
     expect(asked).toEqual(["docker", "docker"]);
   });
