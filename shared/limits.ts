@@ -159,6 +159,8 @@ export const LIMITS = {
   relayHeldMs: 60_000,
   /** What the other end of a relay's link has not acknowledged; above it channels hold their messages. */
   relayLinkBytes: 16 * 1024 * 1024,
+  /** Held by all relay clients of one shard together; above it what would be held is given up with `overloaded`. */
+  relayShardHeldBytes: 32 * 1024 * 1024,
   /** What a client sends faster than its rate waits; above it the session ends with `rate_limited`. */
   relayWaitingBytes: 1024 * 1024,
   /** What a relay's client is taken to read in a second, where neither it nor the runtime says. */
