@@ -32,7 +32,8 @@ export async function connect(gatewayUrl: string, options: ConnectOptions): Prom
   const headers = as === "header" && token !== null ? { authorization: `Bearer ${token}` } : {};
   // A name that the library's types do not know yet.
   const settings = { headers, closeTimeout: HANG_UP_MS };
-  const client = new Client(new WebSocket(url, protocols, settings));
+  const isOpaque = query.mode === "dedicated";
+  const client = new Client(new WebSocket(url, protocols, settings), { isOpaque });
   await client.opened;
   return client;
 }
@@ -43,18 +44,31 @@ export class Client {
   readonly closed: Promise<number>;
   /** Every frame so far. */
   readonly seen: GatewayFrame[] = [];
+  /** Every message so far, as it came. */
+  readonly raw: (string | Buffer)[] = [];
+  /** What the orchestrator said, as JSON. */
+  readonly rpc: unknown[] = [];
   /** How many frames came compressed. */
   compressed = 0;
   readonly #socket: WebSocket;
+  /** Nothing that comes is a frame of the gateway's. */
+  readonly #isOpaque: boolean;
   #unread = 0;
 
-  constructor(socket: WebSocket) {
+  constructor(socket: WebSocket, { isOpaque = false }: { isOpaque?: boolean } = {}) {
     this.#socket = socket;
+    this.#isOpaque = isOpaque;
     this.opened = new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
     this.closed = new Promise((resolve) => socket.once("close", resolve));
     socket.on("message", (data: Buffer, isBinary) => {
       if (isBinary) this.compressed++;
+      this.raw.push(isBinary ? data : data.toString());
+      if (this.#isOpaque) return;
       const text = (isBinary ? inflateSync(data) : data).toString();
+      if (text.includes('"jsonrpc"')) {
+        this.rpc.push(JSON.parse(text));
+        return;
+      }
       const frame = GatewayFrame.parse(JSON.parse(text));
       this.seen.push(frame);
       if (frame.type === "probe") this.send({ type: "ack", probe: frame.probe });
@@ -83,8 +97,13 @@ export class Client {
     this.#socket.resume();
   }
 
-  close(): void {
-    this.#socket.close(1000);
+  close(code = 1000): void {
+    this.#socket.close(code);
+  }
+
+  /** The next time that this is so; looked at whenever a message came. */
+  until<T>(what: string, find: () => T | undefined): Promise<T> {
+    return this.#until(what, find);
   }
 
   /** The next frame of this type that fits; those before it are passed over. */

@@ -18,6 +18,7 @@ import { parseBody, parseLastEventId, parseTelemetryRequest } from "../../sideca
 import { type CollectorNews, TelemetryHub, type TelemetrySource } from "../../sidecar/telemetry/hub.ts";
 import type { PoolReport } from "../../sidecar/telemetry/picture.ts";
 import { aServer } from "./agents.ts";
+import { FakeRelay } from "./fake-relay.ts";
 import { recordingLog } from "./recording-log.ts";
 import { TEST_SECRET } from "./sidecar.ts";
 
@@ -29,6 +30,7 @@ export type Asked = { method: string; path: string; body: unknown };
 export class FakeSidecar {
   /** Keys as the gateway's settings have them. */
   readonly keys = { test: TEST_SECRET.toString("base64") };
+  readonly relay = new FakeRelay(macKeys(new Map([["test", TEST_SECRET]])));
   asked: Asked[] = [];
   epoch = "";
   readonly #server: Server;
@@ -42,6 +44,7 @@ export class FakeSidecar {
 
   constructor() {
     this.#server = createServer(getRequestListener(this.#routes().fetch));
+    this.#server.on("upgrade", (request, socket, head) => void this.relay.upgrade(request, socket, head));
   }
 
   get url(): string {
@@ -81,6 +84,7 @@ export class FakeSidecar {
     this.asked = [];
     this.#answers.clear();
     this.#events.clear();
+    this.relay.reset();
     this.restart();
   }
 

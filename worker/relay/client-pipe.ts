@@ -24,6 +24,8 @@ export type PipePorts<Said> = {
   clock: Clock;
   link: Pick<Link, "send">;
   counts: RelayCounts;
+  /** What all clients of the shard hold together, in bytes. */
+  holding: { bytes: number };
   client: ClientEnd;
   messagesPerSecond: number;
   /** What the client said has its turn. */
@@ -45,8 +47,10 @@ export class ClientPipe<Said> {
   readonly #rated: RateQueue<Said>;
   #channel: Channel;
   #isSlowed = false;
+  #isClosed = false;
   #delivered = 0;
   #passedOn = 0;
+  #holding = 0;
   #lookAt = LOOK_EVERY_BYTES;
   /** When it was seen last that the client reads. */
   #progressMs = 0;
@@ -74,12 +78,15 @@ export class ClientPipe<Said> {
   /** What the client says, at its rate: it comes back by `pass`. */
   submit(said: Said, how: { cost: number; urgent: boolean }): void {
     const { clock, client, counts, slowed, busy } = this.#ports;
-    const outcome = this.#rated.push(said, { bytes: how.cost, urgent: how.urgent, nowMs: clock.now() });
+    const mayWait = this.#rated.size === 0 || this.#mayHold();
+    const nowMs = clock.now();
+    const outcome = mayWait ? this.#rated.push(said, { bytes: how.cost, urgent: how.urgent, nowMs }) : "full";
     if (outcome === "passed") return;
     if (outcome === "full") {
       client.end("rate_limited");
       return;
     }
+    this.#account();
     busy();
     if (this.#isSlowed) return;
     this.#isSlowed = true;
@@ -90,7 +97,9 @@ export class ClientPipe<Said> {
   /** To the orchestrator, within the credit. */
   send(message: RelayMessage): void {
     count(this.#ports.counts.toOrchestrator, message.data);
-    this.#channel.send(message);
+    if (this.#channel.held > 0 && !this.#mayHold()) this.#ports.gaveUp(message, "overloaded");
+    else this.#channel.send(message);
+    this.#account();
   }
 
   /** To the client. The sidecar may send as much again when it has been read. */
@@ -111,11 +120,13 @@ export class ClientPipe<Said> {
 
   credited(bytes: number): void {
     this.#channel.credited(bytes);
+    this.#account();
   }
 
   /** The link has room again. */
   drain(): void {
     this.#channel.drain();
+    this.#account();
   }
 
   /** What time brings about. False: nothing is left to be done. */
@@ -123,6 +134,7 @@ export class ClientPipe<Said> {
     this.#rated.drain(nowMs);
     if (this.#rated.size === 0) this.#isSlowed = false;
     this.#settle(nowMs);
+    this.#account();
     return this.#rated.size > 0 || this.#delivered > this.#passedOn;
   }
 
@@ -136,6 +148,20 @@ export class ClientPipe<Said> {
 
   close(): void {
     this.#channel.close();
+    this.#ports.holding.bytes -= this.#holding;
+    this.#holding = 0;
+    this.#isClosed = true;
+  }
+
+  #mayHold(): boolean {
+    return this.#ports.holding.bytes < LIMITS.relayShardHeldBytes;
+  }
+
+  #account(): void {
+    if (this.#isClosed) return;
+    const { heldBytes } = this;
+    this.#ports.holding.bytes += heldBytes - this.#holding;
+    this.#holding = heldBytes;
   }
 
   #settle(nowMs: number): void {
@@ -154,6 +180,12 @@ export class ClientPipe<Said> {
 
   #newChannel(number: number): Channel {
     const { link, clock, gaveUp } = this.#ports;
-    return new Channel({ number, link, clock, gaveUp });
+    return new Channel({
+      ...{ number, link, clock },
+      gaveUp: (message, why) => {
+        gaveUp(message, why);
+        this.#account();
+      },
+    });
   }
 }

@@ -7,7 +7,7 @@ import type { RelayedClient } from "./relayed-client.ts";
 
 export type DedicatedClientPorts = Pick<
   PipePorts<string | Uint8Array>,
-  "clock" | "link" | "counts" | "client" | "messagesPerSecond" | "busy" | "slowed"
+  "clock" | "link" | "counts" | "holding" | "client" | "messagesPerSecond" | "busy" | "slowed"
 >;
 
 /** A stream with a hole is worth nothing: where one would be, the session ends. */
@@ -18,17 +18,31 @@ export class DedicatedClient implements RelayedClient {
   readonly pipe: ClientPipe<string | Uint8Array>;
   readonly #ports: DedicatedClientPorts;
 
+  /** Whether there is an orchestrator at the other end that knows of this client. */
+  #hasBegun = false;
+
   constructor(ports: DedicatedClientPorts, options: { notices: boolean; number: number }) {
     this.#ports = ports;
     this.hearsNotices = options.notices;
     this.pipe = new ClientPipe(
       {
         ...ports,
+        link: {
+          send: (record) => {
+            const outcome = ports.link.send(record);
+            if (outcome !== "full") this.#hasBegun = true;
+            return outcome;
+          },
+        },
         pass: (data) => this.pipe.send({ data, urgent: false }),
         gaveUp: (_, why) => this.#giveUp(why),
       },
       options.number,
     );
+  }
+
+  get goesOn(): boolean {
+    return !this.#hasBegun;
   }
 
   allowed(): void {}
@@ -43,6 +57,7 @@ export class DedicatedClient implements RelayedClient {
   }
 
   give(data: string | Uint8Array): void {
+    this.#hasBegun = true;
     this.pipe.deliver(data, costOf(data));
   }
 
@@ -50,8 +65,9 @@ export class DedicatedClient implements RelayedClient {
     this.#giveUp(code);
   }
 
-  reset(): void {
-    this.#giveUp("sidecar_unreachable");
+  reset(number: number): void {
+    if (this.#hasBegun) this.#giveUp("sidecar_unreachable");
+    else for (const message of this.pipe.renew(number)) this.pipe.send(message);
   }
 
   #giveUp(code: ErrorCode): void {

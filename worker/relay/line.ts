@@ -9,7 +9,7 @@ import { Link, type LinkOptions, type LinkSocket } from "../../shared/relay/link
 import type { OrchestratorState } from "../../shared/relay/records.ts";
 import type { RelayCounts } from "./figures.ts";
 
-/** Hears of one socket: nothing before it is open, and nothing after `closed`. */
+/** Hears of one socket. */
 export type LineListener = { received(bytes: Uint8Array): void; closed(): void };
 
 /** Opens a WebSocket to the sidecar's relay. Given up when the signal is aborted. */
@@ -93,6 +93,8 @@ export class Line {
     const late = new AbortController();
     const cancel = clock.after(LIMITS.relayDialMs, () => late.abort(new HivegateError("timeout")));
     const { promise: closed, resolve } = Promise.withResolvers<void>();
+    /** On some hosts a message is there before it is known that the socket is open. */
+    let early: Uint8Array[] | null = [];
     let isOver = false;
     const end = () => {
       if (isOver) return;
@@ -102,8 +104,12 @@ export class Line {
     };
     counts.dials++;
     try {
-      const listener = { received: (bytes: Uint8Array) => !isOver && link.receive(bytes), closed: end };
-      const socket = await dial(listener, AbortSignal.any([over, late.signal]));
+      const received = (bytes: Uint8Array) => {
+        if (early) early.push(bytes);
+        else if (!isOver) link.receive(bytes);
+      };
+      const socket = await dial({ received, closed: end }, AbortSignal.any([over, late.signal]));
+      if (isOver) return { closed };
       link.attach({
         send: (bytes) => socket.send(bytes),
         // The other end may never answer: whoever closes a socket is done with it.
@@ -112,6 +118,9 @@ export class Line {
           queueMicrotask(end);
         },
       });
+      const first = early;
+      early = null;
+      for (const bytes of first) received(bytes);
     } finally {
       cancel();
     }

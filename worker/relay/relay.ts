@@ -3,6 +3,7 @@ import type { Clock } from "../../shared/clock.ts";
 import { pause } from "../../shared/clock.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
+import type { Link } from "../../shared/relay/link.ts";
 import type { OrchestratorNotice, RelayRecord } from "../../shared/relay/records.ts";
 import { utf8Bytes } from "../session/frames.ts";
 import { clientCloseCode } from "./close-code.ts";
@@ -50,6 +51,7 @@ export class Relay {
   readonly #members = new Map<number, Member>();
   readonly #busy = new Set<RelayedClient>();
   readonly #counts: RelayCounts = noCounts();
+  readonly #holding = { bytes: 0 };
   /** No number is used twice on one link. */
   #lastNumber = 0;
   #line: Line | null = null;
@@ -82,7 +84,7 @@ export class Relay {
     const { clock, settings, audit } = this.#ports;
     const { id, subject } = joining.client;
     const client: RelayedClient = newClient(joining, number, {
-      ...{ clock, settings, counts: this.#counts, link: this.#line.link },
+      ...{ clock, settings, counts: this.#counts, holding: this.#holding, link: this.#sender(this.#line) },
       audit: (refused) => audit({ client: id, subject, ...refused }),
       busy: () => this.#makeBusy(client),
     });
@@ -120,6 +122,14 @@ export class Relay {
       onRoom: () => this.#each(({ client }) => client.pipe.drain()),
       changed: (state) => this.#lineChanged(state),
     });
+  }
+
+  /**
+   * Messages wait with their clients while the link is down, where urgent ones come first: of those that the link
+   * took nobody could say, when the sidecar has forgotten them, whether they were passed on.
+   */
+  #sender({ link }: Line): Pick<Link, "send"> {
+    return { send: (record) => (record.type === "message" && !link.isUp ? "full" : link.send(record)) };
   }
 
   #open(member: Member): void {
@@ -186,7 +196,7 @@ export class Relay {
     this.#each((member) => {
       this.#members.delete(member.number);
       member.notice = null;
-      if (member.client.mode === "shared") {
+      if (member.client.goesOn) {
         member.number = ++this.#lastNumber;
         this.#open(member);
       }
@@ -196,6 +206,7 @@ export class Relay {
 
   #lineChanged(state: LineState): void {
     this.#lineState = state;
+    if (state.state === "connected") this.#each(({ client }) => client.pipe.drain());
     this.#each((member) => this.#tellLine(member));
   }
 

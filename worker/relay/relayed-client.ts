@@ -17,6 +17,8 @@ export interface RelayedClient {
   /** Requests that wait for their answers. */
   readonly pending: number;
   readonly hearsNotices: boolean;
+  /** Whether another channel can take the place of one that is over. */
+  readonly goesOn: boolean;
   /** A fresh token allows something else. */
   allowed(rights: Rights): void;
   /** @throws HivegateError `forbidden` when it may not send frames of this type */
@@ -27,7 +29,7 @@ export interface RelayedClient {
   give(data: string | Uint8Array): void;
   /** The sidecar did not pass a message on, or its answer will not come. `id` is JSON. */
   refused(refusal: { id: string | null; code: ErrorCode; message: string }): void;
-  /** Its channel is over: it goes on with another one, of this number, or not at all. */
+  /** Its channel is over: it goes on with another one, of this number, or ends. */
   reset(number: number): void;
   /** The gateway is about to stop. */
   drain(): void;
@@ -47,6 +49,7 @@ export type Surroundings = {
   clock: Clock;
   settings: RelaySettings;
   counts: RelayCounts;
+  holding: { bytes: number };
   link: Pick<Link, "send">;
   audit(refused: { name: string; code: ErrorCode }): void;
   busy(): void;

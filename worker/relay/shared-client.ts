@@ -16,7 +16,7 @@ import type { RelaySettings } from "./settings.ts";
 
 export type SharedClientPorts = Pick<
   PipePorts<Said>,
-  "clock" | "link" | "counts" | "client" | "messagesPerSecond" | "slowed" | "busy"
+  "clock" | "link" | "counts" | "holding" | "client" | "messagesPerSecond" | "slowed" | "busy"
 > & {
   redact: RelaySettings["redact"];
   tell(frame: GatewayFrame): void;
@@ -27,6 +27,7 @@ type Said = { text: string; rpcs: readonly Rpc[] };
 
 export class SharedClient implements RelayedClient {
   readonly mode = "shared";
+  readonly goesOn = true;
   readonly pipe: ClientPipe<Said>;
   readonly #ports: SharedClientPorts;
   readonly #pending = new PendingRequests();
