@@ -73,8 +73,8 @@ async function claudeFlowImage(): Promise<string> {
   return IMAGE;
 }
 
-/** Installed once, outside the clone: 120 MB that only these tests need. */
-async function installedClaudeFlow(): Promise<string> {
+/** The `node_modules` with claude-flow in them, installed once, outside the clone: 120 MB that few tests need. */
+export async function installedClaudeFlow(): Promise<string> {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "hivegate");
   const home = join(cache, `claude-flow-${VERSION}`);
   if (!existsSync(join(home, "node_modules/claude-flow"))) {
