@@ -137,6 +137,7 @@ describe("readConfig", () => {
       "MCP_SERVERS (at 0.generic): expected only with the profile generic",
     ],
     [{ ORCHESTRATOR_WS_URL: "http://h" }, "ORCHESTRATOR_WS_URL (at 0): expected a ws:// or wss:// address"],
+    [{ METRICS_TOKEN: "fifteen chars.." }, "METRICS_TOKEN: expected 16 characters or more"],
     [{ LOG_LEVEL: "loud" }, "LOG_LEVEL: expected one of"],
     [{ SIDECAR_KEYS: "" }, "SIDECAR_KEYS: expected JSON {kid: base64 of 32 bytes or more}"],
     [{ SIDECAR_KEYS: "{}" }, "SIDECAR_KEYS: expected"],
