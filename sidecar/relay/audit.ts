@@ -1,10 +1,12 @@
 /** Who sent what through the relay, one line of JSON for each message, written in the background. */
+import { once } from "node:events";
 import { mkdirSync, renameSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { destination } from "pino";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { RelayClient } from "../../shared/relay/records.ts";
 import type { Logger } from "../log.ts";
+import { withinMs } from "../swarm/tasks-deadline.ts";
 import type { Direction, RelayMetrics } from "./metrics.ts";
 
 /** `client` is null for what went to all clients of a connection. `method` is null where it is not known. */
@@ -23,6 +25,8 @@ const FLUSH_EVERY_MS = 1_000;
 /** A file that has grown to this is moved to `….1`, in place of the one before. */
 const FILE_BYTES = 64 * 1024 * 1024;
 
+const CLOSE_WITHIN_MS = 500;
+
 export type RelayAuditOptions = {
   file: string;
   /** Write what the messages say as well. */
@@ -39,6 +43,7 @@ export class RelayAudit {
   readonly #out: ReturnType<typeof destination>;
   readonly #who = new WeakMap<RelayClient, string>();
   #writtenBytes: number;
+  #isClosed = false;
 
   constructor(options: RelayAuditOptions) {
     this.#options = options;
@@ -58,6 +63,7 @@ export class RelayAudit {
   }
 
   write({ client, direction, data, method, outcome }: AuditLine): void {
+    if (this.#isClosed) return;
     const isText = typeof data === "string";
     const line =
       `{"time":${this.#options.now()},${this.#client(client)},"direction":"${direction}",` +
@@ -68,14 +74,13 @@ export class RelayAudit {
     if (this.#writtenBytes >= this.#fileBytes) this.#rotate();
   }
 
-  /** Writes what waits. */
-  close(): void {
-    try {
-      this.#out.flushSync();
-    } catch (err) {
-      this.#options.log.error({ err }, "the end of the relay's audit cannot be written");
-    }
+  /** Resolves when all is written, or could not be in time. What is said from now on is not written. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const closed = once(this.#out, "close");
     this.#out.end();
+    await withinMs(closed, CLOSE_WITHIN_MS, []);
   }
 
   /** The same for every line of a client. */

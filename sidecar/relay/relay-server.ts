@@ -69,7 +69,7 @@ export class RelayServer {
     orchestrators.close();
     for (const link of this.#links.values()) link.close();
     this.#sockets.close();
-    audit.close();
+    await audit.close();
   }
 
   /** @throws HivegateError */

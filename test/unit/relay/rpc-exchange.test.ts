@@ -1,0 +1,191 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { HivegateError } from "../../../shared/errors.ts";
+import { LIMITS } from "../../../shared/limits.ts";
+import { type RpcClient, RpcExchange } from "../../../sidecar/relay/rpc-exchange.ts";
+
+class FakeClient implements RpcClient {
+  readonly got: string[] = [];
+  readonly refused: [id: string | null, code: string][] = [];
+
+  deliver(text: string): void {
+    this.got.push(text);
+  }
+
+  refuse(id: string | null, { code }: HivegateError): void {
+    this.refused.push([id, code]);
+  }
+}
+
+function start() {
+  const clients: FakeClient[] = [];
+  const said: string[] = [];
+  const toAll: string[] = [];
+  const counts = { greeted: 0, answered: 0, unclaimed: 0 };
+  const exchange = new RpcExchange<FakeClient>({
+    prefix: "ours-",
+    nowMs: () => 0,
+    reply: (text) => said.push(text),
+    toAll: (text) => toAll.push(text),
+    newestClient: () => clients.at(-1) ?? null,
+    greeted: () => counts.greeted++,
+    answered: () => counts.answered++,
+    unclaimed: () => counts.unclaimed++,
+  });
+  const join = () => {
+    const client = new FakeClient();
+    clients.push(client);
+    return client;
+  };
+  /** What goes out for this message, which has to be one. */
+  const out = (client: FakeClient, message: object) => {
+    const texts = exchange.outgoing(client, JSON.stringify({ jsonrpc: "2.0", ...message }))?.texts ?? [];
+    if (texts.length !== 1) throw new Error(`${texts.length} messages go out`);
+    return JSON.parse(texts[0] ?? "");
+  };
+  const hear = (message: object) => exchange.incoming(JSON.stringify({ jsonrpc: "2.0", ...message }));
+  return { exchange, join, out, hear, said, toAll, counts };
+}
+
+describe("JSON-RPC of many clients over one connection", () => {
+  it("R3 gives every answer to its asker, whatever the ids and the order of the answers", () => {
+    const id = fc.constantFrom<unknown>(1, "1", 1.5, null, "", 'quo"te\\', 2 ** 53);
+    const ask = fc.record({ client: fc.nat(4), id });
+    fc.assert(
+      fc.property(fc.array(ask, { maxLength: 60 }), fc.infiniteStream(fc.nat()), (asks, random) => {
+        const { exchange, join, out, hear, counts } = start();
+        const clients = Array.from({ length: 5 }, join);
+        const waiting = asks.map((one, n) => {
+          const client = clients[one.client] ?? join();
+          return { ...one, n, client, sent: out(client, { id: one.id, method: "m", params: { n } }) };
+        });
+        expect(new Set(waiting.map(({ sent }) => sent.id)).size).toBe(asks.length);
+        const expected = new Map<FakeClient, unknown[]>(clients.map((client) => [client, []]));
+        while (waiting.length > 0) {
+          const [one] = waiting.splice((random.next().value ?? 0) % waiting.length, 1);
+          if (!one) break;
+          expect(one.sent.params).toEqual({ n: one.n });
+          hear({ id: one.sent.id, result: one.n });
+          expected.get(one.client)?.push({ jsonrpc: "2.0", id: one.id, result: one.n });
+        }
+        for (const [client, answers] of expected)
+          expect(client.got.map((text) => JSON.parse(text))).toEqual(answers);
+        expect([exchange.pending, counts.unclaimed]).toEqual([0, 0]);
+      }),
+    );
+  });
+
+  it("R3 gives an answer to nobody twice, and to nobody who has left", () => {
+    const { exchange, join, out, hear, counts } = start();
+    const [a, b] = [join(), join()];
+    const [toA, toB] = [out(a, { id: 1, method: "m" }), out(b, { id: 1, method: "m" })];
+    exchange.forget(b);
+    for (const { id } of [toA, toA, toB]) hear({ id, result: 0 });
+    hear({ id: "never given", result: 0 });
+    expect([a.got.length, b.got.length, counts.unclaimed]).toEqual([1, 0, 3]);
+  });
+
+  it("R3 sends a batch as single messages, and answers it as one when the last answer is there", () => {
+    const { exchange, join, hear } = start();
+    const client = join();
+    const rpc = { jsonrpc: "2.0", method: "m" };
+    const outgoing = exchange.outgoing(client, JSON.stringify([{ ...rpc, id: 1 }, rpc, { ...rpc, id: "1" }]));
+    const [first, note, second] = outgoing?.texts.map((text) => JSON.parse(text)) ?? [];
+    expect(note).toEqual(rpc);
+    hear({ id: second.id, result: "second" });
+    expect(client.got).toEqual([]);
+    hear({ id: first.id, error: { code: 1, message: "first" } });
+    expect(client.got).toEqual([
+      '[{"jsonrpc":"2.0","id":"1","result":"second"},{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"first"}}]',
+    ]);
+  });
+
+  it("R4 answers what is lost by an error for each request, in a batch as part of its answer", () => {
+    const { exchange, join, out, hear } = start();
+    const client = join();
+    out(client, { id: "alone", method: "m" });
+    const batch = [1, 2].map((id) => ({ jsonrpc: "2.0", id, method: "m" }));
+    const outgoing = exchange.outgoing(client, JSON.stringify(batch));
+    hear({ id: JSON.parse(outgoing?.texts[0] ?? "").id, result: "in time" });
+    exchange.lost();
+    expect(client.refused).toEqual([['"alone"', "swarm_unavailable"]]);
+    expect(JSON.parse(client.got[0] ?? "")).toMatchObject([
+      { id: 1, result: "in time" },
+      { id: 2, error: { code: -32010, data: { code: "swarm_unavailable" } } },
+    ]);
+    expect(exchange.pending).toBe(0);
+  });
+
+  it("R3 names the request that a client cancels by the id that the orchestrator knows", () => {
+    const { exchange, join, out, hear } = start();
+    const [a, b] = [join(), join()];
+    const asked = [a, b].map((client) => out(client, { id: 7, method: "m" }));
+    const cancel = { method: "notifications/cancelled", params: { requestId: 7, reason: "enough" } };
+    expect(out(b, cancel).params).toEqual({ requestId: asked[1].id, reason: "enough" });
+    hear({ id: asked[1].id, result: 0 });
+    expect(exchange.outgoing(b, JSON.stringify({ jsonrpc: "2.0", ...cancel }))?.texts).toEqual([]);
+  });
+
+  it("R3 tells the progress of a request to its asker alone, by the asker's own token", () => {
+    const { join, out, hear, toAll } = start();
+    const [a, b] = [join(), join()];
+    const params = { _meta: { progressToken: 0 }, x: 1 };
+    const [toA] = [a, b].map((client) => out(client, { method: "m", params, id: 0 }));
+    expect(toA.params).toEqual({ _meta: { progressToken: toA.id }, x: 1 });
+    hear({ method: "notifications/progress", params: { progress: 1, progressToken: toA.id } });
+    expect(a.got.map((text) => JSON.parse(text).params)).toEqual([{ progress: 1, progressToken: 0 }]);
+    hear({ method: "notifications/progress", params: { progress: 1, progressToken: "of another" } });
+    expect([b.got.length, toAll.length]).toEqual([0, 1]);
+  });
+
+  it("R3 asks the client that asked last, takes the answer of no other, and answers itself when it leaves", () => {
+    const { exchange, join, out, hear, said } = start();
+    const [a, b] = [join(), join()];
+    out(a, { id: 1, method: "m" });
+    hear({ id: "question", method: "sampling/createMessage" });
+    expect([a.got.length, b.got.length]).toEqual([1, 0]);
+    const answer = JSON.stringify({ jsonrpc: "2.0", id: "question", result: 1 });
+    expect(exchange.outgoing(b, answer)?.texts).toEqual([]);
+    expect(b.refused).toEqual([[null, "invalid_request"]]);
+    expect(exchange.outgoing(a, answer)?.texts).toEqual([answer]);
+    hear({ id: "next", method: "sampling/createMessage" });
+    exchange.forget(a);
+    expect(said.map((text) => JSON.parse(text))).toMatchObject([{ id: "next", error: { code: -32010 } }]);
+  });
+
+  it("R3 says `initialize` again over a new connection, once it was answered by a result", () => {
+    const { exchange, join, out, hear, said, counts } = start();
+    const client = join();
+    const initialize = { id: 1, method: "initialize", params: { protocolVersion: "2025-11-25" } };
+    hear({ id: out(client, initialize).id, error: { code: 1, message: "no" } });
+    expect(exchange.greeting()).toBeNull();
+    hear({ id: out(client, initialize).id, result: {} });
+    exchange.lost();
+    const greeting = JSON.parse(exchange.greeting() ?? "");
+    expect(greeting).toMatchObject({ method: "initialize", params: initialize.params });
+    hear({ id: greeting.id, result: {} });
+    expect([counts.greeted, client.got.length, client.refused.length]).toEqual([1, 2, 0]);
+    expect(said.map((text) => JSON.parse(text).method)).toEqual(["notifications/initialized"]);
+  });
+
+  it("S6 lets one client have only so many requests waiting, and others as many", () => {
+    const { exchange, join, out } = start();
+    const [a, b] = [join(), join()];
+    for (let id = 0; id < LIMITS.relayPendingRequests; id++) out(a, { id, method: "m" });
+    const more = JSON.stringify({ jsonrpc: "2.0", id: "more", method: "m" });
+    expect(exchange.outgoing(a, more)?.texts).toEqual([]);
+    expect(a.refused).toEqual([['"more"', "overloaded"]]);
+    expect(exchange.outgoing(b, more)?.texts).toHaveLength(1);
+    exchange.forget(a);
+    expect(exchange.outgoing(a, more)?.texts).toHaveLength(1);
+  });
+
+  it("R1 passes on what is no JSON-RPC to all, and takes none from clients", () => {
+    const { exchange, join, toAll } = start();
+    for (const text of ["hello", "[1]", '{"jsonrpc":"2.0"}']) {
+      exchange.incoming(text);
+      expect(exchange.outgoing(join(), text)).toBeNull();
+    }
+    expect(toAll).toHaveLength(3);
+  });
+});
