@@ -17,6 +17,9 @@
  * GET  /v1/latest                                       → LatestAnswer, within 200 ms
  * GET  /v1/telemetry?reader=&intervalMs=&epoch=&offset= → application/x-ndjson of TelemetryLine
  * POST /v1/telemetry/{reader}         Demand            → { ok: true }
+ * GET  /v1/relay?link=                (WebSocket)       → a link: `relay/link.ts`
+ * GET  /v1/relay/orchestrators                          → OrchestratorsAnswer (`relay/orchestrators.ts`)
+ * PUT  /v1/relay/orchestrators        OrchestratorsChange → the same
  * GET  /healthz                       (not signed)      → { ok: true }
  * ```
  */
