@@ -77,7 +77,7 @@ const eventBase = { taskId: TaskId, seq: z.number().int().positive(), timestamp:
 /**
  * What happened in a task, numbered from 1 without holes: each line of its output (both streams in one sequence),
  * each change of its state. A `gap` stands where output was lost (the sidecar was down, or the limit on kept output
- * was reached): nothing is left out in silence.
+ * was reached), and for a start that came to nothing: nothing is left out in silence.
  */
 export const TaskEvent = z.discriminatedUnion("kind", [
   z.object({

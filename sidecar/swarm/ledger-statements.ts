@@ -50,6 +50,10 @@ export const prepareStatements = (db: DatabaseSync) => ({
   head: db.prepare("SELECT max(seq) AS seq, sum(bytes) AS bytes FROM events WHERE task_id = ?"),
   sizes: db.prepare("SELECT seq, bytes FROM events WHERE task_id = ? AND seq < ? ORDER BY seq"),
   drop: db.prepare("DELETE FROM events WHERE task_id = ? AND seq <= ?"),
+  noEnd: db.prepare(
+    `UPDATE events SET kind = 'gap', text = ?
+     WHERE task_id = ? AND seq = (SELECT max(seq) FROM events WHERE task_id = ?)`,
+  ),
   dropAllButLast: db.prepare(
     "DELETE FROM events WHERE task_id = ? AND seq < (SELECT max(seq) FROM events WHERE task_id = ?)",
   ),

@@ -38,6 +38,9 @@ export type TaskPatch = Partial<
   }
 >;
 
+/** Takes the place of an end that was none: readers stop at an end. */
+const BEGAN_AGAIN = "It could not be started at first, and was asked for again.";
+
 /** Bounds that a test may want to be small; all say what they mean in `LIMITS`. */
 export type LedgerLimits = Pick<
   { [Name in keyof typeof LIMITS]: number },
@@ -73,8 +76,10 @@ export class Ledger {
     const { taskId, task: text, priority, timeoutMs, client } = create;
     const spawningAt = state === "spawning" ? nowMs : null;
     const task = this.#durably(() => {
-      if (known) this.#statements.beginAgain.run(method, state, spawningAt, taskId);
-      else {
+      if (known) {
+        this.#statements.beginAgain.run(method, state, spawningAt, taskId);
+        this.#statements.noEnd.run(BEGAN_AGAIN, taskId, taskId);
+      } else {
         const asked = [text, priority, create.verbose ? 1 : 0, timeoutMs, client];
         this.#statements.insert.run(taskId, ...asked, method, state, nowMs, spawningAt);
       }

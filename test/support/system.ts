@@ -21,7 +21,12 @@ export type System = {
 };
 
 export async function startSystem(
-  options: { demo?: DemoOptions; env?: Record<string, string> } = {},
+  options: {
+    demo?: DemoOptions;
+    env?: Record<string, string>;
+    /** The address at which the gateway is told to find the sidecar, which listens at this one. */
+    sidecarAt?: (url: string) => Promise<string>;
+  } = {},
 ): Promise<System> {
   const dir = await mkdtemp(join(tmpdir(), "hivegate-system-"));
   const demo = await startDemo(options.demo);
@@ -37,7 +42,8 @@ export async function startSystem(
     ...options.env,
   };
   const sidecar = await startSidecar({ env: sidecarEnv });
-  const gatewayOptions = { sidecarUrl: sidecar.url, keys, stateDir: join(dir, "gateway") };
+  const sidecarUrl = (await options.sidecarAt?.(sidecar.url)) ?? sidecar.url;
+  const gatewayOptions = { sidecarUrl, keys, stateDir: join(dir, "gateway") };
   const gateway = await startGateway(gatewayOptions);
 
   const system: System = {

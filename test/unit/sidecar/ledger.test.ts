@@ -72,6 +72,23 @@ describe("a ledger", () => {
     expect(ledger.neverRan(taskId(2))).toBe(false);
   });
 
+  it("H9 tells readers of a task that began anew no end but its last", () => {
+    const ledger = openLedger();
+    ledger.begin(aTask(), AT_ONCE, 1_000);
+    ledger.change(TASK_ID, { state: "failed", endedAt: 1_001, neverRan: true }, 1_001);
+    ledger.begin(aTask(), AT_ONCE, 1_002);
+    ledger.change(TASK_ID, { state: "completed", endedAt: 1_003 }, 1_003);
+    const told = ledger
+      .events(TASK_ID, 0, 10)
+      .map((event) => [event.seq, event.kind === "state" ? event.task.state : event.kind]);
+    expect(told).toEqual([
+      [1, "spawning"],
+      [2, "gap"],
+      [3, "spawning"],
+      [4, "completed"],
+    ]);
+  });
+
   it("H9 knows after a restart what it knew before", () => {
     const directory = scratchDirectory();
     const before = openLedger(directory);
