@@ -9,7 +9,7 @@ import { platformClock } from "../../shared/clock.ts";
 import { HIVE_HEADER } from "../../shared/protocol/sidecar.ts";
 import { costOf } from "../../shared/relay/channel.ts";
 import { Link } from "../../shared/relay/link.ts";
-import type { RelayRecord } from "../../shared/relay/records.ts";
+import { LINK_PATH, LinkId, type RelayRecord } from "../../shared/relay/records.ts";
 
 type Opened = RelayRecord & { type: "open" };
 type Said = RelayRecord & { type: "message" };
@@ -41,8 +41,8 @@ export class FakeRelay {
     const url = new URL(request.url ?? "", "http://sidecar");
     const signed = { method: "GET", url: request.url ?? "", hive: header(HIVE_HEADER) ?? "" };
     const verified = await verifyHead(signed, header, { keys: this.#keys, nowMs: Date.now(), sinceMs: 0 });
-    const name = url.searchParams.get("link");
-    if (!verified.ok || url.pathname !== "/v1/relay" || name === null || this.#isAway) {
+    const name = LinkId.safeParse(url.searchParams.get("link")).data;
+    if (!verified.ok || url.pathname !== LINK_PATH || name === undefined || this.#isAway) {
       socket.end(`HTTP/1.1 ${verified.ok ? "503 Busy" : "401 Unauthorized"}\r\nContent-Length: 0\r\n\r\n`);
       return;
     }

@@ -56,7 +56,7 @@ export class Objects {
     const known = this.#shards.get(name);
     if (known) return known;
     const shard: ShardObject = new ShardObject({
-      ...{ hive, name },
+      hive,
       gateway: this.#gateway,
       dial: () => this.#hive(hive).dial(name, (feed) => shard.acceptFeed(feed)),
       // What it holds can be had from its hive again.

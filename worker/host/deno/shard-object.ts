@@ -19,8 +19,6 @@ const RELAY_DRAIN_MS = 600;
 
 export type ShardObjectPorts = {
   hive: string;
-  /** The shard's own. */
-  name?: string;
   gateway: Gateway;
   /** Has the Hive dial this shard. */
   dial(): void;
@@ -36,7 +34,7 @@ export class ShardObject {
   #cancelAlarm = () => {};
 
   constructor(ports: ShardObjectPorts) {
-    const { hive, name = "shard", gateway, dial } = ports;
+    const { hive, gateway, dial } = ports;
     this.#ports = ports;
     this.#shard = new Shard({
       hive,
@@ -52,8 +50,8 @@ export class ShardObject {
       relay: {
         random: Math.random,
         settings: gateway.relay,
-        // Other processes have shards of this name.
-        dial: dialRelay(gateway.sidecar(hive), `${name}/${crypto.randomUUID()}`),
+        // Other processes have shards of the same names.
+        dial: dialRelay(gateway.sidecar(hive), crypto.randomUUID()),
         audit,
       },
     });
