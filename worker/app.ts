@@ -16,6 +16,7 @@ import {
 } from "../shared/protocol/client.ts";
 import { TaskId } from "../shared/protocol/ids.ts";
 import { OnlyEvents } from "../shared/protocol/sidecar.ts";
+import { OrchestratorsChange } from "../shared/relay/orchestrators.ts";
 import { isWholeHive } from "../shared/swarm/view.ts";
 import { SSE_HEADERS } from "../shared/wire/sse.ts";
 import { acceptedProtocol, authenticate } from "./authenticate.ts";
@@ -166,6 +167,18 @@ export function createApp(ports: AppPorts): Hono {
     // A body that is handed on as it is would not heed the signal any more.
     const ending = events.pipeThrough(endingWith(signal));
     return new Response(ending, { headers: SSE_HEADERS });
+  });
+
+  // Where a relay leads is of the whole hive, whatever a token shows of it.
+  app.get("/v1/hives/:hive/relay/orchestrators", async (c) => {
+    await identify(c, "relay:admin");
+    return c.json(await gateway.sidecar(hiveOf(c)).orchestrators());
+  });
+  app.put("/v1/hives/:hive/relay/orchestrators", async (c) => {
+    await identify(c, "relay:admin");
+    const change = OrchestratorsChange.safeParse(await readJson(c));
+    if (!change.success) throw invalid(change.error);
+    return c.json(await gateway.sidecar(hiveOf(c)).useOrchestrators(change.data));
   });
 
   app.get("/v1/hives/:hive/swarms", async (c) => {

@@ -20,6 +20,7 @@ import {
   TaskList,
   TelemetryLine,
 } from "../shared/protocol/sidecar.ts";
+import { OrchestratorsAnswer, type OrchestratorsChange } from "../shared/relay/orchestrators.ts";
 import { type Task, TaskEvent } from "../shared/swarm/task.ts";
 import { LineSplitter, readLines } from "../shared/wire/lines.ts";
 import { EventParser } from "../shared/wire/sse.ts";
@@ -107,6 +108,14 @@ export class SidecarClient {
 
   health(): Promise<HybridHealth> {
     return this.#json("GET", "/v1/health", HybridHealth, { timeoutMs: LIMITS.healthTimeoutMs });
+  }
+
+  orchestrators(): Promise<OrchestratorsAnswer> {
+    return this.#json("GET", "/v1/relay/orchestrators", OrchestratorsAnswer);
+  }
+
+  useOrchestrators(change: OrchestratorsChange): Promise<OrchestratorsAnswer> {
+    return this.#json("PUT", "/v1/relay/orchestrators", OrchestratorsAnswer, { body: change });
   }
 
   /** The events that are wanted, as the sidecar's own event stream, to be passed on as it is. */

@@ -12,7 +12,7 @@ const answerTo = (client: Client, id: unknown) =>
 const hashOf = (data: Uint8Array | string) => createHash("sha256").update(data).digest("hex");
 const READER = { permissions: ["relay:read" as const] };
 
-onEveryHost("the relay in shared mode", ({ sidecar: { relay }, connect, gateway }) => {
+onEveryHost("the relay in shared mode", ({ sidecar: { relay }, connect, gateway }, host) => {
   const texts = () => relay.said.map(({ data }) => String(data));
 
   it("R1 R3 passes JSON-RPC both ways over one link, and answers control frames itself", async () => {
@@ -99,20 +99,20 @@ onEveryHost("the relay in shared mode", ({ sidecar: { relay }, connect, gateway 
   });
 
   it("R5 slows a client that says too much, keeps the order, and ends it only when too much waits", async () => {
-    relay.hears = ({ data }, channel) => relay.say(channel, result(idOf(JSON.parse(String(data))), "ok"));
-    const client = await connect({ kind: "relay" });
-    const other = await connect({ kind: "relay" });
-    for (let i = 0; i < 1_200; i++) client.send(rpc(i, "ping"));
+    const note = (n: number | string) => ({ jsonrpc: "2.0", method: "notifications/n", params: { n } });
+    const numbers = () => texts().map((text) => JSON.parse(text).params.n);
+    const [client, other] = [await connect({ kind: "relay" }), await connect({ kind: "relay" })];
+    for (let i = 0; i < 3_000; i++) client.send(note(i));
     expect(await client.next("slowed")).toMatchObject({ messages_per_second: 500 });
-    other.send(rpc("other", "ping"));
-    await relay.until(() => texts().some((text) => text.includes('"other"')));
-    expect(relay.said.length).toBeLessThan(1_200);
-    await relay.until(() => relay.said.length === 1_201);
-    const ids = texts().map((text) => idOf(JSON.parse(text)));
-    expect(ids.filter((id) => id !== "other")).toEqual(Array.from({ length: 1_200 }, (_, i) => i));
+    other.send(note("other"));
+    await relay.until(() => numbers().includes("other"));
+    expect(relay.said.length).toBeLessThan(3_000);
+    await relay.until(() => relay.said.length === 3_001);
+    expect(numbers().filter((n) => n !== "other")).toEqual(Array.from({ length: 3_000 }, (_, i) => i));
     expect(client.seen.filter(({ type }) => type === "slowed")).toHaveLength(1);
-    for (let i = 0; i < 20_000; i++) client.send(rpc(i, "ping"));
-    expect(await client.closed).toBe(4001);
+    for (let i = 0; i < 20_000; i++) client.send(note(i));
+    // Deno breaks off a connection on which a frame comes after its close.
+    expect(host.name === "deno" ? [4001, 1006] : [4001]).toContain(await client.closed);
   });
 
   it("R2 R4 tells of an interruption, holds what is said meanwhile, and delivers it once, in order", async () => {
@@ -168,13 +168,14 @@ onEveryHost("the relay in shared mode", ({ sidecar: { relay }, connect, gateway 
     relay.reads = false;
     const client = await connect({ kind: "relay" });
     const pad = "x".repeat(100_000);
-    for (let i = 0; i < 60; i++) client.send(rpc(i, "hive/fill", { pad }));
+    client.send(rpc(0, "hive/fill", { pad }));
+    const { channel } = await relay.until(() => relay.said[0]);
+    for (let i = 1; i < 60; i++) client.send(rpc(i, "hive/fill", { pad }));
     const refused = await client.until("error", () => client.rpc.find((said) => Object(said).error));
     expect(refused).toMatchObject({ error: { data: { code: "overloaded" } } });
     expect(relay.said.length).toBeLessThan(LIMITS.relayWindowBytes / 100_000 + 2);
     client.send({ jsonrpc: "2.0", method: "notifications/cancelled" });
     expect(await client.ask({ type: "ping" })).toMatchObject({ type: "pong" });
-    const { channel } = relay.said[0] ?? { channel: 0 };
     const before = relay.said.length;
     relay.tell({ type: "refused", channel, id: "0", code: "circuit_open", message: "later" });
     expect(await answerTo(client, 0)).toMatchObject({ error: { message: "later" } });
@@ -194,14 +195,46 @@ onEveryHost("the relay in shared mode", ({ sidecar: { relay }, connect, gateway 
     const client = await connect({ kind: "relay" });
     const { channel } = await relay.until(() => relay.opened[0]);
     client.pause();
-    const sentBytes = 30 * LIMITS.relayWindowBytes;
-    const data = JSON.stringify({ jsonrpc: "2.0", method: "m", params: { pad: "x".repeat(256 * 1024) } });
+    const sentBytes = 15 * LIMITS.relayWindowBytes;
+    // It would be compressed to nothing otherwise.
+    const pad = randomBytes(128 * 1024).toString("hex");
+    const data = JSON.stringify({ jsonrpc: "2.0", method: "m", params: { pad } });
     for (let bytes = 0; bytes < sentBytes; bytes += data.length) relay.say({ channel }, data);
     const other = await connect({ kind: "relay" });
+    await relay.until(() => relay.credited > 0);
     expect(await other.ask({ type: "ping" })).toMatchObject({ type: "pong" });
     expect(relay.credited).toBeLessThan(sentBytes / 2);
     client.read();
     await relay.until(() => relay.credited > sentBytes - LIMITS.relayWindowBytes);
+  });
+});
+
+onEveryHost("where the relay leads", ({ sidecar, gateway }) => {
+  const path = "/v1/hives/default/relay/orchestrators";
+  const answer = {
+    orchestrators: [
+      {
+        ...{ url: "ws://one/ws", state: "idle", sessions: { shared: 0, dedicated: 0 }, pending: 0 },
+        circuit: { state: "closed", since: 0, retry_at: null },
+      },
+    ],
+  };
+  const ask = async (body?: string, identity = {}) =>
+    fetch(`${gateway().url}${path}`, {
+      headers: { authorization: `Bearer ${await gateway().token(identity)}` },
+      ...(body && { method: "PUT", body }),
+    });
+
+  it("R6 is told and changed by those who may, and checked first", async () => {
+    sidecar.answer("GET /v1/relay/orchestrators", answer);
+    sidecar.answer("PUT /v1/relay/orchestrators", answer);
+    expect(await (await ask()).json()).toEqual(answer);
+    expect(await (await ask('{"urls":["ws://one/ws"]}')).json()).toEqual(answer);
+    expect(sidecar.asked.at(-1)).toMatchObject({ method: "PUT", body: { urls: ["ws://one/ws"] } });
+    const refused = [await ask("{", {}), await ask('{"urls":[]}'), await ask('{"urls":["http://one"]}')];
+    expect(refused.map(({ status }) => status)).toEqual([400, 400, 400]);
+    expect((await ask(undefined, { permissions: ["relay:read", "relay:write"] })).status).toBe(403);
+    expect(sidecar.asked).toHaveLength(2);
   });
 });
 
@@ -240,7 +273,8 @@ onEveryHost("the relay in dedicated mode", ({ sidecar: { relay }, connect }) => 
 
   it("R4 ends when a frame may be missing, and says nothing else", async () => {
     const [quiet, told] = [await dedicated(), await dedicated({ notices: "1" })];
-    await relay.until(() => relay.opened.length === 2);
+    for (const client of [quiet, told]) client.sendRaw("hello");
+    await relay.until(() => relay.said.length === 2);
     relay.restart();
     expect(await Promise.all([quiet.closed, told.closed])).toEqual([4005, 4005]);
     expect(quiet.raw).toEqual([]);
