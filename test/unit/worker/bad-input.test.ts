@@ -90,6 +90,7 @@ describe("a task over HTTP", () => {
       ...{ gateway, page: "", now: Date.now, uuid: () => crypto.randomUUID(), log: () => {} },
       openSession: () => Promise.reject(new Error("nobody opens one")),
       refuseSession: () => new Response(),
+      metrics: () => Promise.reject(new Error("nobody asks for them")),
     });
     let clients = 0;
     const post = async (body: string) => {
