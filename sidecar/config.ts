@@ -70,7 +70,10 @@ export type Config = {
    * MCP_CIRCUIT_BREAKER_TIMEOUT_MS (60000).
    */
   breaker: { failureThreshold: number; timeoutMs: number; retryDelayMs: number };
-  /** MCP_SERVERS (one of SWARM_PROFILE's kind on 127.0.0.1:9500; for a custom swarm none): JSON list of `McpServerConfig`. */
+  /**
+   * MCP_SERVERS (one of SWARM_PROFILE's kind on 127.0.0.1:9500; for a custom swarm none): JSON list of
+   * `McpServerConfig`.
+   */
   mcpServers: z.infer<typeof McpServerConfigs>;
   /** ORCHESTRATOR_WS_URL (`ws://multi-agent-container:3002/ws`; several, comma separated): where the relay goes. */
   orchestratorUrls: string[];

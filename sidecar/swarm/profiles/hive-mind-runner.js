@@ -12,6 +12,8 @@
 import { execFile, spawn } from "node:child_process";
 
 const LINE_CHARS = 4_096;
+/** How long output is waited for after the command's own end. */
+const LINGER_MS = 1_000;
 const SHORT_COMMAND = { timeout: 30_000, maxBuffer: 1_048_576, killSignal: "SIGKILL" };
 
 const [kind = "", cliLength = "1", ...command] = process.argv.slice(1);
@@ -72,21 +74,26 @@ function follow(argv, swarmIdIn) {
         swarmId = swarmIdIn(line);
         if (swarmId !== null) tell({ event: "spawned", swarmId });
       }
-      verdict ??= read(line);
+      // Asked to end it may say that Claude Code failed, which is no verdict.
+      verdict ??= isStopping ? null : read(line);
       if (verdict) killGroup("SIGKILL");
     });
     child.stdout.setEncoding("utf8").on("data", (text) => {
       // What is told stands right behind its line: nothing further on can be taken for it.
       for (const piece of swarmId === null ? text.split(/(?<=\n)/) : [text]) {
-        if (!say(piece)) child.stdout.pause();
+        if (!say(piece) && process.stdout.writable) child.stdout.pause();
         eachLine(piece);
       }
     });
-    process.stdout.on("drain", () => child.stdout.resume());
+    // When nobody reads any more the task goes on all the same.
+    for (const event of ["drain", "close"]) process.stdout.on(event, () => child.stdout.resume());
+    // What the task has left behind may keep its output open.
+    child.on("exit", () => setTimeout(() => child.stdout.destroy(), LINGER_MS).unref());
     child.on("error", (error) => resolve(failed(`The swarm's command could not be run: ${error.code}.`)));
     child.on("close", (code) => {
-      if (isStopping) resolve({ event: "stopped" });
-      else resolve(verdict ?? failed(`The swarm's command ended without having done the task (${code}).`));
+      group = null;
+      const undone = `The swarm's command ended without having done the task (exit code ${code}).`;
+      resolve(verdict ?? (isStopping ? { event: "stopped" } : failed(undone)));
     });
     if (isStopping) killGroup("SIGTERM");
   });

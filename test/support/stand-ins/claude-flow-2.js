@@ -1,8 +1,10 @@
 /**
  * Behaves like the CLI of claude-flow 2.7.47, whose captured lines it prints: it takes whatever follows an option for
  * its value, exits 0 for what it does not know, and never ends a spawn by itself. STAND_IN_CLAUDE says how Claude Code
- * does: `missing`, `completes`, `fails` or `works` (for ever). Its database is `sessions.json` in the working directory.
+ * does: `missing`, `completes`, `leaves` (something that goes on), `fails` or `works` (for ever). Its database is
+ * `sessions.json` in the working directory. With STAND_IN_GO it ends when there is a file of that name, not before.
  */
+import { spawn as run } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
 const CAPTURES = new URL("../captures/claude-flow-2.7.47.jsonl", import.meta.url);
@@ -10,6 +12,7 @@ const captures = readFileSync(CAPTURES, "utf8")
   .trimEnd()
   .split("\n")
   .map((line) => JSON.parse(line));
+const SLEEPER = "setTimeout(() => {}, 60_000)";
 const [, subcommand, ...rest] = process.argv.slice(2);
 const { operands, options } = parse(rest);
 const sessions = existsSync("sessions.json") ? JSON.parse(readFileSync("sessions.json", "utf8")) : {};
@@ -29,12 +32,20 @@ function spawn(objective) {
     .replace(/session-\d+-\w+/g, `session-${number}`)
     .replace(/(Objective: |objective: ")(?:Build REST API|Fail)/g, (_, label) => label + objective);
   save(`session-${number}`, { status: "active", name: options.name ?? "hive", objective });
-  process.stdout.write(claude === "works" ? text.slice(0, text.lastIndexOf("\n✓")) : text);
+  const ends = text.lastIndexOf("\n✓");
+  process.stdout.write(text.slice(0, ends));
+  if (claude === "leaves") run(process.execPath, ["-e", SLEEPER], { detached: true, stdio: "inherit" });
+  if (claude !== "works") when(process.env.STAND_IN_GO, () => process.stdout.write(text.slice(ends)));
   setInterval(() => {}, 60_000);
   process.on("SIGTERM", () => {
     save(`session-${number}`, { ...sessions[`session-${number}`], status: "paused" });
     process.exit(0);
   });
+}
+
+function when(file, then) {
+  if (file === undefined || existsSync(file)) then();
+  else setTimeout(when, 50, file, then);
 }
 
 function list() {

@@ -110,6 +110,12 @@ describe("the runner", () => {
     });
   });
 
+  it("H4 does not wait for what Claude Code has left behind", async () => {
+    const task = await start(claudeFlow2, flow, { env: { STAND_IN_CLAUDE: "leaves" } });
+    expect((await task.outcome()).state).toBe("completed");
+    expect(markedProcesses(taskMarker(task.taskId))).toHaveLength(1);
+  });
+
   it("H4 fails when no session could be created", async () => {
     const task = await start(sessionScript, script, { env: { STAND_IN_CREATE: "fails" } });
     expect(await task.outcome()).toEqual({ state: "failed", reason: "The session could not be created." });
