@@ -17,6 +17,7 @@ const LET_GO: TaskEnd = {
   state: "lost",
   error: { code: "timeout", message: "Its time limit is over, but it cannot be stopped. It may run on." },
 };
+const NOT_ENDED = "It was asked to stop, and its end was not seen yet. Look it up.";
 const NOTHING_RAN = "Nothing was run: the same request may be sent again.";
 
 export type RunRequest = SpawnRequest & Pick<Task, "timeoutMs">;
@@ -98,7 +99,7 @@ export class TaskRun {
 
   /**
    * Ends the task: by the swarm's own CLI where it can, and by its processes in any case.
-   * @throws HivegateError as the executor; the task then goes on
+   * @throws HivegateError as the executor: the task then goes on; `timeout` when its end has not been seen yet
    */
   async stop(asked: Asked = "stop"): Promise<void> {
     this.#stopping ??= this.#stop(asked).finally(() => {
@@ -148,18 +149,18 @@ export class TaskRun {
     const { runners, stopGraceMs } = this.#context;
     await this.#started.catch(() => {});
     // Its process has ended: what is missing is the note of it.
-    if (this.#over) return within(this.ended, stopGraceMs, () => new HivegateError("timeout"));
+    if (this.#over) return within(this.ended, stopGraceMs, () => new HivegateError("timeout", NOT_ENDED));
     this.#asked ??= asked;
     this.#noteStop(this.#asked === "stop");
     try {
       if (await this.#stopByCli()) await withinMs(this.ended, stopGraceMs, undefined);
       if (!this.#over) await runners.stop(this.#taskId, { graceMs: stopGraceMs });
-      await withinMs(this.ended, stopGraceMs, undefined);
     } catch (thrown) {
       this.#asked = null;
       this.#noteStop(false);
       throw thrown;
     }
+    await within(this.ended, stopGraceMs, () => new HivegateError("timeout", NOT_ENDED));
   }
 
   /** A full disk is no reason to let a task run on, so what cannot be noted is done all the same. */

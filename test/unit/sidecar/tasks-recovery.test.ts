@@ -94,7 +94,9 @@ describe("after a restart", () => {
       return { status: "ended", lostOutput: true, exit: { exitCode: 143 } };
     };
     await tasks.recover();
-    await tasks.control(TASK_ID, "stop");
+    await expect(tasks.control(TASK_ID, "stop")).rejects.toMatchObject({
+      ...{ code: "timeout", message: expect.stringContaining("not seen yet") },
+    });
     expect(await ended(tasks)).toMatchObject({ state: "stopped", error: null });
   });
 
