@@ -155,6 +155,8 @@ export const LIMITS = {
   relayWindowBytes: 1024 * 1024,
   /** Messages held for one channel, in each class; above it a message is given up with `overloaded`. */
   relayHeldBytes: 4 * 1024 * 1024,
+  /** The same for all sessions at the sidecar together. */
+  relaySidecarHeldBytes: 64 * 1024 * 1024,
   /** A message that was held for this long is given up. */
   relayHeldMs: 60_000,
   /** What the other end of a relay's link has not acknowledged; above it channels hold their messages. */

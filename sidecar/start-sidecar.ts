@@ -187,8 +187,7 @@ export async function startSidecar(
     const executorClosed = executor.close();
     tasks.close();
     hub.close();
-    await relay.close();
-    await withinMs(closed, DRAIN_MS, undefined);
+    await Promise.all([withinMs(closed, DRAIN_MS, undefined), relay.close()]);
     server.closeAllConnections();
     servers.close();
     await executorClosed;

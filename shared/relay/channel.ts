@@ -5,7 +5,7 @@
  */
 import type { Clock } from "../clock.ts";
 import { LIMITS } from "../limits.ts";
-import { type HoldLimits, HoldQueue } from "./hold-queue.ts";
+import { type HoldLimits, HoldQueue, type HoldTotal } from "./hold-queue.ts";
 import type { Link } from "./link.ts";
 import type { RelayMessage } from "./records.ts";
 
@@ -20,6 +20,8 @@ export type ChannelOptions = {
   gaveUp(message: RelayMessage, why: GivenUp): void;
   /** Messages were held, and none is any more: whoever was stopped may go on. */
   onDrained?(): void;
+  /** What all channels of one owner hold together; no limit unless given. */
+  total?: HoldTotal;
   limits?: { windowBytes: number; held: HoldLimits };
 };
 
@@ -48,7 +50,7 @@ export class Channel {
     this.#options = options;
     this.#windowBytes = limits.windowBytes;
     this.#credit = limits.windowBytes;
-    this.#held = new HoldQueue(limits.held);
+    this.#held = new HoldQueue(limits.held, options.total);
   }
 
   /** Bytes that wait for credit, or for room on the link. While there are any, a sender that can be stopped should be. */

@@ -8,15 +8,22 @@ export type HoldLimits = {
   ageMs: number;
 };
 
+/** What many queues hold together: above the limit none of them takes more. */
+export type HoldTotal = { bytes: number; readonly limitBytes: number };
+
 type Held<T> = { item: T; bytes: number; sinceMs: number };
 
 export class HoldQueue<T> {
   readonly #limits: HoldLimits;
-  readonly #urgent = new HeldClass<T>();
-  readonly #ordinary = new HeldClass<T>();
+  readonly #total: HoldTotal;
+  readonly #urgent: HeldClass<T>;
+  readonly #ordinary: HeldClass<T>;
 
-  constructor(limits: HoldLimits) {
+  constructor(limits: HoldLimits, total: HoldTotal = { bytes: 0, limitBytes: Number.POSITIVE_INFINITY }) {
     this.#limits = limits;
+    this.#total = total;
+    this.#urgent = new HeldClass(total);
+    this.#ordinary = new HeldClass(total);
   }
 
   get size(): number {
@@ -27,11 +34,12 @@ export class HoldQueue<T> {
     return this.#urgent.bytes + this.#ordinary.bytes;
   }
 
-  /** False: there is no room for it. An empty class takes one item of any size. */
+  /** False: there is no room for it. An empty class takes one item of any size, if the total allows it. */
   hold(item: T, options: { bytes: number; urgent: boolean; nowMs: number }): boolean {
     const { bytes, urgent, nowMs } = options;
     const held = urgent ? this.#urgent : this.#ordinary;
     if (held.size > 0 && held.bytes + bytes > this.#limits.bytes) return false;
+    if (this.#total.bytes + bytes > this.#total.limitBytes) return false;
     held.push({ item, bytes, sinceMs: nowMs });
     return true;
   }
@@ -65,9 +73,14 @@ export class HoldQueue<T> {
 
 /** Taken from the front often, from the middle seldom. */
 class HeldClass<T> {
+  readonly #total: HoldTotal;
   #items: Held<T>[] = [];
   #start = 0;
   bytes = 0;
+
+  constructor(total: HoldTotal) {
+    this.#total = total;
+  }
 
   get size(): number {
     return this.#items.length - this.#start;
@@ -79,14 +92,14 @@ class HeldClass<T> {
 
   push(held: Held<T>): void {
     this.#items.push(held);
-    this.bytes += held.bytes;
+    this.#add(held.bytes);
   }
 
   shift(): Held<T> | undefined {
     const first = this.#items[this.#start];
     if (!first) return undefined;
     this.#start++;
-    this.bytes -= first.bytes;
+    this.#add(-first.bytes);
     // What was taken is let go of now and then: array.shift() would move all the others each time.
     if (this.#start * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#start);
@@ -109,7 +122,12 @@ class HeldClass<T> {
     const taken = present.filter(({ item }) => isWanted(item));
     this.#items = present.filter(({ item }) => !isWanted(item));
     this.#start = 0;
-    for (const { bytes } of taken) this.bytes -= bytes;
+    for (const { bytes } of taken) this.#add(-bytes);
     return taken.map(({ item }) => item);
+  }
+
+  #add(bytes: number): void {
+    this.bytes += bytes;
+    this.#total.bytes += bytes;
   }
 }

@@ -53,7 +53,8 @@ export class Orchestrator {
     this.url = url;
     this.options = options;
     const { rules, breakers, clock, random } = options;
-    const name = `orchestrator:${new URL(url).host}`;
+    const { host, pathname } = new URL(url);
+    const name = `orchestrator:${host}${pathname}`;
     this.guard = new Guard({
       rules: breakerRules(rules),
       saved: breakers.load(name),

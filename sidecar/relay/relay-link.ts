@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Clock } from "../../shared/clock.ts";
 import { ERRORS, type ErrorCode } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
+import type { HoldTotal } from "../../shared/relay/hold-queue.ts";
 import { Link, type LinkSocket } from "../../shared/relay/link.ts";
 import type { RelayRecord } from "../../shared/relay/records.ts";
 import type { RelayAudit } from "./audit.ts";
@@ -13,9 +14,11 @@ export type RelayLinkOptions = {
   orchestrators: Orchestrators;
   clock: Clock;
   metrics: RelayMetrics;
+  /** What all sessions hold together. */
+  total: HoldTotal;
   audit: Pick<RelayAudit, "write">;
-  /** Nobody came back to it: it can be forgotten. */
-  onAbandoned(): void;
+  /** Nobody came back to it, or nobody would miss it: it is over. */
+  onAbandoned(link: RelayLink): void;
 };
 
 /** The sidecar's end of one link, and its sessions. */
@@ -23,6 +26,7 @@ export class RelayLink {
   readonly #options: RelayLinkOptions;
   readonly #link: Link;
   readonly #sessions = new Map<number, RelaySession>();
+  #socket: LinkSocket | null = null;
   #isGoingAway = false;
 
   constructor(options: RelayLinkOptions) {
@@ -40,7 +44,13 @@ export class RelayLink {
     });
   }
 
+  /** It waits for the gateway to come back. */
+  get isDown(): boolean {
+    return this.#socket === null;
+  }
+
   attach(socket: LinkSocket): void {
+    this.#socket = socket;
     this.#link.attach(socket);
   }
 
@@ -49,8 +59,11 @@ export class RelayLink {
   }
 
   detached(socket: LinkSocket): void {
+    // One that was replaced ends later than its successor began.
+    if (socket !== this.#socket) return;
+    this.#socket = null;
     this.#link.detached(socket);
-    if (this.#sessions.size === 0) this.#options.onAbandoned();
+    if (this.#sessions.size === 0) this.abandon();
   }
 
   /** Says that no more sessions can be opened; dedicated ones end, since nobody can say when they would be done. */
@@ -65,6 +78,13 @@ export class RelayLink {
     const { close, advice } = ERRORS.shutting_down;
     for (const session of [...this.#sessions.values()]) session.end(close, advice);
     this.#link.close(close, "shutting down");
+  }
+
+  /** Ends all that is left of it, with nobody there to be told. */
+  abandon(): void {
+    this.#endSessions();
+    this.#link.close(ERRORS.sidecar_unreachable.close, "abandoned");
+    this.#options.onAbandoned(this);
   }
 
   #received(record: RelayRecord): void {
@@ -86,6 +106,7 @@ export class RelayLink {
 
   #open({ channel, mode, client }: RelayRecord & { type: "open" }): void {
     const { orchestrators, metrics } = this.#options;
+    if (this.#sessions.has(channel)) return;
     if (this.#isGoingAway || this.#sessions.size >= LIMITS.relayChannels) {
       this.#refuse(channel, this.#isGoingAway ? "shutting_down" : "overloaded");
       return;
@@ -113,12 +134,16 @@ export class RelayLink {
   }
 
   #reset(): void {
+    this.#endSessions();
+    if (this.isDown) this.abandon();
+  }
+
+  #endSessions(): void {
     const sessions = [...this.#sessions.values()];
     this.#sessions.clear();
     for (const session of sessions) {
       this.#ended(session);
       session.over(ERRORS.sidecar_unreachable.close, "The gateway was lost.");
     }
-    if (!this.#link.isUp) this.#options.onAbandoned();
   }
 }

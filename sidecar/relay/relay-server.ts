@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -6,6 +7,7 @@ import { asHivegateError, ERRORS, HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { LINK_PATH, LinkId } from "../../shared/relay/records.ts";
 import type { Logger } from "../log.ts";
+import { withinMs } from "../swarm/tasks-deadline.ts";
 import type { RelayAudit } from "./audit.ts";
 import type { RelayMetrics } from "./metrics.ts";
 import type { Orchestrators } from "./orchestrators.ts";
@@ -23,6 +25,8 @@ export type RelayServerOptions = {
 
 /** The gateway has to be heard of within twice this: its platform answers pings by itself. */
 const PING_MS = 30_000;
+/** How long the gateway may take to close a link as well. */
+const CLOSE_WITHIN_MS = 200;
 /** How often it is looked whether all is answered when the sidecar stops. */
 const LOOK_EVERY_MS = 20;
 
@@ -35,6 +39,7 @@ export class RelayServer {
     perMessageDeflate: false,
     maxPayload: LIMITS.relayLinkBytes,
   });
+  readonly #total = { bytes: 0, limitBytes: LIMITS.relaySidecarHeldBytes };
   #isClosing = false;
 
   constructor(options: RelayServerOptions) {
@@ -68,8 +73,9 @@ export class RelayServer {
     // Whoever still waits is told so before its link ends.
     orchestrators.close();
     for (const link of this.#links.values()) link.close();
-    this.#sockets.close();
-    await audit.close();
+    const closed = [...this.#sockets.clients].map((socket) => once(socket, "close"));
+    await Promise.all([withinMs(Promise.all(closed), CLOSE_WITHIN_MS, []), audit.close()]);
+    for (const socket of this.#sockets.clients) socket.terminate();
   }
 
   /** @throws HivegateError */
@@ -79,9 +85,15 @@ export class RelayServer {
     const id = LinkId.safeParse(searchParams.get("link"));
     if (!id.success) throw new HivegateError("invalid_request", "link: expected an id.");
     if (this.#isClosing) throw new HivegateError("shutting_down");
-    if (!this.#links.has(id.data) && this.#links.size >= LIMITS.relayLinks)
-      throw new HivegateError("overloaded");
+    if (!this.#links.has(id.data) && this.#links.size >= LIMITS.relayLinks) this.#makeRoom();
     return id.data;
+  }
+
+  /** A gateway that was restarted does not come back to its links. @throws HivegateError `overloaded` */
+  #makeRoom(): void {
+    const down = [...this.#links.values()].find((link) => link.isDown);
+    if (!down) throw new HivegateError("overloaded");
+    down.abandon();
   }
 
   #attach(id: string, webSocket: WebSocket): void {
@@ -110,8 +122,11 @@ export class RelayServer {
     const { metrics } = this.#options;
     const link = new RelayLink({
       ...this.#options,
-      onAbandoned: () => {
-        if (this.#links.delete(id)) metrics.links--;
+      total: this.#total,
+      onAbandoned: (abandoned) => {
+        if (this.#links.get(id) !== abandoned) return;
+        this.#links.delete(id);
+        metrics.links--;
       },
     });
     this.#links.set(id, link);

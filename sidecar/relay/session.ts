@@ -1,6 +1,7 @@
 import type { Clock } from "../../shared/clock.ts";
 import { ERRORS, HivegateError } from "../../shared/errors.ts";
 import { Channel, costOf, type GivenUp } from "../../shared/relay/channel.ts";
+import type { HoldTotal } from "../../shared/relay/hold-queue.ts";
 import { isAnswer, scanRpc } from "../../shared/relay/json-rpc.ts";
 import type { Link } from "../../shared/relay/link.ts";
 import type { RelayClient, RelayMessage, RelayMode } from "../../shared/relay/records.ts";
@@ -23,6 +24,8 @@ export type SessionOptions = {
   mode: RelayMode;
   client: RelayClient;
   link: Pick<Link, "send">;
+  /** What all sessions hold together. */
+  total: HoldTotal;
   clock: Clock;
   metrics: RelayMetrics;
   audit: Pick<RelayAudit, "write">;

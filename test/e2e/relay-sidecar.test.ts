@@ -334,6 +334,33 @@ describe("the relay's sidecar half", () => {
     await relay.open("dedicated").reached("connected");
   });
 
+  it("S6 keeps to its limit of links, and forgets one that is down for one that comes", async () => {
+    const { wsPort } = await demo();
+    const { url } = await sidecar([wsUrl(wsPort)]);
+    const links = await Promise.all(Array.from({ length: 8 }, () => link(url)));
+    for (const one of links) await one.open().reached("connected");
+    await expect(openUpgrade(`${url}/v1/relay?link=ninth`)).rejects.toMatchObject({ status: 503 });
+    links[0]?.close();
+    const shared = async () => (await orchestratorsOf(url))[0]?.sessions.shared;
+    expect(await shared()).toBe(8);
+    const ninth = (await link(url)).open();
+    await ninth.reached("connected");
+    expect(await shared()).toBe(8);
+  });
+
+  it("R4 goes on when a newer socket takes the place of one that has not ended", async () => {
+    const { wsPort } = await demo();
+    const { url } = await sidecar([wsUrl(wsPort)]);
+    const relay = await link(url);
+    const session = relay.open();
+    session.ask(1, "ping");
+    await session.got(1);
+    await relay.dial();
+    session.ask(2, "ping");
+    expect(JSON.parse((await session.got(2))[1] ?? "")).toMatchObject({ id: 2 });
+    expect([relay.dials, relay.resets]).toEqual([2, 0]);
+  });
+
   it("S8 takes no upgrade that the gateway did not sign, and none to elsewhere", async () => {
     const { url } = await sidecar([wsUrl(9)]);
     await expect(openUpgrade(`${url}/v1/relay?link=a`, { headers: {} })).rejects.toMatchObject({

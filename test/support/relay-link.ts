@@ -116,10 +116,10 @@ export class TestLink {
       },
       onReset: () => this.resets++,
       onDown: () => {
-        if (!this.#isClosed) platformClock.after(REDIAL_MS, () => void this.#dial());
+        if (!this.#isClosed) platformClock.after(REDIAL_MS, () => void this.dial());
       },
     });
-    void this.#dial();
+    void this.dial();
   }
 
   open(mode: RelayMode = "shared"): TestSession {
@@ -145,13 +145,14 @@ export class TestLink {
     this.#socket?.terminate();
   }
 
-  async #dial(): Promise<void> {
+  /** Opens a socket, whether there is one or not. */
+  async dial(): Promise<void> {
     if (this.#isClosed) return;
     this.dials++;
     try {
       await openUpgrade(this.#url, { opened: (webSocket) => this.#attach(webSocket) });
     } catch {
-      platformClock.after(REDIAL_MS, () => void this.#dial());
+      platformClock.after(REDIAL_MS, () => void this.dial());
     }
   }
 
