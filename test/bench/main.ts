@@ -5,10 +5,11 @@ import { bytes } from "./bytes.ts";
 import { clients } from "./clients.ts";
 import { fanout } from "./fanout.ts";
 import { idle } from "./idle.ts";
+import { relay } from "./relay.ts";
 import { type Bench, report } from "./report.ts";
 import { task } from "./task.ts";
 
-const BENCHES: Record<string, Bench> = { task, fanout, bytes, age, idle, clients };
+const BENCHES: Record<string, Bench> = { task, fanout, bytes, age, idle, clients, relay };
 
 const { values, positionals } = parseArgs({
   options: { quick: { type: "boolean", default: false } },
