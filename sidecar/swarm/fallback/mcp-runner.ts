@@ -2,6 +2,7 @@ import type { Clock } from "../../../shared/clock.ts";
 import { HivegateError } from "../../../shared/errors.ts";
 import type { Swarm, SwarmTopology } from "../../../shared/protocol/sidecar.ts";
 import type { Logger } from "../../log.ts";
+import type { CallTool } from "../../telemetry/profile.ts";
 import type { Exit, OutputSink, Recovery } from "../executor.ts";
 import type { SpawnRequest } from "../profiles/profile.ts";
 import { type McpHandle, readHandle, writeHandle } from "./handle.ts";
@@ -67,7 +68,16 @@ export class McpRunner implements TaskRunner {
 
   async swarms(): Promise<Swarm[]> {
     const { profile, pool, call } = await this.#healthy();
-    return (await profile.read(pool, call)).swarms.map(asSwarm);
+    let refusal: unknown = null;
+    const noted: CallTool = (tool, args) =>
+      call(tool, args).catch((thrown: unknown) => {
+        refusal = thrown;
+        throw thrown;
+      });
+    const { swarms } = await profile.read(pool, noted);
+    // For the picture what a server does not tell is just missing; here it would read as if there were no swarm.
+    if (swarms.length === 0 && refusal !== null) throw refusal;
+    return swarms.map(asSwarm);
   }
 
   /** Asks about this task no more; the server goes on. */

@@ -1,8 +1,9 @@
 import type { McpProfileName } from "../../mcp/servers.ts";
-import { claudeFlow2Orchestrator, ruvSwarmOrchestrator } from "./classic-orchestrator.ts";
+import { claudeFlow2Orchestrator } from "./claude-flow-2-orchestrator.ts";
 import { claudeFlow3Orchestrator } from "./claude-flow-3-orchestrator.ts";
 import { demoOrchestrator } from "./demo-orchestrator.ts";
 import type { Orchestrator } from "./orchestrator.ts";
+import { ruvSwarmOrchestrator } from "./ruv-swarm-orchestrator.ts";
 
 /** How servers of each kind are given tasks; null: they are not. */
 export const ORCHESTRATORS: Record<McpProfileName, Orchestrator | null> = {

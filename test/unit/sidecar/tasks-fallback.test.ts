@@ -24,6 +24,7 @@ function start(
         ...state,
         result: { primes: 3 },
       }),
+      agent_list: () => ({ agents: [{ id: "agent-1" }] }),
       task_stop: () => Object.assign(state, { status: "stopped" }),
       ...script,
     },

@@ -23,7 +23,8 @@ const demo = (script: Script = {}, name = "demo") =>
     name,
   );
 
-const ruvSwarm = (script: Script) => scripted("ruv-swarm", script, "ruv");
+const ruvSwarm = (script: Script) =>
+  scripted("ruv-swarm", { agent_list: () => ({ agents: [{ id: "agent-1" }] }), ...script }, "ruv");
 
 describe("McpRunner", () => {
   it("H3 gives the task once, says who has it, and follows it to its end", async () => {

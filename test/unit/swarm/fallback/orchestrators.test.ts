@@ -59,30 +59,96 @@ describe("the demo swarm", () => {
   });
 });
 
-describe.each(["ruv-swarm", "claude-flow@2"] as const)("%s", (profile) => {
-  it("H3 is given the task by task_orchestrate, and named by its answer", async () => {
-    const { given, calls, commits } = give(profile, { task_orchestrate: () => ({ taskId: "task-9" }) });
+/** As 1.0.20 answered, shortened. */
+const ruvSwarm = (swarms: number, agents: number, overrides: Script = {}) =>
+  give("ruv-swarm", {
+    agent_list: () => ({
+      total_agents: agents,
+      agents: Array(agents).fill({ id: "agent-1", status: "idle" }),
+    }),
+    swarm_status: () => ({ active_swarms: swarms, swarms: [] }),
+    swarm_init: () => ({ id: "swarm-1", message: "Successfully initialized mesh swarm with 5 max agents" }),
+    agent_spawn: () => ({ agent: { id: "agent-1", status: "idle" } }),
+    task_orchestrate: () => ({ taskId: "task-9", status: "orchestrated", assigned_agents: ["agent-1"] }),
+    ...overrides,
+  });
+
+describe("ruv-swarm", () => {
+  it("H3 is given the task by task_orchestrate with a strategy that it takes, and named by its answer", async () => {
+    const { given, calls, commits } = ruvSwarm(1, 1);
     expect(await given).toEqual({ swarmId: null, how: "as task-9" });
+    expect(calls.slice(1)).toEqual([
+      ["task_orchestrate", { task: REQUEST.task, priority: "high", strategy: "adaptive" }],
+    ]);
+    expect(commits).toEqual([
+      [null, 1],
+      ["task-9", 2],
+    ]);
+  });
+
+  it.each([
+    [0, 0, ["agent_list", "swarm_status", "swarm_init", "agent_spawn", "task_orchestrate"]],
+    [1, 0, ["agent_list", "swarm_status", "agent_spawn", "task_orchestrate"]],
+    [1, 1, ["agent_list", "task_orchestrate"]],
+  ])(
+    "H3 with %i swarms and %i agents is given what it lacks, for without it refuses",
+    async (swarms, agents, tools) => {
+      const one = ruvSwarm(swarms, agents);
+      await one.given;
+      expect(one.tools()).toEqual(tools);
+    },
+  );
+
+  it("H3 that has had no swarm yet, and stumbles over being asked for them, gets its first one", async () => {
+    const { given, tools } = ruvSwarm(0, 0, { swarm_status: failing("mcp_failed") });
+    await given;
+    expect(tools()).toContain("swarm_init");
+  });
+
+  it.each([
+    ["orchestrated", "running"],
+    ["in_progress", "running"],
+    ["completed", "completed"],
+    ["failed", "failed"],
+  ])("H3 a task that is %s is %s", async (status, state) => {
+    const task_status = () => ({ id: "task-9", status, assignedAgents: ["agent-1"], progress: 1 });
+    const { orchestrator, call } = ruvSwarm(1, 1, { task_status });
+    expect(await orchestrator.status?.("task-9", call)).toEqual({ state, reason: null, result: null });
+  });
+
+  it("H4 has no means to stop a task", () => {
+    expect(ruvSwarm(1, 1).orchestrator.stop).toBeNull();
+  });
+});
+
+describe("claude-flow 2", () => {
+  /** As 2.7.47 answered. */
+  const answer = { success: true, taskId: "task_1_a", status: "pending", persisted: true };
+
+  it("H3 is given the task by task_orchestrate, and tells nothing more", async () => {
+    const { given, calls, commits, orchestrator } = give("claude-flow@2", { task_orchestrate: () => answer });
+    expect(await given).toEqual({ swarmId: null, how: "as task_1_a, and will not say what becomes of it" });
     expect(calls).toEqual([
       ["task_orchestrate", { task: REQUEST.task, priority: "high", strategy: "balanced" }],
     ]);
     expect(commits).toEqual([
       [null, 0],
-      ["task-9", 1],
+      ["task_1_a", 1],
     ]);
+    expect([orchestrator.status, orchestrator.stop]).toEqual([null, null]);
   });
+});
 
-  it.each([{ success: true }, "Task orchestrated", { success: true, taskId: "" }])(
-    "H3 an answer without a task's id counts for nothing: %o",
-    async (answer) => {
-      const { given } = give(profile, { task_orchestrate: () => answer });
-      expect((await caught(given)).code).toBe("mcp_failed");
-    },
-  );
-
-  it("H4 has no means to stop a task", () => {
-    expect(give(profile, {}).orchestrator.stop).toBeNull();
-  });
+it.each<[McpProfileName, unknown]>(
+  (["demo", "ruv-swarm", "claude-flow@2"] as const).flatMap((profile) =>
+    [{ success: true }, "Task orchestrated", { success: true, taskId: "" }].map(
+      (answer): [McpProfileName, unknown] => [profile, answer],
+    ),
+  ),
+)("H3 of %s an answer without a task's id counts for nothing: %o", async (profile, answer) => {
+  const agents = () => ({ agents: [{ id: "agent-1" }] });
+  const { given } = give(profile, { task_orchestrate: () => answer, agent_list: agents });
+  expect((await caught(given)).code).toBe("mcp_failed");
 });
 
 describe("claude-flow 3", () => {

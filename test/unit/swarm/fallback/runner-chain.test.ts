@@ -46,6 +46,8 @@ function chain({ flags = FLAGS, commands = null, mcp = null, servers = true }: P
       work("mcp", mcp);
       return { agents: [] };
     },
+    agent_metrics: () => ({ agents: [] }),
+    swarm_topology: () => ({ swarms: [] }),
     task_stop: () => asked.push("mcp"),
     task_status: ({ taskId }) => ({ taskId, swarmId: "swarm-1", status: "active" }),
   });
