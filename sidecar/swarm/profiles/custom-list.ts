@@ -6,7 +6,7 @@ import type { CommandResult } from "../executor.ts";
 import { printedJson, unreadable } from "./cli-json.ts";
 import type { CustomProfile } from "./custom-schema.ts";
 import { at, holdsAll } from "./json-pointer.ts";
-import { fitsOf, linesOf } from "./pattern.ts";
+import { fitsAny, fitsOf, linesOf } from "./pattern.ts";
 
 type List = NonNullable<CustomProfile["list"]>;
 type JsonList = Extract<List, { json: unknown }>["json"];
@@ -45,7 +45,7 @@ function swarmsInJson(places: JsonList, result: CommandResult): Swarm[] {
 function swarmsInLines({ line, none }: LineList, result: CommandResult): Swarm[] {
   const lines = linesOf(result.stdout);
   const fits = fitsOf(line, lines);
-  if (fits.length === 0 && fitsOf(none, lines).length === 0) throw unreadable(result);
+  if (!fits || (fits.length === 0 && !fitsAny(none, lines))) throw unreadable(result);
   return fits.map(({ named }) =>
     swarmOf(result, { ...named, worker_count: numberIn(named.worker_count), detail: named }),
   );

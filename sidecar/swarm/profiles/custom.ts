@@ -5,7 +5,7 @@ import { printedJson } from "./cli-json.ts";
 import { readSwarms } from "./custom-list.ts";
 import type { Check, CustomProfile, SpawnElement } from "./custom-schema.ts";
 import { holdsAll } from "./json-pointer.ts";
-import { fitsOf, linesOf } from "./pattern.ts";
+import { type Fit, fitsAny, fitsOf, linesOf } from "./pattern.ts";
 import type { Profile, SpawnRequest } from "./profile.ts";
 import { filled } from "./template.ts";
 
@@ -43,9 +43,12 @@ const FIRST_LINES = 200;
 
 /** A line without its end may be the beginning of a longer one. */
 function swarmIdIn(pattern: string, output: string): string | null {
-  const [fit] = fitsOf(pattern, linesOf(output).slice(0, -1).slice(0, FIRST_LINES));
-  return SwarmId.safeParse(fit?.groups[0]).data ?? null;
+  const fits = fitsOf(pattern, linesOf(output).slice(0, -1).slice(0, FIRST_LINES));
+  return SwarmId.safeParse(fits?.[0]?.groups[0]).data ?? null;
 }
+
+const NO_LINE: Fit = { groups: [], named: {} };
+const TOO_SLOW = "How it ended could not be read: a pattern of the swarm's profile took too long.";
 
 function outcomeOf(
   { rules, lastLines }: CustomProfile["outcome"],
@@ -58,10 +61,13 @@ function outcomeOf(
     .slice(-lastLines);
   for (const { state, reason, line, ...rule } of rules) {
     if (!isExit(rule.exitCode, exitCode)) continue;
-    const fit = line === undefined ? null : fitsOf(line, end).at(-1);
-    if (fit === undefined) continue;
+    const fits = line === undefined ? [NO_LINE] : fitsOf(line, end);
+    // A rule further down might take a failure for a success.
+    if (fits === null) return { state: "failed", reason: TOO_SLOW };
+    const fit = fits.at(-1);
+    if (!fit) continue;
     if (state !== "failed") return { state, reason: null };
-    return { state, reason: reason ?? fit?.groups[0] ?? defaultReason(exitCode) };
+    return { state, reason: reason ?? fit.groups[0] ?? defaultReason(exitCode) };
   }
   if (exitCode === null) return { state: "lost", reason: null };
   return { state: "failed", reason: defaultReason(exitCode) };
@@ -80,7 +86,7 @@ const defaultReason = (exitCode: number | null): string =>
 function succeeded({ line, json }: Check, { exitCode, stdout }: CommandResult): boolean {
   return (
     exitCode === 0 &&
-    (line === undefined || fitsOf(line, linesOf(stdout)).length > 0) &&
+    (line === undefined || fitsAny(line, linesOf(stdout))) &&
     (json === undefined || holdsAll(printedJson(stdout), json))
   );
 }

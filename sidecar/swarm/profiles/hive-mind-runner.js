@@ -49,11 +49,11 @@ async function runHiveMind() {
 async function runSession() {
   const created = await short(command);
   const sessionId = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/im.exec(created.stdout)?.[0];
+  if (isStopping) return { event: "stopped" };
   if (created.error || sessionId === undefined) {
     say(created.stderr);
     return failed("The session could not be created.");
   }
-  if (isStopping) return { event: "stopped" };
   const end = await follow([...cli, "start", sessionId], () => sessionId);
   await note([...cli, "update-status", sessionId, end.event]);
   return end;

@@ -8,7 +8,7 @@ import { z } from "zod";
 const PATTERN_CHARS = 200;
 /** A longer line fits no pattern. */
 const LINE_CHARS = 4_096;
-/** For one pattern and all lines that it is tried on; above it nothing fits. */
+/** For one pattern and all lines that it is tried on; above it there is no answer. */
 const TRY_MS = 100;
 
 /** A regular expression of JavaScript, with the flag `u`. */
@@ -45,16 +45,19 @@ const Fits = z.array(
 );
 export type Fit = z.infer<typeof Fits>[number];
 
-/** What a pattern captures in each line that it fits; nothing at all when it takes too long. */
-export function fitsOf(pattern: string, lines: readonly string[]): Fit[] {
+/** What a pattern captures in each line that it fits; null when it takes too long to know. */
+export function fitsOf(pattern: string, lines: readonly string[]): Fit[] | null {
   sandbox.pattern = pattern;
   sandbox.lines = lines.filter((line) => line.length <= LINE_CHARS);
   try {
     return Fits.parse(JSON.parse(String(FITS.runInContext(sandbox, { timeout: TRY_MS }))));
   } catch {
-    return [];
+    return null;
   }
 }
+
+export const fitsAny = (pattern: string, lines: readonly string[]): boolean =>
+  (fitsOf(pattern, lines)?.length ?? 0) > 0;
 
 /** The lines of an output, without their ends. */
 export const linesOf = (output: string): string[] => output.split(/\r?\n/);
