@@ -88,7 +88,6 @@ describe("a task over HTTP", () => {
     );
     const app = createApp({
       ...{ gateway, page: "", now: Date.now, uuid: () => crypto.randomUUID(), log: () => {} },
-      metrics: () => Promise.reject(new Error("nobody asks for them")),
       openSession: () => Promise.reject(new Error("nobody opens one")),
       refuseSession: () => new Response(),
       metrics: () => Promise.reject(new Error("nobody asks for them")),
