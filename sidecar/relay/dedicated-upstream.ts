@@ -1,7 +1,7 @@
 import { ERRORS, HivegateError } from "../../shared/errors.ts";
 import type { RelayMessage } from "../../shared/relay/records.ts";
 import { NotConnected, type Orchestrator } from "./orchestrator.ts";
-import type { OrchestratorSocket } from "./orchestrator-socket.ts";
+import type { OpenSocket } from "./orchestrator-socket.ts";
 import type { RelaySession, Upstream } from "./session.ts";
 
 /** What a close may say over a WebSocket; anything else (none given, lost) is told in these words. */
@@ -19,7 +19,7 @@ export class DedicatedUpstream implements Upstream {
   readonly #session: RelaySession;
   readonly #onEnd: () => void;
   readonly #stopping = new AbortController();
-  #socket: OrchestratorSocket | null = null;
+  #socket: OpenSocket | null = null;
   /** What came before the connection was open: the client's credit bounds it. */
   #early: RelayMessage[] = [];
 

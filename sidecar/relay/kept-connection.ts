@@ -2,14 +2,14 @@ import { HivegateError } from "../../shared/errors.ts";
 import { backoffMs } from "../../shared/pressure/backoff.ts";
 import type { OrchestratorNotice } from "../../shared/relay/records.ts";
 import type { Orchestrator } from "./orchestrator.ts";
-import type { OrchestratorSocket } from "./orchestrator-socket.ts";
+import type { OpenSocket } from "./orchestrator-socket.ts";
 
 /** A change of state, without its time. */
 export type ConnectionState = Pick<OrchestratorNotice, "state" | "attempt" | "delay_ms">;
 
 export type KeptConnectionPorts = {
   /** A socket is open. Nothing but what it needs first may be sent until `ready` was called. */
-  onOpen(socket: OrchestratorSocket): void;
+  onOpen(socket: OpenSocket): void;
   onMessage(data: string | Uint8Array): void;
   onRoom(): void;
   /** The socket is over; what was sent over it and not answered may have been received or not. */
@@ -26,7 +26,7 @@ export class KeptConnection {
   readonly #orchestrator: Orchestrator;
   readonly #ports: KeptConnectionPorts;
   readonly #stopping = new AbortController();
-  #socket: OrchestratorSocket | null = null;
+  #socket: OpenSocket | null = null;
   #state: ConnectionState = { state: "connecting" };
   #attempt = 0;
   #readySinceMs: number | null = null;
@@ -42,7 +42,7 @@ export class KeptConnection {
   }
 
   /** The socket, once it is ready for messages. */
-  get socket(): OrchestratorSocket | null {
+  get socket(): OpenSocket | null {
     return this.#state.state === "connected" && this.#socket?.isOpen ? this.#socket : null;
   }
 

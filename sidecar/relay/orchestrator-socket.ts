@@ -18,6 +18,12 @@ export type OrchestratorSocketOptions = {
   onClose(code: number, reason: string, error: Error | null): void;
 };
 
+/** What its users need of an open socket. */
+export type OpenSocket = Pick<
+  OrchestratorSocket,
+  "isOpen" | "isStuffed" | "send" | "pause" | "resume" | "close"
+>;
+
 /** What may wait in the socket and still counts as taken: it goes out within the turn. */
 const TAKEN_BYTES = 256 * 1024;
 /** How long the other side may take to close as well. */

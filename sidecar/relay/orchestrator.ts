@@ -3,7 +3,11 @@ import { BREAKER_RULES, type BreakerRules } from "../../shared/pressure/breaker.
 import { Guard } from "../../shared/pressure/guarded.ts";
 import type { Logger } from "../log.ts";
 import type { BreakerStore } from "../mcp/servers.ts";
-import { OrchestratorSocket, type OrchestratorSocketOptions } from "./orchestrator-socket.ts";
+import {
+  type OpenSocket,
+  OrchestratorSocket,
+  type OrchestratorSocketOptions,
+} from "./orchestrator-socket.ts";
 
 /** How orchestrators are connected to, as the configuration says it (`ORCHESTRATOR_*`). */
 export type OrchestratorRules = {
@@ -70,7 +74,7 @@ export class Orchestrator {
   }
 
   /** An open socket. @throws HivegateError `circuit_open`; NotConnected */
-  async open(ports: SocketPorts): Promise<OrchestratorSocket> {
+  async open(ports: SocketPorts): Promise<OpenSocket> {
     try {
       const socket = await this.guard.run(
         () => connected(this, ports),
@@ -93,8 +97,8 @@ export type SocketPorts = Pick<OrchestratorSocketOptions, "onMessage" | "onRoom"
 /** Why there is no connection, for the log alone. */
 export class NotConnected extends Error {}
 
-function connected({ url, options }: Orchestrator, ports: SocketPorts): Promise<OrchestratorSocket> {
-  const { promise, resolve, reject } = Promise.withResolvers<OrchestratorSocket>();
+function connected({ url, options }: Orchestrator, ports: SocketPorts): Promise<OpenSocket> {
+  const { promise, resolve, reject } = Promise.withResolvers<OpenSocket>();
   const { signal, onClose, ...listeners } = ports;
   let opened = false;
   const socket = new OrchestratorSocket({

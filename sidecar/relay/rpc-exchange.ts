@@ -38,8 +38,8 @@ export type RpcExchangePorts<S> = {
   reply(text: string): void;
   toAll(text: string, method: string | null): void;
   newestClient(): S | null;
-  /** The `greeting` was answered. */
-  greeted(): void;
+  /** The `greeting` was answered; `next` is what has to be said next. */
+  greeted(next: string): void;
   answered(durationMs: number): void;
   /** An answer came that nobody waits for. */
   unclaimed(): void;
@@ -170,8 +170,7 @@ export class RpcExchange<S extends RpcClient> {
 
   #answered(asker: Asker<S>, text: string, part: RpcAnswer): void {
     if (!asker.session) {
-      this.#ports.reply('{"jsonrpc":"2.0","method":"notifications/initialized"}');
-      this.#ports.greeted();
+      this.#ports.greeted('{"jsonrpc":"2.0","method":"notifications/initialized"}');
       return;
     }
     if (asker.text !== null && findValue(text, part.start, ["result"])) this.initialize = asker.text;

@@ -9,7 +9,7 @@ import type { RelayAudit } from "./audit.ts";
 import { type ConnectionState, KeptConnection } from "./kept-connection.ts";
 import type { RelayMetrics } from "./metrics.ts";
 import type { Orchestrator } from "./orchestrator.ts";
-import type { OrchestratorSocket } from "./orchestrator-socket.ts";
+import type { OpenSocket } from "./orchestrator-socket.ts";
 import { RpcExchange } from "./rpc-exchange.ts";
 import type { RelaySession, Upstream } from "./session.ts";
 
@@ -133,7 +133,7 @@ export class SharedUpstream implements Upstream {
   }
 
   /** A socket that takes messages. */
-  get #socket(): OrchestratorSocket | null {
+  get #socket(): OpenSocket | null {
     const socket = this.#connection?.socket ?? null;
     return socket?.isStuffed ? null : socket;
   }
@@ -145,7 +145,7 @@ export class SharedUpstream implements Upstream {
       reply: (text) => this.#connection?.socket?.send(text, () => {}),
       toAll: (text, method) => this.#toAll(text, method),
       newestClient: () => [...this.#sessions].at(-1) ?? null,
-      greeted: () => this.#ready(),
+      greeted: (next) => this.#ready(next),
       answered: (durationMs) => this.#options.metrics.answered(durationMs),
       unclaimed: () => this.#options.metrics.unclaimed++,
     });
@@ -164,8 +164,7 @@ export class SharedUpstream implements Upstream {
   }
 
   #disconnect(): void {
-    this.#cancelExpiry?.();
-    this.#cancelExpiry = null;
+    this.#expireNothing();
     this.#cancelDeadline?.();
     this.#cancelDeadline = null;
     this.#connection?.stop();
@@ -186,10 +185,10 @@ export class SharedUpstream implements Upstream {
     if (state.state === "circuit_open") this.#giveUp(this.#held.takeOut(), "circuit_open");
   }
 
-  #opened(socket: OrchestratorSocket): void {
+  #opened(socket: OpenSocket): void {
     const greeting = this.#exchange.greeting();
     if (greeting === null) {
-      this.#ready();
+      this.#ready(null);
       return;
     }
     socket.send(greeting, () => {});
@@ -197,10 +196,12 @@ export class SharedUpstream implements Upstream {
     this.#cancelDeadline = this.#clock.after(connectTimeoutMs, () => this.#connection?.drop());
   }
 
-  #ready(): void {
+  /** `first` goes before all that waits. */
+  #ready(first: string | null): void {
     this.#cancelDeadline?.();
     this.#cancelDeadline = null;
     this.#connection?.ready();
+    if (first !== null) this.#connection?.socket?.send(first, () => {});
     this.#flush();
   }
 
@@ -223,7 +224,7 @@ export class SharedUpstream implements Upstream {
     for (const session of this.#sessions) session.deliverToAll(data);
   }
 
-  #pass(socket: OrchestratorSocket, { session, message: { data } }: Waiting): void {
+  #pass(socket: OpenSocket, { session, message: { data } }: Waiting): void {
     const text = String(data);
     const outgoing = this.#exchange.outgoing(session, text);
     if (!outgoing) {
@@ -256,15 +257,23 @@ export class SharedUpstream implements Upstream {
   }
 
   #flush(): void {
-    for (let socket = this.#socket; socket; socket = this.#socket) {
+    for (let socket = this.#socket; socket && this.#held.size > 0; socket = this.#socket) {
       const next = this.#held.shift();
-      if (!next) return;
-      this.#pass(socket, next);
+      if (next) this.#pass(socket, next);
     }
+    this.#expireNothing();
   }
 
   #giveUp(waiting: Waiting[], code: ErrorCode): void {
     for (const one of waiting) this.#refuse(one, code, NOT_SENT);
+    this.#expireNothing();
+  }
+
+  /** No timer while nothing is held. */
+  #expireNothing(): void {
+    if (this.#held.size > 0) return;
+    this.#cancelExpiry?.();
+    this.#cancelExpiry = null;
   }
 
   /** Nothing of the message was sent: each of its requests is answered by an error. */

@@ -1,0 +1,254 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { RelayRecord } from "../../../shared/relay/records.ts";
+import { RelayMetrics } from "../../../sidecar/relay/metrics.ts";
+import { NotConnected, Orchestrator, type SocketPorts } from "../../../sidecar/relay/orchestrator.ts";
+import type { OpenSocket } from "../../../sidecar/relay/orchestrator-socket.ts";
+import { RelaySession } from "../../../sidecar/relay/session.ts";
+import { SharedUpstream } from "../../../sidecar/relay/shared-upstream.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+import { silentLog } from "../sidecar/fakes.ts";
+
+const RULES = {
+  token: null,
+  connectTimeoutMs: 1_000,
+  heartbeatMs: 30_000,
+  retryBaseMs: 5_000,
+  retryMaxMs: 300_000,
+  retryTries: 5,
+};
+
+/** An orchestrator that is there or not, and takes messages or not, as the test says. */
+class FakeOrchestrator extends Orchestrator {
+  isUp = true;
+  isStuffed = false;
+  opened = 0;
+  readonly heard: string[] = [];
+  #ports: SocketPorts | null = null;
+
+  override open(ports: SocketPorts): Promise<OpenSocket> {
+    return this.guard.run(
+      async () => {
+        if (!this.isUp) throw new NotConnected();
+        this.opened++;
+        this.#ports = ports;
+        return this.#socket(ports);
+      },
+      () => true,
+    );
+  }
+
+  say(message: object): void {
+    this.#ports?.onMessage(JSON.stringify({ jsonrpc: "2.0", ...message }));
+  }
+
+  breakOff(): void {
+    this.isUp = false;
+    this.#ports?.onClose(1006, "", null);
+    this.#ports = null;
+  }
+
+  takeMore(): void {
+    this.isStuffed = false;
+    this.#ports?.onRoom?.();
+  }
+
+  #socket(ports: SocketPorts): OpenSocket {
+    const isOpen = () => this.#ports === ports;
+    const isStuffed = () => this.isStuffed;
+    return {
+      get isOpen() {
+        return isOpen();
+      },
+      get isStuffed() {
+        return isStuffed();
+      },
+      send: (data, taken) => {
+        this.heard.push(String(data));
+        taken();
+      },
+      pause: () => {},
+      resume: () => {},
+      close: () => {},
+    };
+  }
+}
+
+function start() {
+  const clock = new ManualClock();
+  const metrics = new RelayMetrics();
+  const audit = { write: () => {} };
+  const breakers = { load: () => null, save: () => {} };
+  const orchestrator = new FakeOrchestrator("ws://h/ws", {
+    ...{ rules: RULES, breakers, clock, random: () => 0, log: silentLog },
+  });
+  const upstream = new SharedUpstream({
+    ...{ orchestrator, metrics, audit, onState: () => {}, onRetired: () => {} },
+  });
+  const total = { bytes: 0, limitBytes: 1_000_000 };
+  let sessions = 0;
+  const join = () => {
+    const records: RelayRecord[] = [];
+    const send = (record: RelayRecord) => {
+      records.push(record);
+      return "sent" as const;
+    };
+    const number = ++sessions;
+    const client = { id: `c${number}`, subject: "s", role: "operator" };
+    const session = new RelaySession({
+      ...{ number, mode: "shared", client, link: { send }, clock, metrics, audit, total, onEnd: () => {} },
+    });
+    upstream.join(session);
+    const ask = (id: unknown, urgent = false) =>
+      session.receive({ data: JSON.stringify({ jsonrpc: "2.0", id, method: `m${id}` }), urgent });
+    const refused = () =>
+      records.flatMap((record) => (record.type === "refused" ? [[record.id, record.code]] : []));
+    const states = () => records.flatMap((record) => (record.type === "notice" ? [record.notice.state] : []));
+    return { session, records, ask, refused, states };
+  };
+  const heard = () => orchestrator.heard.map((text) => JSON.parse(text).method);
+  /** Lets what was begun by then come to pass. */
+  const settle = async () => {
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+  };
+  const advance = async (byMs: number) => {
+    clock.advance(byMs);
+    await settle();
+  };
+  return { clock, orchestrator, upstream, metrics, join, heard, settle, advance };
+}
+
+describe("a shared connection to an orchestrator", () => {
+  it("R4 holds what comes while it is away, and sends it once it is there: urgent ones first", async () => {
+    const { orchestrator, join, heard, advance, settle } = start();
+    orchestrator.isUp = false;
+    const client = join();
+    await settle();
+    for (const id of [1, 2]) client.ask(id);
+    client.ask(3, true);
+    expect(heard()).toEqual([]);
+    orchestrator.isUp = true;
+    await advance(5_000);
+    expect(heard()).toEqual(["m3", "m1", "m2"]);
+    expect([client.refused(), client.states()]).toEqual([[], ["connecting", "reconnecting", "connected"]]);
+  });
+
+  it("R4 gives up what was held for a minute, with an error for each request", async () => {
+    const { orchestrator, join, advance, settle } = start();
+    orchestrator.isUp = false;
+    const client = join();
+    await settle();
+    client.ask("old");
+    await advance(30_000);
+    client.ask("young");
+    await advance(30_000);
+    expect(client.refused()).toEqual([['"old"', "swarm_unavailable"]]);
+  });
+
+  it("R2 waits longer each time, then opens the circuit and refuses all at once", async () => {
+    const { clock, orchestrator, join, advance, settle } = start();
+    orchestrator.isUp = false;
+    const client = join();
+    await settle();
+    client.ask(1);
+    // The jitter's least half of 5, 10, 20 and 40 seconds.
+    for (const delayMs of [2_500, 5_000, 10_000, 20_000]) await advance(delayMs);
+    expect(client.states()).toEqual(["connecting", ...Array(4).fill("reconnecting"), "circuit_open"]);
+    expect(client.refused()).toEqual([["1", "circuit_open"]]);
+    client.ask(2);
+    expect(client.refused()[1]).toEqual(["2", "circuit_open"]);
+    expect(clock.waiting).toBe(1);
+    orchestrator.isUp = true;
+    await advance(160_000);
+    expect(client.states().at(-1)).toBe("connected");
+  });
+
+  it("R3 is connected while it has clients, and not a moment longer", async () => {
+    const { clock, orchestrator, upstream, join, settle } = start();
+    const [a, b] = [join(), join()];
+    await settle();
+    expect([orchestrator.opened, upstream.state?.state]).toEqual([1, "connected"]);
+    a.session.over(1000, "");
+    expect(upstream.state?.state).toBe("connected");
+    b.session.over(1000, "");
+    expect([upstream.state, clock.waiting]).toEqual([null, 0]);
+    join();
+    await settle();
+    expect(orchestrator.opened).toBe(2);
+  });
+
+  it("R4 greets a new connection before anything else goes over it", async () => {
+    const { orchestrator, join, heard, advance, settle } = start();
+    const client = join();
+    await settle();
+    client.session.receive({
+      data: '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}',
+      urgent: false,
+    });
+    const idOf = (n: number) => JSON.parse(orchestrator.heard[n] ?? "").id;
+    orchestrator.say({ id: idOf(0), result: {} });
+    orchestrator.breakOff();
+    client.ask(2);
+    orchestrator.isUp = true;
+    await advance(5_000);
+    expect(heard()).toEqual(["initialize", "initialize"]);
+    orchestrator.say({ id: idOf(1), result: {} });
+    expect(heard().slice(2)).toEqual(["notifications/initialized", "m2"]);
+    expect(client.refused()).toEqual([]);
+  });
+
+  it("R4 sends each message once, in the order of its class, or refuses it, and answers for each that was sent", async () => {
+    const step = fc.oneof(
+      { weight: 6, arbitrary: fc.record({ client: fc.nat(2), urgent: fc.boolean() }) },
+      { weight: 2, arbitrary: fc.constant("break" as const) },
+      { weight: 3, arbitrary: fc.constant("up" as const) },
+      fc.constantFrom("stuff" as const, "room" as const, "answer" as const),
+      { weight: 3, arbitrary: fc.record({ advanceMs: fc.nat(40_000) }) },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 80 }), async (steps) => {
+        const { orchestrator, join, heard, advance, settle } = start();
+        const clients = [join(), join(), join()];
+        await settle();
+        let asked = 0;
+        let answered = 0;
+        const answer = () => {
+          for (; answered < orchestrator.heard.length; answered++)
+            orchestrator.say({ id: JSON.parse(orchestrator.heard[answered] ?? "").id, result: 0 });
+        };
+        const urgent = new Set<number>();
+        for (const one of steps) {
+          if (one === "break") orchestrator.breakOff();
+          else if (one === "up") orchestrator.isUp = true;
+          else if (one === "stuff") orchestrator.isStuffed = true;
+          else if (one === "room") orchestrator.takeMore();
+          else if (one === "answer") answer();
+          else if ("advanceMs" in one) await advance(one.advanceMs);
+          else {
+            if (one.urgent) urgent.add(asked);
+            clients[one.client]?.ask(asked++, one.urgent);
+          }
+          await settle();
+        }
+        orchestrator.isUp = true;
+        orchestrator.takeMore();
+        await advance(600_000);
+        answer();
+        const sent = heard().map((method) => Number(method.slice(1)));
+        expect(new Set(sent).size).toBe(sent.length);
+        for (const isUrgent of [true, false]) {
+          const ofClass = sent.filter((id) => urgent.has(id) === isUrgent);
+          expect(ofClass).toEqual(ofClass.toSorted((a, b) => a - b));
+        }
+        const told = clients.flatMap(({ records }) =>
+          records.flatMap((record) => {
+            if (record.type === "refused") return [Number(record.id)];
+            return record.type === "message" ? [Number(JSON.parse(String(record.data)).id)] : [];
+          }),
+        );
+        expect(told.toSorted((a, b) => a - b)).toEqual(Array.from({ length: asked }, (_, id) => id));
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
