@@ -90,7 +90,7 @@ export class TaskRun {
       this.#later(() => void this.recover(unfinished));
       return;
     }
-    if (this.#over) return;
+    if (this.#over) return runners.letGo(this.#taskId);
     if (found.status === "never_started") return this.#fail("swarm_failed", NOTHING_RAN);
     if (found.lostOutput) this.#record.lose("Output was lost while the sidecar was down.");
     if (found.status === "running") this.#runs(unfinished.task);
@@ -121,7 +121,7 @@ export class TaskRun {
 
   async #start(request: RunRequest): Promise<void> {
     const { exit } = await this.#startProcess(request);
-    if (this.#over) return;
+    if (this.#over) return this.#context.runners.letGo(this.#taskId);
     this.#runs({ startedAt: null, timeoutMs: request.timeoutMs });
     this.#watch(exit);
   }

@@ -62,8 +62,8 @@ export class McpRunner implements TaskRunner {
     const { upstream, id, watch } = task;
     const { stop } = upstream.orchestrator;
     if (!stop) throw new HivegateError("not_supported", "The MCP server that has this task cannot stop it.");
-    await stop(id, upstream.call);
-    watch.hurry();
+    // It may also refuse because the task has just ended.
+    await stop(id, upstream.call).finally(() => watch.hurry());
   }
 
   async swarms(): Promise<Swarm[]> {

@@ -1,17 +1,15 @@
 import { describe, expect, it, vi } from "vitest";
-import { platformClock } from "../../../shared/clock.ts";
+import { type Clock, platformClock } from "../../../shared/clock.ts";
 import { HivegateError } from "../../../shared/errors.ts";
 import { McpRunner } from "../../../sidecar/swarm/fallback/mcp-runner.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 import { failing, type Script, scripted, upstreamOf } from "../swarm/fallback/scripted.ts";
 import { aTask, scratchDirectory, silentLog, TASK_ID, taskId, unreachable } from "./fakes.ts";
 import { ended, never, type Options, start as startTasks } from "./tasks-setup.ts";
 
 /** Tasks whose commands cannot start anything, beside a server that takes them. */
-function start(
-  script: Script = {},
-  options: Options & { profile?: never; kind?: "demo" | "ruv-swarm" } = {},
-) {
-  const { kind = "demo", ...rest } = options;
+function start(script: Script = {}, options: Options & { kind?: "demo" | "ruv-swarm"; clock?: Clock } = {}) {
+  const { kind = "demo", clock = platformClock, ...rest } = options;
   const state = { status: "active" };
   const server = scripted(
     kind,
@@ -30,7 +28,7 @@ function start(
     },
     kind,
   );
-  const mcp = new McpRunner({ upstreams: [upstreamOf(server)], clock: platformClock, log: silentLog });
+  const mcp = new McpRunner({ upstreams: [upstreamOf(server)], clock, log: silentLog });
   const started = startTasks({ ...rest, mcp });
   started.executor.beforeStart = unreachable;
   return { ...started, server, state };
@@ -129,6 +127,19 @@ describe("a task that docker cannot start", () => {
     expect(given(second.server.tools())).toEqual([]);
   });
 
+  it("H9 is not asked about by a sidecar that ended while it was given", async () => {
+    const clock = new ManualClock();
+    const answer = Promise.withResolvers<object>();
+    const { tasks, server, close } = start({ task_orchestrate: () => answer.promise }, { clock });
+    const creating = tasks.create(aTask());
+    await vi.waitUntil(() => given(server.tools()).length === 1);
+    tasks.close();
+    answer.resolve({ taskId: TASK_ID, swarmId: "swarm-1" });
+    await creating;
+    expect(clock.waiting).toBe(0);
+    close();
+  });
+
   it("H4 is stopped by the server", async () => {
     const { tasks, server, executor } = start();
     await tasks.create(aTask());
@@ -148,13 +159,11 @@ describe("a task that docker cannot start", () => {
   });
 
   it("H3 is asked about no more when its time is over, were it that nobody can stop it", async () => {
-    const { tasks, server } = start({}, { kind: "ruv-swarm" });
+    const clock = new ManualClock();
+    const { tasks } = start({}, { kind: "ruv-swarm", clock });
     await tasks.create(aTask({ timeoutMs: 20 }));
     expect(await ended(tasks)).toMatchObject({ state: "lost", error: { code: "timeout" } });
-    const asked = server.calls.length;
-    // It would have been asked about by now.
-    await new Promise((resolve) => setTimeout(resolve, 700));
-    expect(server.calls).toHaveLength(asked);
+    expect(clock.waiting).toBe(0);
   });
 
   it("H9 goes to docker again when docker is back", async () => {
