@@ -1,7 +1,7 @@
 /** What the rules, the dashboard and the handbook for operators speak of is what a real system tells. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { z } from "zod";
 import { ERROR_CODES } from "../../shared/errors.ts";
 import { OrchestratorNotice } from "../../shared/relay/records.ts";
@@ -30,6 +30,9 @@ const Dashboard = z.object({
   panels: z.array(z.object({ targets: z.array(z.object({ expr: z.string() })).default([]) })),
 });
 const dashboard = Dashboard.parse(JSON.parse(read("ops/grafana-dashboard.json")));
+const isOf = (name: string, labels: Record<string, string>) => (sample: Sample) =>
+  sample.name === name && Object.entries(labels).every(([key, value]) => sample.labels[key] === value);
+
 /** All that is asked of Prometheus, as one text. */
 const ASKED = [
   read("ops/alerts.yml"),
@@ -43,12 +46,7 @@ describe("the metrics of a running system", () => {
   let gatewayText = "";
   let samples: Sample[] = [];
   const sum = (name: string, labels: Record<string, string> = {}): number =>
-    samples
-      .filter(
-        (each) =>
-          each.name === name && Object.entries(labels).every(([key, value]) => each.labels[key] === value),
-      )
-      .reduce((total, { value }) => total + value, 0);
+    samples.filter(isOf(name, labels)).reduce((total, { value }) => total + value, 0);
 
   const scrape = async () => {
     const { sidecar, gateway } = system;
@@ -165,6 +163,28 @@ describe("the metrics of a running system", () => {
     const told = [...read("OPERATIONS.md").matchAll(/^\| `(Hivegate\w+)`/gm)].map(([, name = ""]) => name);
     expect(told.sort()).toEqual(alerts.sort());
   });
+});
+
+it("H3 H10 tell docker's failure from what MCP did in its place", async () => {
+  const system = await startSystem({ env: { SWARM_EXECUTOR: "docker", DOCKER_SOCKET: "/nonexistent.sock" } });
+  onTestFinished(() => system.stop());
+  const client = await connect(system.gateway.url, { kind: "relay", token: await system.gateway.token() });
+  const created = await client.ask({ type: "create_task", task: "count primes below 1000" });
+  expect(created).toMatchObject({ type: "task_created", method: "mcp-fallback" });
+  client.close();
+  const scraped = async () => {
+    const samples = samplesIn(await (await fetch(`${system.sidecar.url}/metrics`)).text());
+    return (name: string, labels: Record<string, string> = {}) =>
+      samples.find(isOf(`hivegate_${name}`, labels))?.value;
+  };
+  const fallback = { method: "mcp-fallback" };
+  const isDone = async () => (await scraped())("tasks_ended_total", { ...fallback, outcome: "completed" });
+  await expect.poll(isDone, { timeout: 30_000 }).toBe(1);
+  const value = await scraped();
+  expect(value("tasks_started_total", fallback)).toBe(1);
+  expect(value("tasks_started_total", { method: "docker-exec" })).toBe(0);
+  expect(value("swarm_commands_total", { method: "docker-exec", outcome: "swarm_unavailable" })).toBe(1);
+  expect(value("swarm_up")).toBe(0);
 });
 
 describe.skipIf(!hasPromtool)("the alert rules, by promtool", () => {
