@@ -1,4 +1,4 @@
-/** What the rules, the dashboard and the handbook for operators speak of is what a real system tells. */
+/** What the rules, the dashboard and OPERATIONS.md speak of is what a real system tells. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
