@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { BatchWriter, encodeAcknowledge } from "../../../shared/relay/batch.ts";
 import type { RelayRecord } from "../../../shared/relay/records.ts";
 import { LinkPair } from "./link-pair.ts";
 
@@ -133,13 +134,30 @@ describe("a relay's link", () => {
     expect(pair.clock.waiting).toBe(0);
   });
 
-  it("R4 drops a batch that comes twice, and starts anew on nonsense", async () => {
+  it("R4 drops a batch that comes twice, and closes a socket on which one is missing", async () => {
     const pair = await upPair();
-    const sent: Uint8Array[] = [];
-    pair.a.link.attach({ send: (bytes) => void sent.push(bytes.slice()), close: () => {} });
-    expect(sent).toHaveLength(1);
-    pair.b.link.receive(Uint8Array.of(99, 1, 2));
+    const batch = (number: number, data: string) => {
+      const writer = new BatchWriter();
+      writer.add(message(data));
+      return writer.take(number, 0);
+    };
+    for (const frame of [batch(1, "one"), batch(1, "one"), batch(2, "two"), batch(1, "one")])
+      pair.b.link.receive(frame);
+    expect([pair.b.texts, pair.b.link.isUp]).toEqual([["one", "two"], true]);
+    pair.b.link.receive(batch(4, "four"));
+    expect([pair.b.texts, pair.b.link.isUp, pair.b.resets]).toEqual([["one", "two"], false, 0]);
+  });
+
+  it.each([
+    ["no frame of a link", Uint8Array.of(99, 1, 2)],
+    ["an acknowledgement of what was never sent", encodeAcknowledge(5)],
+  ])("S8 starts anew on %s", async (_, bytes) => {
+    const pair = await upPair();
+    pair.b.link.receive(bytes);
     expect([pair.b.resets, pair.b.link.isUp]).toEqual([1, false]);
+    pair.connect();
+    await pair.deliver();
+    expect([pair.a.resets, pair.a.link.isUp, pair.b.link.isUp]).toEqual([1, true, true]);
   });
 
   it("R4 passes over nothing when a replaced socket ends late", async () => {

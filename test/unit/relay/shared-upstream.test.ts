@@ -48,9 +48,9 @@ class FakeOrchestrator extends Orchestrator {
     this.#ports = null;
   }
 
-  takeMore(): void {
-    this.isStuffed = false;
-    this.#ports?.onRoom?.();
+  /** A socket tells a little later that it has room again. */
+  tellRoom(): void {
+    if (!this.isStuffed) this.#ports?.onRoom?.();
   }
 
   #socket(ports: SocketPorts): OpenSocket {
@@ -202,7 +202,7 @@ describe("a shared connection to an orchestrator", () => {
       { weight: 6, arbitrary: fc.record({ client: fc.nat(2), urgent: fc.boolean() }) },
       { weight: 2, arbitrary: fc.constant("break" as const) },
       { weight: 3, arbitrary: fc.constant("up" as const) },
-      fc.constantFrom("stuff" as const, "room" as const, "answer" as const),
+      fc.constantFrom("stuff" as const, "room" as const, "tell" as const, "answer" as const),
       { weight: 3, arbitrary: fc.record({ advanceMs: fc.nat(40_000) }) },
     );
     await fc.assert(
@@ -221,7 +221,8 @@ describe("a shared connection to an orchestrator", () => {
           if (one === "break") orchestrator.breakOff();
           else if (one === "up") orchestrator.isUp = true;
           else if (one === "stuff") orchestrator.isStuffed = true;
-          else if (one === "room") orchestrator.takeMore();
+          else if (one === "room") orchestrator.isStuffed = false;
+          else if (one === "tell") orchestrator.tellRoom();
           else if (one === "answer") answer();
           else if ("advanceMs" in one) await advance(one.advanceMs);
           else {
@@ -231,7 +232,8 @@ describe("a shared connection to an orchestrator", () => {
           await settle();
         }
         orchestrator.isUp = true;
-        orchestrator.takeMore();
+        orchestrator.isStuffed = false;
+        orchestrator.tellRoom();
         await advance(600_000);
         answer();
         const sent = heard().map((method) => Number(method.slice(1)));
