@@ -46,9 +46,12 @@ export const listOf = <T extends z.ZodType<unknown, string>>(item: T) =>
     .transform((list) => list.split(",").map((name) => name.trim()))
     .pipe(z.array(item));
 
-/** The sidecar's own keys are for nobody else. */
+/** What the sidecar's own keys are in is for nobody else. */
+const OWN_SECRETS = ["SIDECAR_KEYS", "METRICS_TOKEN", "ORCHESTRATOR_TOKEN"];
+
 export const passedOn = z
   .string()
-  .regex(/^(?!SIDECAR_KEYS$)[A-Za-z_]\w*$/, "expected names of variables, not SIDECAR_KEYS");
+  .regex(/^[A-Za-z_]\w*$/, "expected names of variables")
+  .refine((name) => !OWN_SECRETS.includes(name), { message: `not ${OWN_SECRETS.join(", ")}` });
 
 export const containerName = z.string().regex(/^[a-zA-Z0-9][\w.-]{0,127}$/, "expected a container's name");

@@ -67,7 +67,8 @@ describe("readConfig", () => {
     const env = { ...required, DEMO_MCP_PORT: "9", API_KEY: "k" };
     expect(readConfig(env).swarmEnv).toEqual({ DEMO_MCP_PORT: "9" });
     expect(readConfig({ ...env, SWARM_ENV: "API_KEY, OTHER" }).swarmEnv).toEqual({ API_KEY: "k" });
-    expect(refusal({ SWARM_ENV: "API_KEY,SIDECAR_KEYS" })).toMatch(/^SWARM_ENV \(at 1\): /);
+    for (const secret of ["SIDECAR_KEYS", "METRICS_TOKEN", "ORCHESTRATOR_TOKEN"])
+      expect(refusal({ SWARM_ENV: `API_KEY,${secret}` })).toMatch(/^SWARM_ENV \(at 1\): /);
   });
 
   it("S3 takes MCP servers of every kind, in pools, with what a generic one needs", () => {
