@@ -90,13 +90,13 @@ export async function verifyHead(
   if (expiresMs - createdMs > LIMITS.signatureLifeMs) return refuse("lives_too_long");
   if (options.nowMs > expiresMs) return refuse("expired");
   if (options.nowMs < createdMs - LIMITS.clockSkewMs) return refuse("not_yet_valid");
-  // `created` has no fractions of a second.
-  if (createdMs + 1000 <= options.sinceMs) return refuse("before_start");
 
   const key = options.keys.get(kid);
   if (!key) return refuse("unknown_key");
   const mac = await key.mac(signatureBase(head, digest, params));
   if (!sameText(signature, `${LABEL}=:${toBase64(mac)}:`)) return refuse("wrong_signature");
+  // Last, for who signed it is told so. `created` has no fractions of a second.
+  if (createdMs + 1000 <= options.sinceMs) return refuse("before_start");
   return { ok: true, kid, nonce, expiresMs, digest };
 }
 

@@ -1,6 +1,8 @@
 /**
  * Lets nothing in that the gateway did not sign. Whatever is wrong with a signature, the answer is the same
- * 401: only the counters and the log tell the reasons apart.
+ * 401: only the counters and the log tell the reasons apart. One that is right but may be a replay does nothing either,
+ * and the gateway hears more: it may have been under way while the sidecar was restarted, or have been sent a second
+ * time by the gateway's own platform when the connection broke, which Deno does.
  */
 import type { IncomingMessage } from "node:http";
 import type { Context, MiddlewareHandler } from "hono";
@@ -122,6 +124,16 @@ function errorFor(refusal: Refusal): HivegateError {
   switch (refusal) {
     case "body_too_large":
       return new HivegateError("body_too_large");
+    case "before_start":
+      return new HivegateError(
+        "shutting_down",
+        "The sidecar was restarted meanwhile. Send the request again.",
+      );
+    case "replayed":
+      return new HivegateError(
+        "timeout",
+        "This request has come before, and its answer was lost. Look up what it did.",
+      );
     case "nonces_full":
       return new HivegateError("rate_limited");
     case "unknown_hive":

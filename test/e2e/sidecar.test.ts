@@ -207,13 +207,13 @@ describe("what the sidecar refuses", () => {
       await signedRequest(path, { body, key: macKey("test", Buffer.alloc(32, 1)) }),
       await signedRequest(path, { body, nowMs: Date.now() - 60_000 }),
       new Request(path, { method: "POST", headers: changed.headers, body: JSON.stringify(request(LONG)) }),
-      accepted,
       new Request(`${url}/v1/anything`),
     ];
     for (const each of refused) {
       const answer = await fetch(each);
       expect([answer.status, await answer.json()]).toMatchObject([401, { code: "unauthorized" }]);
     }
+    expect((await fetch(accepted)).status).toBe(504);
     const { tasks } = TaskList.parse(await (await signedFetch(path)).json());
     expect(tasks).toEqual([]);
     expect((await fetch(`${url}/healthz`)).status).toBe(200);

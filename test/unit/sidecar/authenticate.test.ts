@@ -115,13 +115,13 @@ describe("authenticate", () => {
     expect(refusals.missing).toBe(1);
   });
 
-  it("S8 takes a nonce once, for as long as its signature lives", async () => {
+  it("H9 S8 takes a nonce once, for as long as its signature lives, and says that the request came before", async () => {
     const { send, done, refusals, wait } = guarded();
     const again = await request("one", { nonce: "n".repeat(16), lifeMs: 58_000 });
     expect((await send(again.clone())).status).toBe(200);
-    expect((await send(again.clone())).status).toBe(401);
+    expect((await send(again.clone())).status).toBe(504);
     wait(57_000);
-    expect((await send(again.clone())).status).toBe(401);
+    expect(await (await send(again.clone())).json()).toMatchObject({ code: "timeout", retryable: true });
     expect(refusals.replayed).toBe(2);
     wait(10_000);
     expect((await send(again)).status).toBe(401);
@@ -162,6 +162,17 @@ describe("authenticate", () => {
     declared.headers.set("content-length", String(LIMITS.requestBodyBytes + 1));
     expect((await send(declared)).status).toBe(413);
     expect(refusals.body_too_large).toBe(2);
+    expect(done).toEqual([]);
+  });
+
+  it("H9 S8 tells the gateway, and nobody else, to send what it signed before the start again", async () => {
+    const { send, done, refusals } = guarded();
+    const nowMs = NOW_MS - 2_000;
+    const late = await send(await request("under way", { nowMs }));
+    expect(late.status).toBe(503);
+    expect(await late.json()).toMatchObject({ code: "shutting_down", retryable: true });
+    expect((await send(await request("a guess", { nowMs, key: STRANGERS_KEY }))).status).toBe(401);
+    expect(refusals).toMatchObject({ before_start: 1, wrong_signature: 1 });
     expect(done).toEqual([]);
   });
 
