@@ -55,26 +55,30 @@ describe("JSON-RPC of many clients over one connection", () => {
     const id = fc.constantFrom<unknown>(1, "1", 1.5, null, "", 'quo"te\\', 2 ** 53);
     const ask = fc.record({ client: fc.nat(4), id });
     fc.assert(
-      fc.property(fc.array(ask, { maxLength: 60 }), fc.infiniteStream(fc.nat()), (asks, random) => {
-        const { exchange, join, out, hear, counts } = start();
-        const clients = Array.from({ length: 5 }, join);
-        const waiting = asks.map((one, n) => {
-          const client = clients[one.client] ?? join();
-          return { ...one, n, client, sent: out(client, { id: one.id, method: "m", params: { n } }) };
-        });
-        expect(new Set(waiting.map(({ sent }) => sent.id)).size).toBe(asks.length);
-        const expected = new Map<FakeClient, unknown[]>(clients.map((client) => [client, []]));
-        while (waiting.length > 0) {
-          const [one] = waiting.splice((random.next().value ?? 0) % waiting.length, 1);
-          if (!one) break;
-          expect(one.sent.params).toEqual({ n: one.n });
-          hear({ id: one.sent.id, result: one.n });
-          expected.get(one.client)?.push({ jsonrpc: "2.0", id: one.id, result: one.n });
-        }
-        for (const [client, answers] of expected)
-          expect(client.got.map((text) => JSON.parse(text))).toEqual(answers);
-        expect([exchange.pending, counts.unclaimed]).toEqual([0, 0]);
-      }),
+      fc.property(
+        fc.array(ask, { maxLength: 60, size: "max" }),
+        fc.infiniteStream(fc.nat()),
+        (asks, random) => {
+          const { exchange, join, out, hear, counts } = start();
+          const clients = Array.from({ length: 5 }, join);
+          const waiting = asks.map((one, n) => {
+            const client = clients[one.client] ?? join();
+            return { ...one, n, client, sent: out(client, { id: one.id, method: "m", params: { n } }) };
+          });
+          expect(new Set(waiting.map(({ sent }) => sent.id)).size).toBe(asks.length);
+          const expected = new Map<FakeClient, unknown[]>(clients.map((client) => [client, []]));
+          while (waiting.length > 0) {
+            const [one] = waiting.splice((random.next().value ?? 0) % waiting.length, 1);
+            if (!one) break;
+            expect(one.sent.params).toEqual({ n: one.n });
+            hear({ id: one.sent.id, result: one.n });
+            expected.get(one.client)?.push({ jsonrpc: "2.0", id: one.id, result: one.n });
+          }
+          for (const [client, answers] of expected)
+            expect(client.got.map((text) => JSON.parse(text))).toEqual(answers);
+          expect([exchange.pending, counts.unclaimed]).toEqual([0, 0]);
+        },
+      ),
     );
   });
 

@@ -202,11 +202,14 @@ describe("a shared connection to an orchestrator", () => {
       { weight: 6, arbitrary: fc.record({ client: fc.nat(2), urgent: fc.boolean() }) },
       { weight: 2, arbitrary: fc.constant("break" as const) },
       { weight: 3, arbitrary: fc.constant("up" as const) },
-      fc.constantFrom("stuff" as const, "room" as const, "tell" as const, "answer" as const),
+      {
+        weight: 6,
+        arbitrary: fc.constantFrom("stuff" as const, "room" as const, "tell" as const, "answer" as const),
+      },
       { weight: 3, arbitrary: fc.record({ advanceMs: fc.nat(40_000) }) },
     );
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 80 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { maxLength: 80, size: "max" }), async (steps) => {
         const { orchestrator, join, heard, advance, settle } = start();
         const clients = [join(), join(), join()];
         await settle();
