@@ -4,7 +4,7 @@ import { HivegateError } from "../../../shared/errors.ts";
 import { McpRunner } from "../../../sidecar/swarm/fallback/mcp-runner.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { failing, type Script, scripted, upstreamOf } from "../swarm/fallback/scripted.ts";
-import { aTask, scratchDirectory, silentLog, TASK_ID, taskId, unreachable } from "./fakes.ts";
+import { aTask, fakeProfile, scratchDirectory, silentLog, TASK_ID, taskId, unreachable } from "./fakes.ts";
 import { ended, never, type Options, start as startTasks } from "./tasks-setup.ts";
 
 /** Tasks whose commands cannot start anything, beside a server that takes them. */
@@ -33,6 +33,9 @@ function start(script: Script = {}, options: Options & { kind?: "demo" | "ruv-sw
   started.executor.beforeStart = unreachable;
   return { ...started, server, state };
 }
+
+const command = { argv: () => ["control"], succeeded: () => true };
+const withControls = fakeProfile({ controls: { stop: command, pause: command, resume: command } });
 
 const given = (tools: string[]) => tools.filter((tool) => tool === "task_orchestrate");
 
@@ -102,7 +105,7 @@ describe("a task that docker cannot start", () => {
     await second.tasks.recover();
     expect(await second.tasks.create(aTask())).toMatchObject({
       created: false,
-      task: { state: "running", method: "mcp-fallback" },
+      task: { state: "running", method: "mcp-fallback", note: expect.stringContaining("by swarm swarm-1") },
     });
     second.state.status = "completed";
     expect((await ended(second.tasks)).state).toBe("completed");
@@ -140,8 +143,8 @@ describe("a task that docker cannot start", () => {
     close();
   });
 
-  it("H4 is stopped by the server", async () => {
-    const { tasks, server, executor } = start();
+  it("H4 is stopped by the server, and not by a command that knows nothing of it", async () => {
+    const { tasks, server, executor } = start({}, { profile: withControls });
     await tasks.create(aTask());
     await tasks.control(TASK_ID, "stop");
     expect((await ended(tasks)).state).toBe("stopped");
@@ -150,12 +153,16 @@ describe("a task that docker cannot start", () => {
   });
 
   it("H4 is not said to be stopped, paused or resumed where the server has no means to", async () => {
-    const { tasks } = start({}, { kind: "ruv-swarm" });
+    const { tasks, executor } = start(
+      { task_orchestrate: () => ({ taskId: "task-9" }) },
+      { kind: "ruv-swarm", profile: withControls },
+    );
     await tasks.create(aTask());
     for (const control of ["stop", "pause", "resume"] as const) {
       await expect(tasks.control(TASK_ID, control)).rejects.toMatchObject({ code: "not_supported" });
     }
     expect(tasks.get(TASK_ID).state).toBe("running");
+    expect(executor.commands).toEqual([]);
   });
 
   it("H3 is asked about no more when its time is over, were it that nobody can stop it", async () => {
