@@ -140,13 +140,10 @@ export class LedgerEvents {
   /** Always leaves the newest event, so that numbering goes on from it. */
   #dropOldest(taskId: string, head: Head): void {
     if (head.bytes <= this.#taskOutputBytes) return;
-    let dropThrough = 0;
-    for (const row of this.#statements.sizes.iterate(taskId, head.seq)) {
-      if (head.bytes <= this.#taskOutputBytes) break;
-      dropThrough = Number(row.seq);
-      head.bytes -= Number(row.bytes);
-    }
-    this.#statements.drop.run(taskId, dropThrough);
+    const through = this.#statements.oldest.get(taskId, head.seq, head.bytes - this.#taskOutputBytes);
+    if (!through) return;
+    this.#statements.drop.run(taskId, Number(through.seq));
+    head.bytes -= Number(through.bytes);
   }
 
   #head(taskId: string): Head {

@@ -48,7 +48,12 @@ export const prepareStatements = (db: DatabaseSync) => ({
     "SELECT * FROM events WHERE task_id = ? AND seq > ? AND kind = 'state' ORDER BY seq LIMIT ?",
   ),
   head: db.prepare("SELECT max(seq) AS seq, sum(bytes) AS bytes FROM events WHERE task_id = ?"),
-  sizes: db.prepare("SELECT seq, bytes FROM events WHERE task_id = ? AND seq < ? ORDER BY seq"),
+  // The event through which the oldest ones come to so many bytes, summed up in SQLite for the sake of speed.
+  oldest: db.prepare(
+    `SELECT seq, total AS bytes FROM (
+       SELECT seq, sum(bytes) OVER (ORDER BY seq) AS total FROM events WHERE task_id = ? AND seq < ?
+     ) WHERE total >= ? LIMIT 1`,
+  ),
   drop: db.prepare("DELETE FROM events WHERE task_id = ? AND seq <= ?"),
   noEnd: db.prepare(
     `UPDATE events SET kind = 'gap', text = ?

@@ -58,6 +58,13 @@ describe("readConfig", () => {
     expect(readConfig({ ...required, ...env }).cli).toEqual(cli);
   });
 
+  it("H8 S6 takes how many tasks may run at once, within what a sidecar bears", () => {
+    expect(readConfig(required).maxRunningTasks).toBe(32);
+    expect(readConfig({ ...required, MAX_RUNNING_TASKS: "256" }).maxRunningTasks).toBe(256);
+    for (const MAX_RUNNING_TASKS of ["0", "257", "many"])
+      expect(refusal({ MAX_RUNNING_TASKS })).toBe("MAX_RUNNING_TASKS: expected an integer from 1 to 256");
+  });
+
   it("H8 takes a list of allowed containers", () => {
     const { allowedContainers } = readConfig({ ...required, ALLOWED_CONTAINERS: "one, two" });
     expect(allowedContainers).toEqual(["one", "two"]);
