@@ -8,7 +8,7 @@ import type { SpawnRequest } from "../profiles/profile.ts";
 import { type McpHandle, readHandle, writeHandle } from "./handle.ts";
 import { isNotGiven } from "./orchestrator.ts";
 import type { Given, RunCallbacks, TaskRunner } from "./task-runner.ts";
-import { healthyOf, type Upstream } from "./upstreams.ts";
+import { firstOf, type Upstream } from "./upstreams.ts";
 import { type Ending, lost, TaskWatch } from "./watch.ts";
 
 export type McpRunnerOptions = { upstreams: readonly Upstream[]; clock: Clock; log: Logger };
@@ -42,8 +42,10 @@ export class McpRunner implements TaskRunner {
   }
 
   async start(request: SpawnRequest, callbacks: RunCallbacks): Promise<{ exit: Promise<Exit> }> {
-    const upstream = await this.#healthy();
-    const { given, handle } = await this.#give(upstream, request, callbacks.rememberDurably);
+    // What `#give` throws is that nothing was given, so that another server may have it.
+    const { given, handle } = await this.#first((upstream) =>
+      this.#give(upstream, request, callbacks.rememberDurably),
+    );
     callbacks.given(given);
     return { exit: this.#exitOf(request.taskId, handle, callbacks.output) };
   }
@@ -66,18 +68,8 @@ export class McpRunner implements TaskRunner {
     await stop(id, upstream.call).finally(() => watch.hurry());
   }
 
-  async swarms(): Promise<Swarm[]> {
-    const { profile, pool, call } = await this.#healthy();
-    let refusal: unknown = null;
-    const noted: CallTool = (tool, args) =>
-      call(tool, args).catch((thrown: unknown) => {
-        refusal = thrown;
-        throw thrown;
-      });
-    const { swarms } = await profile.read(pool, noted);
-    // For the picture what a server does not tell is just missing; here it would read as if there were no swarm.
-    if (swarms.length === 0 && refusal !== null) throw refusal;
-    return swarms.map(asSwarm);
+  swarms(): Promise<Swarm[]> {
+    return this.#first(swarmsOf);
   }
 
   /** Asks about this task no more; the server goes on. */
@@ -86,8 +78,8 @@ export class McpRunner implements TaskRunner {
     this.#watched.delete(taskId);
   }
 
-  #healthy(): Promise<Upstream> {
-    return healthyOf(this.#options.upstreams, this.#turn++);
+  #first<T>(work: (upstream: Upstream) => Promise<T>): Promise<T> {
+    return firstOf(this.#options.upstreams, this.#turn++, work);
   }
 
   async #give(
@@ -142,6 +134,19 @@ function shown(result: unknown): string {
 }
 
 const endedAs = (end: Ending): Exit => ({ exitCode: null, end });
+
+async function swarmsOf({ profile, pool, call }: Upstream): Promise<Swarm[]> {
+  let refusal: unknown = null;
+  const noted: CallTool = (tool, args) =>
+    call(tool, args).catch((thrown: unknown) => {
+      refusal = thrown;
+      throw thrown;
+    });
+  const { swarms } = await profile.read(pool, noted);
+  // For the picture what a server does not tell is just missing; here it would read as if there were no swarm.
+  if (swarms.length === 0 && refusal !== null) throw refusal;
+  return swarms.map(asSwarm);
+}
 
 const asSwarm = (swarm: SwarmTopology): Swarm => ({
   swarmId: swarm.swarm_id,

@@ -36,17 +36,23 @@ export const upstreamsOf = (servers: readonly UpstreamServer[]): Upstream[] =>
   });
 
 /**
- * One that answers, of the first pool that has one; those of a pool that are equally good take turns.
- * @throws HivegateError what the last one failed by
+ * What `work` comes to with the first that is there and does not fail: pool by pool, those of a pool that are equally
+ * good by turns.
+ * @throws HivegateError what the last one failed by; anything else at once, for that is no server's fault
  */
-export async function healthyOf(upstreams: readonly Upstream[], turn: number): Promise<Upstream> {
+export async function firstOf<T>(
+  upstreams: readonly Upstream[],
+  turn: number,
+  work: (upstream: Upstream) => Promise<T>,
+): Promise<T> {
   const pools = Map.groupBy(upstreams, ({ pool }) => pool).values();
-  let failure: unknown = unavailable();
+  let failure = unavailable();
   for (const upstream of [...pools].flatMap((members) => bestFirst(members, turn))) {
     try {
       await within(upstream.connection.ping(), PING_MS, unavailable);
-      return upstream;
+      return await work(upstream);
     } catch (thrown) {
+      if (!(thrown instanceof HivegateError)) throw thrown;
       failure = thrown;
     }
   }

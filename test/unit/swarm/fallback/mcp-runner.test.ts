@@ -56,17 +56,6 @@ describe("McpRunner", () => {
     expect(said.slice(0, 3)).toEqual(["remembered", "given", "remembered"]);
   });
 
-  it("H9 gives nothing when that cannot be written down", async () => {
-    const server = demo();
-    const { callbacks } = heard();
-    const full = () => {
-      throw new Error("disk full");
-    };
-    const started = runnerOf(upstreamOf(server)).start(REQUEST, { ...callbacks, rememberDurably: full });
-    await expect(started).rejects.toThrow("disk full");
-    expect(server.calls).toEqual([]);
-  });
-
   it.each(["mcp_failed", "circuit_open", "overloaded"] as const)(
     "H3 a server that certainly has no such task (%s) gives no task",
     async (code) => {
@@ -109,6 +98,28 @@ describe("McpRunner", () => {
     const { said, callbacks } = heard();
     expect((await caught(runner.start(REQUEST, callbacks))).code).toBe("mcp_unavailable");
     expect(said).toEqual([]);
+  });
+
+  it("H3 asks the next server when one refuses, and none when nothing can be written down", async () => {
+    const [refusing, taking] = [
+      demo({ task_orchestrate: failing("mcp_failed") }, "refusing"),
+      demo({}, "taking"),
+    ];
+    const { said, handles, callbacks } = heard();
+    await runnerOf(upstreamOf(refusing), upstreamOf(taking)).start(REQUEST, callbacks);
+    expect(said.at(-1)).toMatchObject({ note: expect.stringContaining("MCP server taking has it") });
+    expect(handles.map((handle) => handle.includes("taking"))).toEqual([false, true]);
+
+    const [first, second] = [demo({}, "first"), demo({}, "second")];
+    const full = () => {
+      throw new Error("disk full");
+    };
+    const started = runnerOf(upstreamOf(first), upstreamOf(second)).start(REQUEST, {
+      ...callbacks,
+      rememberDurably: full,
+    });
+    await expect(started).rejects.toThrow("disk full");
+    expect([first.calls, second.calls]).toEqual([[], []]);
   });
 
   it("H3 prefers the pool that was configured first, and lets its servers take turns", async () => {
