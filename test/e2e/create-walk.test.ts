@@ -9,7 +9,7 @@ import { startGateway } from "../support/gateway.ts";
 import { processesFor, socketsOf } from "../support/left-over.ts";
 import type { SwarmStep } from "../support/stepped-swarm.ts";
 import type { Point } from "../support/stepped-way.ts";
-import { type Part, startWalkedSystem, type WalkedSystem } from "../support/walked-system.ts";
+import { startWalkedSystem, type WalkedSystem } from "../support/walked-system.ts";
 
 const BY_CLIENT = "POST /v1/hives/default/tasks ";
 const BY_GATEWAY = "POST /v1/tasks ";
@@ -37,7 +37,7 @@ const inTheSwarm = (when: string, step: SwarmStep): Step => ({
   ...{ when, way: "toSidecar" },
   stand: async (system) => {
     // A sidecar asks once in its life whether the swarm is ready.
-    if (step === "check") await replaced(system, "sidecar");
+    if (step === "check") await system.replace("sidecar");
     return system.swarm.hold(step);
   },
 });
@@ -57,11 +57,6 @@ const STEPS: Step[] = [
 ];
 const VICTIMS = ["connection", "gateway", "sidecar"] as const;
 const CASES = STEPS.flatMap((step) => VICTIMS.map((victim) => ({ ...step, victim })));
-
-async function replaced(system: WalkedSystem, part: Part): Promise<void> {
-  await system.lose(part);
-  await system.bringBack(part);
-}
 
 const HOSTS = [
   { host: "workerd", start: startGateway },
@@ -108,7 +103,7 @@ describe.each(HOSTS)("a create through $host, broken off", ({ start }) => {
     system.swarm.turnOnParent();
     const creating = client.createTask({ task: text });
     await vi.waitFor(() => expect(system.swarm.runs(text)).toBe(1), { timeout: WITHIN_MS });
-    await replaced(system, "sidecar");
+    await system.replace("sidecar");
     const { task } = await creating;
     await expectOneRun(task.taskId, text);
   });

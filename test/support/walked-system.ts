@@ -19,6 +19,8 @@ export type WalkedSystem = {
   /** Kills it (-9). Who wants to reach it waits until it is back. */
   lose(part: Part): Promise<void>;
   bringBack(part: Part): Promise<void>;
+  /** Both, one after the other. */
+  replace(part: Part): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -63,19 +65,23 @@ export async function startWalkedSystem(
       },
     },
   };
+  const lose = async (part: Part): Promise<void> => {
+    parts[part].way.shut();
+    await parts[part].lose();
+  };
+  const bringBack = async (part: Part): Promise<void> => parts[part].way.open(await parts[part].start());
   return {
-    ...{ swarm, toGateway, toSidecar },
+    ...{ swarm, toGateway, toSidecar, lose, bringBack },
     access: {
       baseUrl: `http://127.0.0.1:${toGateway.port}`,
       hive: "default",
       token: await gateway.token(),
     },
     sidecar: () => sidecar,
-    lose: async (part) => {
-      parts[part].way.shut();
-      await parts[part].lose();
+    replace: async (part) => {
+      await lose(part);
+      await bringBack(part);
     },
-    bringBack: async (part) => parts[part].way.open(await parts[part].start()),
     stop: async () => {
       await toGateway.close();
       await gateway.stop();
