@@ -61,8 +61,8 @@ const BATCH_BYTES = 256 * 1024;
 /** What was received is acknowledged with the next batch, but after so many, or so long, by itself. */
 const ACKNOWLEDGE_EVERY = 32;
 const ACKNOWLEDGE_AFTER_MS = 50;
-/** The socket is closed with these: the other end may have had enough, or spoken nonsense. */
-const PROTOCOL_ERROR = 1002;
+/** The socket is closed with these, because browsers' sockets can be closed with few others: see `errors.ts`. */
+const PROTOCOL_ERROR = 4000;
 const SILENT = 4006;
 
 export class Link {

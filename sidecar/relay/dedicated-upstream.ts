@@ -74,8 +74,10 @@ export class DedicatedUpstream implements Upstream {
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
       const why = error instanceof HivegateError ? error : new HivegateError("swarm_unavailable");
-      if (error instanceof NotConnected)
-        orchestrator.options.log.warn({ err: error }, "cannot use the orchestrator");
+      if (error instanceof NotConnected) {
+        const details = { orchestrator: orchestrator.publicUrl, err: error };
+        orchestrator.options.log.warn(details, "cannot use the orchestrator");
+      }
       session.notice({ state: why.code === "circuit_open" ? "circuit_open" : "interrupted" });
       session.end(ERRORS[why.code].close, why.message);
     }

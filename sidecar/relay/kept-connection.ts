@@ -72,7 +72,6 @@ export class KeptConnection {
 
   async #connect(): Promise<void> {
     const { signal } = this.#stopping;
-    const { log } = this.#orchestrator.options;
     try {
       const socket = await this.#orchestrator.open({
         signal,
@@ -89,18 +88,16 @@ export class KeptConnection {
       this.#ports.onOpen(socket);
     } catch (err) {
       if (signal.aborted) return;
-      // The first failure is news, those after it are the same one.
-      if (!isCircuitOpen(err))
-        log[this.#attempt < 2 ? "warn" : "debug"]({ err }, "cannot use the orchestrator");
+      if (!isCircuitOpen(err)) this.#warn("cannot use the orchestrator", { err });
       this.#retry();
     }
   }
 
   #lost(code: number, reason: string): void {
-    const { clock, rules, log } = this.#orchestrator.options;
+    const { clock, rules } = this.#orchestrator.options;
     this.#socket = null;
     if (this.#stopping.signal.aborted) return;
-    log.warn({ code, reason }, "lost the orchestrator");
+    this.#warn("lost the orchestrator", { code, reason });
     // One that accepts connections only to end them is waited for longer each time.
     const readyMs = this.#readySinceMs === null ? 0 : clock.now() - this.#readySinceMs;
     if (readyMs >= rules.retryBaseMs) this.#attempt = 0;
@@ -127,6 +124,12 @@ export class KeptConnection {
     // Whoever heard of it may have had enough.
     if (this.#stopping.signal.aborted) return;
     this.#cancelRetry = options.clock.after(delayMs, () => void this.#connect());
+  }
+
+  /** The first failure is news, those after it are the same one. */
+  #warn(message: string, details: object): void {
+    const { publicUrl, options } = this.#orchestrator;
+    options.log[this.#attempt < 2 ? "warn" : "debug"]({ orchestrator: publicUrl, ...details }, message);
   }
 
   #become(state: ConnectionState): void {

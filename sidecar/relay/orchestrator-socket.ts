@@ -28,6 +28,7 @@ export type OpenSocket = Pick<
 const TAKEN_BYTES = 256 * 1024;
 /** How long the other side may take to close as well. */
 const CLOSE_WITHIN_MS = 1_000;
+const CLOSE_REASON_BYTES = 123;
 
 /** One WebSocket to one orchestrator, from its opening to its end. */
 export class OrchestratorSocket {
@@ -114,7 +115,7 @@ export class OrchestratorSocket {
       this.#socket.terminate();
       return;
     }
-    this.#socket.close(code, reason);
+    this.#socket.close(code, closeReason(reason));
     setTimeout(() => this.#socket.terminate(), CLOSE_WITHIN_MS).unref();
   }
 
@@ -139,6 +140,13 @@ export class OrchestratorSocket {
     this.#isAlive = false;
     this.#socket.ping();
   }
+}
+
+/** As much of it as a close may say. */
+function closeReason(reason: string): string {
+  let fitting = reason.slice(0, CLOSE_REASON_BYTES);
+  while (Buffer.byteLength(fitting) > CLOSE_REASON_BYTES) fitting = fitting.slice(0, -1);
+  return fitting;
 }
 
 function bytesOf(data: RawData): Uint8Array {

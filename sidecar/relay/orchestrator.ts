@@ -48,6 +48,8 @@ const breakerRules = ({
 /** One orchestrator, however many connections there are to it: its address and its circuit breaker. */
 export class Orchestrator {
   readonly url: string;
+  /** The address without user, password and query, which may be secrets. */
+  readonly publicUrl: string;
   readonly options: OrchestratorOptions;
   readonly guard: Guard;
   /** When an attempt to connect failed; null when the last one succeeded, or there was none yet. */
@@ -57,7 +59,8 @@ export class Orchestrator {
     this.url = url;
     this.options = options;
     const { rules, breakers, clock, random } = options;
-    const { host, pathname } = new URL(url);
+    const { protocol, host, pathname } = new URL(url);
+    this.publicUrl = `${protocol}//${host}${pathname}`;
     const name = `orchestrator:${host}${pathname}`;
     this.guard = new Guard({
       rules: breakerRules(rules),

@@ -58,7 +58,7 @@ export class Orchestrators {
     const places = [...this.#places, ...this.#left];
     return {
       orchestrators: places.map(({ orchestrator, shared, dedicated }) => ({
-        url: publicUrl(orchestrator.url),
+        url: orchestrator.publicUrl,
         state: this.#places.some((one) => one.shared === shared)
           ? (shared.state?.state ?? "idle")
           : "draining",
@@ -140,8 +140,3 @@ function rank({ orchestrator }: Place): number {
 }
 
 const load = ({ shared, dedicated }: Place): number => shared.sessions + dedicated.size;
-
-function publicUrl(url: string): string {
-  const { protocol, host, pathname } = new URL(url);
-  return `${protocol}//${host}${pathname}`;
-}

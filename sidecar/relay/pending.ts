@@ -5,7 +5,7 @@
 import { LIMITS } from "../../shared/limits.ts";
 
 /** The answers to a batch, gathered until all are there. */
-export type Batch = { requests: number; answers: string[] };
+export type Batch = { requests: number; answers: string[]; chars: number };
 
 export type Asker<S> = {
   /** Null: the relay itself asks. */

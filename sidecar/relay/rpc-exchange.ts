@@ -20,7 +20,7 @@ import {
   type RpcRequest,
   scanRpc,
 } from "../../shared/relay/json-rpc.ts";
-import { findValue, replaced } from "../../shared/relay/json-scan.ts";
+import { findValue, replaced, stringIn } from "../../shared/relay/json-scan.ts";
 import { type Asker, type Batch, Pending } from "./pending.ts";
 
 export type RpcClient = {
@@ -45,15 +45,22 @@ export type RpcExchangePorts<S> = {
   unclaimed(): void;
 };
 
+export type Outgoing = { texts: string[]; method: string | null; outcome: "passed" | ErrorCode };
+
 const LOST = "The orchestrator was lost before it answered. The request may have taken effect: look it up.";
+
+const TOO_LARGE = new HivegateError(
+  "overloaded",
+  "The answers to this batch are too large together. Ask one by one.",
+);
 
 export class RpcExchange<S extends RpcClient> {
   /** The last `initialize` that was answered by a result, as its client sent it. */
   initialize: string | null = null;
   readonly #ports: RpcExchangePorts<S>;
   readonly #pending: Pending<S>;
-  /** What the orchestrator asked, by its id (raw JSON), and whom. */
-  readonly #asked = new Map<string, S>();
+  /** What the orchestrator asked, by its id, and whom. */
+  readonly #asked = new Map<string, { client: S; id: string }>();
   #lastAsker: S | null = null;
 
   constructor(ports: RpcExchangePorts<S>) {
@@ -66,21 +73,25 @@ export class RpcExchange<S extends RpcClient> {
     return this.#pending.size;
   }
 
-  /** What goes out for a client's message: one or more, or none. Null: it is no JSON-RPC. */
-  outgoing(client: S, text: string): { texts: string[]; method: string | null } | null {
+  /** What goes out for a client's message; what does not is refused here. Null: it is no JSON-RPC. */
+  outgoing(client: S, text: string): Outgoing | null {
     const message = scanRpc(text);
     if (!message) return null;
     const { parts, isBatch } = message;
     if (parts.length > LIMITS.relayBatchParts) return null;
     const requests = isBatch ? parts.filter(isRequest).length : 0;
-    const batch = requests > 0 ? { requests, answers: [] } : null;
+    const batch = requests > 0 ? { requests, answers: [], chars: 0 } : null;
     const texts = parts.flatMap((part) => {
       const one = isRequest(part)
         ? this.#request(client, text, part, batch)
         : this.#other(client, text, part);
       return one === null ? [] : [one];
     });
-    return { texts, method: parts[0]?.method ?? null };
+    return {
+      texts,
+      method: parts[0]?.method ?? null,
+      outcome: texts.length > 0 ? "passed" : whyNothing(parts),
+    };
   }
 
   /** What the orchestrator said. */
@@ -102,13 +113,13 @@ export class RpcExchange<S extends RpcClient> {
   forget(client: S): void {
     this.#pending.forget(client);
     if (this.#lastAsker === client) this.#lastAsker = null;
-    for (const [id, asked] of this.#asked) if (asked === client) this.#nobodyAnswers(id);
+    for (const asked of this.#asked.values()) if (asked.client === client) this.#nobodyAnswers(asked.id);
   }
 
   /** The orchestrator is asked nothing more: what it asks itself is answered by errors. */
   forgetAsked(): void {
     this.#lastAsker = null;
-    for (const id of this.#asked.keys()) this.#nobodyAnswers(id);
+    for (const { id } of this.#asked.values()) this.#nobodyAnswers(id);
   }
 
   /** The connection is lost: what was not answered may have taken effect, and is not said again. */
@@ -146,11 +157,11 @@ export class RpcExchange<S extends RpcClient> {
   /** A notification, or an answer to what this client was asked; null: there is nothing to send. */
   #other(client: S, text: string, part: RpcPart): string | null {
     if (isAnswer(part)) {
-      if (this.#asked.get(part.id) !== client) {
+      if (this.#asked.get(keyOf(part.id))?.client !== client) {
         client.refuse(null, new HivegateError("invalid_request", "Nothing was asked by this id."));
         return null;
       }
-      this.#asked.delete(part.id);
+      this.#asked.delete(keyOf(part.id));
     }
     const id = part.method === "notifications/cancelled" ? paramOf(text, part, "requestId") : null;
     if (!id) return text.slice(part.start, part.end);
@@ -176,7 +187,7 @@ export class RpcExchange<S extends RpcClient> {
     if (asker.text !== null && findValue(text, part.start, ["result"])) this.initialize = asker.text;
     this.#ports.answered(this.#ports.nowMs() - asker.sentMs);
     const answer = replaced(text, [{ ...part.idAt, by: asker.id }], part);
-    if (asker.batch) gather(asker.session, asker.batch, answer);
+    if (asker.batch) gather(asker.session, asker.batch, asker.id, answer);
     else asker.session.deliver(answer, asker.method);
   }
 
@@ -186,7 +197,7 @@ export class RpcExchange<S extends RpcClient> {
       this.#nobodyAnswers(part.id);
       return;
     }
-    this.#asked.set(part.id, client);
+    this.#asked.set(keyOf(part.id), { client, id: part.id });
     client.deliver(text.slice(part.start, part.end), part.method);
   }
 
@@ -199,21 +210,33 @@ export class RpcExchange<S extends RpcClient> {
   }
 
   #nobodyAnswers(id: string): void {
-    this.#asked.delete(id);
+    this.#asked.delete(keyOf(id));
     this.#ports.reply(errorText(id, new HivegateError("swarm_unavailable", "No client is there to answer.")));
   }
 
   #fail({ session, id, batch }: Asker<S>, code: ErrorCode, message: string): void {
     const error = new HivegateError(code, message);
-    if (batch && session) gather(session, batch, errorText(id, error));
+    if (batch && session) gather(session, batch, id, errorText(id, error));
     else session?.refuse(id, error);
   }
 }
 
-function gather(client: RpcClient, batch: Batch, answer: string): void {
-  batch.answers.push(answer);
+function gather(client: RpcClient, batch: Batch, id: string, answer: string): void {
+  const isTooLarge = batch.chars + answer.length > LIMITS.relayMessageBytes;
+  batch.answers.push(isTooLarge ? errorText(id, TOO_LARGE) : answer);
+  if (!isTooLarge) batch.chars += answer.length;
   if (batch.answers.length === batch.requests) client.deliver(`[${batch.answers.join(",")}]`, null);
 }
+
+/** What was refused when nothing of a message goes out; the cancellation of what is over needs no answer. */
+function whyNothing(parts: readonly RpcPart[]): Outgoing["outcome"] {
+  if (parts.some(isRequest)) return "overloaded";
+  return parts.some(isAnswer) ? "invalid_request" : "passed";
+}
+
+/** The same for all ways to write an id: who sends it back may write it another way than it came. */
+const keyOf = (id: string): string =>
+  id.startsWith('"') ? `"${stringIn(id, 0, id.length) ?? id}` : String(Number(id));
 
 /** `id` is raw JSON. */
 function errorText(id: string, { code, message }: HivegateError): string {

@@ -64,10 +64,10 @@ export class RelaySession {
     else this.passedOn(message.data);
   }
 
-  /** A message of the client's went to the orchestrator. */
-  sent(data: string | Uint8Array, method: string | null): void {
-    this.#options.metrics.passed("to_orchestrator", data);
-    this.audit("to_orchestrator", data, method, "passed");
+  /** A message of the client's went to the orchestrator, or was refused as a whole. */
+  sent(data: string | Uint8Array, method: string | null, outcome: AuditLine["outcome"] = "passed"): void {
+    if (outcome === "passed") this.#options.metrics.passed("to_orchestrator", data);
+    this.audit("to_orchestrator", data, method, outcome);
   }
 
   /** A message for the client. */

@@ -231,7 +231,7 @@ export class SharedUpstream implements Upstream {
       this.#refuse({ session, message: { data, urgent: false } }, "invalid_request", NOT_RPC);
       return;
     }
-    session.sent(text, outgoing.method);
+    session.sent(text, outgoing.method, outgoing.outcome);
     const last = outgoing.texts.pop();
     for (const one of outgoing.texts) socket.send(one, () => {});
     if (last === undefined) session.passedOn(text);

@@ -107,6 +107,19 @@ describe("JSON-RPC of many clients over one connection", () => {
     ]);
   });
 
+  it("S6 gathers no more of a batch's answers than one message may hold", () => {
+    const { exchange, join, hear } = start();
+    const client = join();
+    const batch = [1, 2].map((id) => ({ jsonrpc: "2.0", id, method: "m" }));
+    const outgoing = exchange.outgoing(client, JSON.stringify(batch));
+    const result = "x".repeat(LIMITS.relayMessageBytes * 0.6);
+    for (const text of outgoing?.texts ?? []) hear({ id: JSON.parse(text).id, result });
+    expect(JSON.parse(client.got[0] ?? "")).toEqual([
+      { jsonrpc: "2.0", id: 1, result },
+      { jsonrpc: "2.0", id: 2, error: expect.objectContaining({ data: { code: "overloaded" } }) },
+    ]);
+  });
+
   it("R4 answers what is lost by an error for each request, in a batch as part of its answer", () => {
     const { exchange, join, out, hear } = start();
     const client = join();
@@ -151,7 +164,7 @@ describe("JSON-RPC of many clients over one connection", () => {
     out(a, { id: 1, method: "m" });
     hear({ id: "question", method: "sampling/createMessage" });
     expect([a.got.length, b.got.length]).toEqual([1, 0]);
-    const answer = JSON.stringify({ jsonrpc: "2.0", id: "question", result: 1 });
+    const answer = '{"jsonrpc":"2.0","id":"quest\\u0069on","result":1}';
     expect(exchange.outgoing(b, answer)?.texts).toEqual([]);
     expect(b.refused).toEqual([[null, "invalid_request"]]);
     expect(exchange.outgoing(a, answer)?.texts).toEqual([answer]);
