@@ -10,7 +10,7 @@ import { readEvent } from "./ledger-rows.ts";
 import type { Statements } from "./ledger-statements.ts";
 import { cutLines } from "./output-lines.ts";
 
-type OutputStream = "stdout" | "stderr";
+export type OutputStream = "stdout" | "stderr";
 const STREAMS = ["stdout", "stderr"] as const satisfies OutputStream[];
 
 /** The last number given, the bytes held, and each stream's line that has not ended yet. */
@@ -46,20 +46,20 @@ export class LedgerEvents {
     this.#dropOldest(taskId, head);
   }
 
-  /** Adds a piece of output, line by line. Whether a line is unfinished now: nobody is told of it yet. */
+  /** Adds a piece of output, line by line. Whether the stream's last line is unfinished: nobody is told of it yet. */
   addOutput(taskId: string, stream: OutputStream, text: string, timestamp: number): boolean {
     const head = this.#head(taskId);
     const { lines, open } = cutLines(head.open[stream], text);
     for (const line of lines) this.#append(taskId, head, { timestamp, kind: "output", stream, ...line });
     if (open !== head.open[stream]) this.#setOpen(taskId, head, stream, open);
     this.#dropOldest(taskId, head);
-    return STREAMS.some((each) => head.open[each] !== "");
+    return open !== "";
   }
 
-  /** Unfinished lines are told as far as they have come. */
-  closeLines(taskId: string, timestamp: number): void {
+  /** Unfinished lines of these streams are told as far as they have come. */
+  closeLines(taskId: string, timestamp: number, streams: readonly OutputStream[] = STREAMS): void {
     const head = this.#head(taskId);
-    for (const stream of STREAMS) {
+    for (const stream of streams) {
       const text = head.open[stream];
       if (text === "") continue;
       this.#append(taskId, head, { timestamp, kind: "output", stream, text, partial: true });

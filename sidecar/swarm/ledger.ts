@@ -10,7 +10,7 @@ import { hasEnded, Task, type TaskEvent } from "../../shared/swarm/task.ts";
 import type { Logger } from "../log.ts";
 import type { Executor } from "./executor.ts";
 import { LedgerBreakers } from "./ledger-breakers.ts";
-import { LedgerEvents } from "./ledger-events.ts";
+import { LedgerEvents, type OutputStream } from "./ledger-events.ts";
 import { fingerprintOfRow, refusalOf, sameOrThrow } from "./ledger-idempotency.ts";
 import { readTask, storeState, Unfinished } from "./ledger-rows.ts";
 import { openDatabase } from "./ledger-schema.ts";
@@ -117,16 +117,16 @@ export class Ledger {
   }
 
   /**
-   * Adds a piece of output, at most `LIMITS.taskEventBytes` long. Whether a line is unfinished now, which readers do
-   * not see before it ends or `closeLines` is called.
+   * Adds a piece of output, at most `LIMITS.taskEventBytes` long. Whether the stream's last line is unfinished, which
+   * readers do not see before it ends or `closeLines` is called.
    */
-  addOutput(taskId: string, stream: "stdout" | "stderr", text: string, nowMs: number): boolean {
+  addOutput(taskId: string, stream: OutputStream, text: string, nowMs: number): boolean {
     return this.#transaction(() => this.#events.addOutput(taskId, stream, text, nowMs));
   }
 
   /** Lets readers see unfinished lines as far as they have come. */
-  closeLines(taskId: string, nowMs: number): void {
-    this.#transaction(() => this.#events.closeLines(taskId, nowMs));
+  closeLines(taskId: string, nowMs: number, streams?: readonly OutputStream[]): void {
+    this.#transaction(() => this.#events.closeLines(taskId, nowMs, streams));
   }
 
   /** Says where output was lost, and why. */

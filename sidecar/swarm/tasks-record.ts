@@ -9,6 +9,7 @@ import type { Logger } from "../log.ts";
 import type { OutputSink } from "./executor.ts";
 import type { Given } from "./fallback/task-runner.ts";
 import type { Ledger, TaskPatch } from "./ledger.ts";
+import type { OutputStream } from "./ledger-events.ts";
 import type { Profile } from "./profiles/profile.ts";
 import type { TaskOutput } from "./task-output.ts";
 
@@ -39,8 +40,8 @@ export class TaskRecord {
   /** What the ledger could not take yet. */
   #unsaved: TaskPatch = {};
   #retry: NodeJS.Timeout | undefined;
-  /** Set while a line is unfinished that nobody was told of. */
-  #closeLines: NodeJS.Timeout | undefined;
+  /** When to tell of each stream's line that has not ended. */
+  readonly #unfinished = new Map<OutputStream, NodeJS.Timeout>();
   #state: "open" | "ending" | "closed" = "open";
 
   constructor(taskId: string, context: RecordContext) {
@@ -77,7 +78,9 @@ export class TaskRecord {
     try {
       this.#tellLoss();
       const isUnfinished = ledger.addOutput(this.#taskId, stream, text, now());
-      if (isUnfinished) this.#closeLinesAfter(LIMITS.unfinishedLineMs);
+      // Where a line has ended it is another one that is unfinished now.
+      if (!isUnfinished || text.includes("\n")) this.#forgetLine(stream);
+      if (isUnfinished) this.#closeLineAfter(stream, LIMITS.unfinishedLineMs);
       output.changed(this.#taskId, "output");
     } catch (err) {
       this.#lose("Output could not be stored.", err);
@@ -96,11 +99,9 @@ export class TaskRecord {
   }
 
   /** Tells of unfinished lines as far as they have come. @throws when the ledger cannot be written */
-  closeLines(): void {
+  closeLines(streams?: readonly OutputStream[]): void {
     const { ledger, now, output } = this.#context;
-    clearTimeout(this.#closeLines);
-    this.#closeLines = undefined;
-    ledger.closeLines(this.#taskId, now());
+    ledger.closeLines(this.#taskId, now(), streams);
     output.changed(this.#taskId, "output");
   }
 
@@ -127,7 +128,7 @@ export class TaskRecord {
   close(): void {
     this.#state = "closed";
     clearTimeout(this.#retry);
-    clearTimeout(this.#closeLines);
+    this.#forgetLines();
   }
 
   #save(): void {
@@ -147,7 +148,7 @@ export class TaskRecord {
     output.changed(this.#taskId, "state");
     onChange(task);
     if (task.endedAt === null) return;
-    clearTimeout(this.#closeLines);
+    this.#forgetLines();
     this.#identified.resolve();
     this.#ended.resolve();
   }
@@ -179,14 +180,26 @@ export class TaskRecord {
     output.changed(this.#taskId, "output");
   }
 
-  #closeLinesAfter(waitMs: number): void {
-    this.#closeLines ??= setTimeout(() => {
+  #closeLineAfter(stream: OutputStream, waitMs: number): void {
+    if (this.#unfinished.has(stream)) return;
+    const close = () => {
+      this.#unfinished.delete(stream);
       try {
-        this.closeLines();
+        this.closeLines([stream]);
       } catch (err) {
         this.#context.log.error({ err, taskId: this.#taskId }, "an unfinished line could not be told of yet");
-        this.#closeLinesAfter(this.#context.recoveryRetryMs);
+        this.#closeLineAfter(stream, this.#context.recoveryRetryMs);
       }
-    }, waitMs).unref();
+    };
+    this.#unfinished.set(stream, setTimeout(close, waitMs).unref());
+  }
+
+  #forgetLine(stream: OutputStream): void {
+    clearTimeout(this.#unfinished.get(stream));
+    this.#unfinished.delete(stream);
+  }
+
+  #forgetLines(): void {
+    for (const stream of [...this.#unfinished.keys()]) this.#forgetLine(stream);
   }
 }

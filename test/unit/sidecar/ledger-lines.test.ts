@@ -36,7 +36,9 @@ describe("lines in the ledger", () => {
     const { ledger } = openLedger();
     ledger.begin(aTask(), AT_ONCE, 0);
     ledger.addOutput(TASK_ID, "stdout", "Password: ", 1);
-    ledger.closeLines(TASK_ID, 2);
+    ledger.closeLines(TASK_ID, 2, ["stderr"]);
+    expect(told(ledger, 1)).toEqual([]);
+    ledger.closeLines(TASK_ID, 2, ["stdout"]);
     ledger.closeLines(TASK_ID, 3);
     ledger.addOutput(TASK_ID, "stdout", "secret\n", 4);
     expect(told(ledger, 1)).toEqual(["stdout Password: …", "stdout secret"]);

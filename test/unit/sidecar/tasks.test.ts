@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { HivegateError } from "../../../shared/errors.ts";
 import type { Telemetry } from "../../../shared/protocol/sidecar.ts";
 import { aTask, FakeExecutor, fakeProfile, TASK_ID, taskId, unreachable } from "./fakes.ts";
@@ -202,5 +202,31 @@ describe("a task's end", () => {
     await tasks.create(aTask({ timeoutMs: 1 }));
     expect(await ended(tasks)).toMatchObject({ state: "failed", error: { code: "timeout" } });
     expect(executor.stopped).toEqual([TASK_ID]);
+  });
+});
+
+describe("a task's unfinished line", () => {
+  const lines = ({ ledger }: ReturnType<typeof start>) =>
+    ledger
+      .events(TASK_ID, 2, 100)
+      .map((event) => (event.kind === "output" ? `${event.text}${event.partial ? "…" : ""}` : event.kind));
+
+  it("H9 is told after a while, each stream's by itself, and no line before its time", async () => {
+    const running = start();
+    await running.tasks.create(aTask());
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const { process } = running.executor;
+    process.write("stdout", "Name? ");
+    vi.advanceTimersByTime(60);
+    process.write("stderr", "noise\nmore");
+    expect(lines(running)).toEqual(["noise"]);
+    vi.advanceTimersByTime(40);
+    expect(lines(running)).toEqual(["noise", "Name? …"]);
+    process.write("stderr", " noise\nnext");
+    vi.advanceTimersByTime(99);
+    expect(lines(running)).toEqual(["noise", "Name? …", "more noise"]);
+    vi.advanceTimersByTime(1);
+    expect(lines(running).at(-1)).toBe("next…");
   });
 });
