@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { BatchWriter, encodeAcknowledge } from "../../../shared/relay/batch.ts";
 import type { RelayRecord } from "../../../shared/relay/records.ts";
-import { LinkPair } from "./link-pair.ts";
+import { type End, LinkPair } from "./link-pair.ts";
 
 const message = (data: string): RelayRecord => ({ type: "message", channel: 1, data, urgent: false });
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, n) => String(n));
@@ -51,6 +51,52 @@ describe("a relay's link", () => {
         expect([pair.a.resets, pair.b.resets]).toEqual([0, 0]);
       }),
       { numRuns: 10 },
+    );
+  });
+
+  it("R4 loses nothing without a reset on the side that sent it, whatever is cut, restarted or away for long", async () => {
+    const step = fc.oneof(
+      { weight: 6, arbitrary: fc.record({ send: fc.constantFrom("a" as const, "b" as const) }) },
+      { weight: 4, arbitrary: fc.record({ deliver: fc.integer({ min: 1, max: 6 }) }) },
+      { weight: 2, arbitrary: fc.constant("connect" as const) },
+      fc.constant("cut" as const),
+      fc.constant("restart" as const),
+      fc.record({ advanceMs: fc.nat(45_000) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 150, size: "max" }), async (steps) => {
+        const pair = new LinkPair();
+        const bs = [pair.b];
+        /** By who sent it: a message, and how many resets its sender had seen. */
+        const sent: { by: End; data: string; resets: number }[] = [];
+        for (const one of steps) {
+          if (one === "cut") pair.cut();
+          else if (one === "connect") {
+            if (!pair.a.socket) pair.connect();
+          } else if (one === "restart") {
+            pair.restartB();
+            bs.push(pair.b);
+          } else if ("send" in one) {
+            const by = pair[one.send];
+            sent.push({ by, data: String(sent.length), resets: by.resets });
+            by.link.send(message(String(sent.length - 1)));
+          } else if ("deliver" in one) await pair.deliver(one.deliver);
+          else pair.clock.advance(one.advanceMs);
+        }
+        if (!pair.a.socket) pair.connect();
+        await pair.deliver();
+        expect([pair.a.link.isUp, pair.b.link.isUp]).toEqual([true, true]);
+        const toA = pair.a.texts.map(Number);
+        const toB = bs.flatMap((b) => b.texts).map(Number);
+        for (const arrived of [toA, toB]) {
+          expect(arrived).toEqual([...new Set(arrived)].toSorted((x, y) => x - y));
+        }
+        const isCertain = ({ by, resets }: (typeof sent)[number]) =>
+          (by === pair.a || by === pair.b) && by.resets === resets;
+        for (const one of sent.filter(isCertain))
+          expect(one.by === pair.a ? toB : toA).toContain(Number(one.data));
+      }),
+      { numRuns: 300 },
     );
   });
 
