@@ -1,6 +1,9 @@
 /** A bare client of `/stream` and `/relay` on the real `ws` library: what a stranger would write. */
 import { WebSocket } from "ws";
+import { z } from "zod";
 import { GatewayFrame } from "../../shared/protocol/gateway.ts";
+
+const JsonRpc = z.object({ jsonrpc: z.literal("2.0") });
 
 type FrameOf<Type> = GatewayFrame & { type: Type };
 
@@ -34,7 +37,10 @@ export async function connectSocket(
   const frames: GatewayFrame[] = [];
   let arrived = () => {};
   socket.on("message", (data) => {
-    frames.push(GatewayFrame.parse(JSON.parse(String(data))));
+    const message = JSON.parse(String(data));
+    // On `/relay` the orchestrator speaks as well.
+    if (JsonRpc.safeParse(message).success) return;
+    frames.push(GatewayFrame.parse(message));
     arrived();
   });
   const closed = new Promise<number>((resolve) => socket.once("close", (code) => resolve(code)));
