@@ -202,7 +202,7 @@ export const LIMITS = {
   sidecarMemoryBytes: 1024 * 1024 * 1024,
 
   /** How long the worker waits for the sidecar to answer anything but a stream. */
-  sidecarTimeoutMs: 35_000,
+  sidecarTimeoutMs: 45_000,
   /** A stream from the sidecar that is silent for this long is opened anew: it should say something each 15 s. */
   streamSilenceMs: 35_000,
   /** How long the worker waits for the sidecar's health, which itself takes half a second at most. */
