@@ -291,7 +291,7 @@ describe("a session", () => {
     });
     expect((await client.next("task_event")).event).toMatchObject({ kind: "output", text: "hello" });
     expect(await client.next("task_unfollowed")).toMatchObject({ reason: "ended" });
-    const [request] = (await sidecar.observe()).requests;
+    const request = (await sidecar.observe()).requests.find(({ method }) => method === "POST");
     expect(JSON.parse(request?.body ?? "")).toMatchObject({ task: "count", priority: "High" });
     expect(request?.headers.signature).toMatch(/^hivegate=:/);
   });
