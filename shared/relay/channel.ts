@@ -5,9 +5,10 @@
  */
 import type { Clock } from "../clock.ts";
 import { LIMITS } from "../limits.ts";
-import { type HoldLimits, HoldQueue, type HoldTotal } from "./hold-queue.ts";
+import type { HoldLimits, HoldTotal } from "./hold-queue.ts";
 import type { Link } from "./link.ts";
 import type { RelayMessage } from "./records.ts";
+import { TimedHold } from "./timed-hold.ts";
 
 /** Why a message was given up: there was no room for it, or it was held for too long. */
 export type GivenUp = "overloaded" | "timeout";
@@ -40,17 +41,22 @@ export const costOf = (data: string | Uint8Array): number => data.length + MESSA
 export class Channel {
   readonly #options: ChannelOptions;
   readonly #windowBytes: number;
-  readonly #held: HoldQueue<RelayMessage>;
+  readonly #held: TimedHold<RelayMessage>;
   #credit: number;
   #passedOn = 0;
-  #cancelExpiry: (() => void) | null = null;
 
   constructor(options: ChannelOptions) {
     const limits = options.limits ?? DEFAULT_LIMITS;
     this.#options = options;
     this.#windowBytes = limits.windowBytes;
     this.#credit = limits.windowBytes;
-    this.#held = new HoldQueue(limits.held, options.total);
+    this.#held = new TimedHold({
+      ...{ limits: limits.held, total: options.total, clock: options.clock },
+      expired: (messages) => {
+        for (const message of messages) options.gaveUp(message, "timeout");
+        if (this.#held.size === 0) options.onDrained?.();
+      },
+    });
   }
 
   /** Bytes that wait for credit, or for room on the link. While there are any, a sender that can be stopped should be. */
@@ -65,11 +71,9 @@ export class Channel {
 
   send(message: RelayMessage): void {
     if (this.#held.size === 0 && this.#sendNow(message)) return;
-    const { clock, gaveUp } = this.#options;
     const { data, urgent } = message;
-    const nowMs = clock.now();
-    if (this.#held.hold(message, { bytes: costOf(data), urgent, nowMs })) this.#expireLater(nowMs);
-    else gaveUp(message, "overloaded");
+    if (this.#held.hold(message, { bytes: costOf(data), urgent })) return;
+    this.#options.gaveUp(message, "overloaded");
   }
 
   /** The other side passed so much on: a `credit` record came. */
@@ -83,10 +87,7 @@ export class Channel {
     if (this.#held.size === 0) return;
     for (let next = this.#held.peek(); next && this.#sendNow(next); next = this.#held.peek())
       this.#held.shift();
-    if (this.#held.size > 0) return;
-    this.#cancelExpiry?.();
-    this.#cancelExpiry = null;
-    this.#options.onDrained?.();
+    if (this.#held.size === 0) this.#options.onDrained?.();
   }
 
   /** What was received and cost so much (`costOf`) has been passed on: the other side may send as much again. */
@@ -98,10 +99,8 @@ export class Channel {
     this.#passedOn = 0;
   }
 
-  /** Ends its timer, and gives back what was held. */
+  /** Gives back what was held; no timer is left. */
   close(): RelayMessage[] {
-    this.#cancelExpiry?.();
-    this.#cancelExpiry = null;
     return this.#held.takeOut();
   }
 
@@ -111,17 +110,5 @@ export class Channel {
     if (link.send({ type: "message", channel: number, data, urgent }) === "full") return false;
     this.#credit -= costOf(data);
     return true;
-  }
-
-  #expireLater(nowMs: number): void {
-    const atMs = this.#held.expiresMs;
-    if (this.#cancelExpiry || atMs === null) return;
-    this.#cancelExpiry = this.#options.clock.after(Math.max(0, atMs - nowMs), () => {
-      this.#cancelExpiry = null;
-      const now = this.#options.clock.now();
-      for (const message of this.#held.expired(now)) this.#options.gaveUp(message, "timeout");
-      if (this.#held.size > 0) this.#expireLater(now);
-      else this.#options.onDrained?.();
-    });
   }
 }

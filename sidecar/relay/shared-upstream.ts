@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import { type ErrorCode, HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { costOf } from "../../shared/relay/channel.ts";
-import { HoldQueue } from "../../shared/relay/hold-queue.ts";
 import { isRequest, scanRpc } from "../../shared/relay/json-rpc.ts";
 import type { RelayMessage } from "../../shared/relay/records.ts";
+import { TimedHold } from "../../shared/relay/timed-hold.ts";
 import type { RelayAudit } from "./audit.ts";
 import { type ConnectionState, KeptConnection } from "./kept-connection.ts";
 import type { RelayMetrics } from "./metrics.ts";
@@ -42,15 +42,19 @@ const NOT_SENT = "The orchestrator cannot be reached. The message was not sent."
 export class SharedUpstream implements Upstream {
   readonly #options: SharedUpstreamOptions;
   readonly #sessions = new Set<RelaySession>();
-  readonly #held = new HoldQueue<Waiting>(HELD_LIMITS);
+  readonly #held: TimedHold<Waiting>;
   #exchange = this.#newExchange();
   #connection: KeptConnection | null = null;
   #isRetired = false;
-  #cancelExpiry: (() => void) | null = null;
   #cancelDeadline: (() => void) | null = null;
 
   constructor(options: SharedUpstreamOptions) {
     this.#options = options;
+    this.#held = new TimedHold({
+      limits: HELD_LIMITS,
+      clock: this.#clock,
+      expired: (waiting) => this.#giveUp(waiting, "swarm_unavailable"),
+    });
   }
 
   get sessions(): number {
@@ -94,13 +98,12 @@ export class SharedUpstream implements Upstream {
   }
 
   send(session: RelaySession, message: RelayMessage): void {
-    const { data } = message;
+    const waiting = { session, message };
     const socket = this.#socket;
-    if (typeof data !== "string") this.#refuse({ session, message }, "invalid_request", NOT_RPC);
-    else if (socket && this.#held.size === 0) this.#pass(socket, { session, message });
-    else if (this.state?.state === "circuit_open")
-      this.#refuse({ session, message }, "circuit_open", NOT_SENT);
-    else this.#hold({ session, message });
+    if (typeof message.data !== "string") this.#refuse(waiting, "invalid_request", NOT_RPC);
+    else if (socket && this.#held.size === 0) this.#pass(socket, waiting);
+    else if (this.state?.state === "circuit_open") this.#refuse(waiting, "circuit_open", NOT_SENT);
+    else this.#hold(waiting);
   }
 
   drained(): void {
@@ -164,7 +167,6 @@ export class SharedUpstream implements Upstream {
   }
 
   #disconnect(): void {
-    this.#expireNothing();
     this.#cancelDeadline?.();
     this.#cancelDeadline = null;
     this.#connection?.stop();
@@ -224,11 +226,12 @@ export class SharedUpstream implements Upstream {
     for (const session of this.#sessions) session.deliverToAll(data);
   }
 
-  #pass(socket: OpenSocket, { session, message: { data } }: Waiting): void {
-    const text = String(data);
+  #pass(socket: OpenSocket, waiting: Waiting): void {
+    const { session } = waiting;
+    const text = String(waiting.message.data);
     const outgoing = this.#exchange.outgoing(session, text);
     if (!outgoing) {
-      this.#refuse({ session, message: { data, urgent: false } }, "invalid_request", NOT_RPC);
+      this.#refuse(waiting, "invalid_request", NOT_RPC);
       return;
     }
     session.sent(text, outgoing.method, outgoing.outcome);
@@ -238,22 +241,10 @@ export class SharedUpstream implements Upstream {
     else socket.send(last, () => session.passedOn(text));
   }
 
-  #hold({ session, message }: Waiting): void {
-    const nowMs = this.#clock.now();
-    const options = { bytes: costOf(message.data), urgent: message.urgent, nowMs };
-    if (this.#held.hold({ session, message }, options)) this.#expireLater(nowMs);
-    else this.#refuse({ session, message }, "overloaded", NOT_SENT);
-  }
-
-  #expireLater(nowMs: number): void {
-    const atMs = this.#held.expiresMs;
-    if (this.#cancelExpiry || atMs === null) return;
-    this.#cancelExpiry = this.#clock.after(Math.max(0, atMs - nowMs), () => {
-      this.#cancelExpiry = null;
-      const now = this.#clock.now();
-      this.#giveUp(this.#held.expired(now), "swarm_unavailable");
-      this.#expireLater(now);
-    });
+  #hold(waiting: Waiting): void {
+    const { data, urgent } = waiting.message;
+    if (!this.#held.hold(waiting, { bytes: costOf(data), urgent }))
+      this.#refuse(waiting, "overloaded", NOT_SENT);
   }
 
   #flush(): void {
@@ -261,19 +252,10 @@ export class SharedUpstream implements Upstream {
       const next = this.#held.shift();
       if (next) this.#pass(socket, next);
     }
-    this.#expireNothing();
   }
 
   #giveUp(waiting: Waiting[], code: ErrorCode): void {
     for (const one of waiting) this.#refuse(one, code, NOT_SENT);
-    this.#expireNothing();
-  }
-
-  /** No timer while nothing is held. */
-  #expireNothing(): void {
-    if (this.#held.size > 0) return;
-    this.#cancelExpiry?.();
-    this.#cancelExpiry = null;
   }
 
   /** Nothing of the message was sent: each of its requests is answered by an error. */
