@@ -7,15 +7,8 @@
  */
 import type { Clock } from "../clock.ts";
 import { LIMITS } from "../limits.ts";
-import {
-  acknowledging,
-  BatchWriter,
-  decodeFrame,
-  encodeAcknowledge,
-  encodeHello,
-  type Hello,
-  type LinkFrame,
-} from "./batch.ts";
+import { decodeFrame, encodeAcknowledge, encodeHello, type Hello, type LinkFrame } from "./batch.ts";
+import { Outbox } from "./outbox.ts";
 import { RelayFormatError, type RelayRecord } from "./records.ts";
 
 /** An open socket. Whoever attached it calls `receive` with its messages, and `detached` once it is over. */
@@ -56,8 +49,6 @@ const DEFAULT_LIMITS: LinkLimits = {
   heldMs: LIMITS.relayLinkHeldMs,
   silentMs: LIMITS.relayLinkSilentMs,
 };
-/** A batch is not made larger than this, but for a single large record. */
-const BATCH_BYTES = 256 * 1024;
 /** What was received is acknowledged with the next batch, but after so many, or so long, by itself. */
 const ACKNOWLEDGE_EVERY = 32;
 const ACKNOWLEDGE_AFTER_MS = 50;
@@ -69,17 +60,14 @@ export class Link {
   readonly #options: LinkOptions;
   readonly #limits: LinkLimits;
   readonly #soon: (flush: () => void) => void;
-  readonly #open = new BatchWriter();
+  readonly #outbox = new Outbox();
   #instance: string;
   #peer: string | null = null;
   #socket: LinkSocket | null = null;
   #isUp = false;
   #isFlushing = false;
   #isFull = false;
-  /** Not acknowledged, the oldest first; the last one has the number `#made`. */
-  #kept: Uint8Array[] = [];
-  #keptBytes = 0;
-  #made = 0;
+  /** Batches of the other end that came, and how many of them it was told of. */
   #received = 0;
   #acknowledged = 0;
   /** When the other end last acknowledged something, or had nothing to acknowledge. */
@@ -102,7 +90,7 @@ export class Link {
 
   /** Bytes that the other end has not acknowledged. */
   get unsentBytes(): number {
-    return this.#keptBytes + this.#open.bytes;
+    return this.#outbox.bytes;
   }
 
   /** Only messages are refused: whatever else there is to say is small. */
@@ -117,8 +105,7 @@ export class Link {
         return "full";
       }
     }
-    if (this.#open.bytes >= BATCH_BYTES) this.#close();
-    this.#open.add(record);
+    this.#sendBatch(this.#outbox.add(record, this.#received));
     if (!this.#isUp) {
       this.#limitHolding();
       return "held";
@@ -186,7 +173,7 @@ export class Link {
     this.#isUp = true;
     this.#cancelHeld?.();
     this.#cancelHeld = null;
-    for (const batch of this.#kept) this.#socket?.send(acknowledging(batch, this.#received));
+    for (const batch of this.#outbox.again(this.#received)) this.#socket?.send(batch);
     this.#flush();
     this.#watchSilence();
     this.#options.onUp?.();
@@ -212,14 +199,12 @@ export class Link {
 
   /** Drops what the other end has had. False: it cannot have had so much. */
   #confirm(acknowledged: number): boolean {
-    if (acknowledged > this.#made) {
+    const had = this.#outbox.confirm(acknowledged);
+    if (had === null) {
       this.#startAnew();
       return false;
     }
-    const had = this.#kept.length - (this.#made - acknowledged);
-    if (had <= 0) return true;
-    this.#progressMs = this.#options.clock.now();
-    for (const batch of this.#kept.splice(0, had)) this.#keptBytes -= batch.length;
+    if (had > 0) this.#progressMs = this.#options.clock.now();
     if (this.#isFull && this.unsentBytes < this.#limits.bytes / 2) {
       this.#isFull = false;
       this.#options.onRoom?.();
@@ -237,16 +222,12 @@ export class Link {
   }
 
   #flush(): void {
-    if (this.#isUp && this.#open.bytes > 0) this.#close();
+    if (this.#isUp) this.#sendBatch(this.#outbox.make(this.#received));
   }
 
-  /** Makes a batch of the records so far, and sends it if it can be. */
-  #close(): void {
-    this.#made++;
-    const batch = this.#open.take(this.#made, this.#received);
-    this.#kept.push(batch);
-    this.#keptBytes += batch.length;
-    if (!this.#isUp) return;
+  /** One that cannot be sent now goes when the next socket is up. */
+  #sendBatch(batch: Uint8Array | null): void {
+    if (!batch || !this.#isUp) return;
     this.#socket?.send(batch);
     this.#acknowledged = this.#received;
     this.#watchSilence();
@@ -283,7 +264,7 @@ export class Link {
   }
 
   get #isDue(): boolean {
-    return this.#socket !== null && (!this.#isUp || this.#kept.length > 0);
+    return this.#socket !== null && (!this.#isUp || this.#outbox.isKeeping);
   }
 
   #limitHolding(): void {
@@ -310,10 +291,7 @@ export class Link {
   }
 
   #forget(): void {
-    this.#open.clear();
-    this.#kept = [];
-    this.#keptBytes = 0;
-    this.#made = 0;
+    this.#outbox.clear();
     this.#received = 0;
     this.#acknowledged = 0;
     this.#isFull = false;
