@@ -18,9 +18,13 @@ export type OutputSink = (stream: "stdout" | "stderr", text: string) => void;
 
 /**
  * How a task's process ended. `exitCode` is null when nobody could see it. `end` is there where somebody said in
- * words how it ended: then neither exit code nor output have to tell.
+ * words how it ended: then neither exit code nor output have to tell. `lostOutput`: the rest of its output did not come.
  */
-export type Exit = { exitCode: number | null; end?: Pick<Task, "state" | "error"> };
+export type Exit = {
+  exitCode: number | null;
+  end?: Pick<Task, "state" | "error">;
+  lostOutput?: boolean;
+};
 
 /**
  * What became of a task's process while nobody watched.

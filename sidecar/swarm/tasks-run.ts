@@ -211,7 +211,10 @@ export class TaskRun {
 
   #watch(exit: Promise<Exit>): void {
     exit
-      .then((how) => this.#finish(how))
+      .then((how) => {
+        if (how.lostOutput) this.#record.lose("Output was lost: the connection that it came by broke.");
+        return this.#finish(how);
+      })
       .catch((err) => {
         // Left unfinished in the ledger: the next start of the sidecar looks again.
         this.#context.log.error({ err, taskId: this.#taskId }, "the end of a task was not seen");

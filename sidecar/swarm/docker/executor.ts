@@ -73,12 +73,11 @@ class DockerExecutor implements Executor {
     try {
       const signals = { start: this.#commands.soon(), closed: this.#closed.signal };
       const { output } = await startExec(exec, callbacks.output, signals);
-      return { exit: this.#watch(spec.taskId, exec, output) };
+      return { exit: this.#watchAll(spec.taskId, exec, output) };
     } catch (thrown) {
       if (!mayHaveArrived(thrown)) throw dockerUnavailable(thrown);
       // It may be running: to say that it failed would invite somebody to start it a second time.
-      callbacks.output("stderr", "[hivegate] Docker broke off the task's start. Its output is lost.\n");
-      return { exit: this.#watch(spec.taskId, exec, Promise.resolve("broken")) };
+      return { exit: this.#watchAll(spec.taskId, exec, Promise.resolve("broken")) };
     }
   }
 
@@ -126,6 +125,12 @@ class DockerExecutor implements Executor {
   async close(): Promise<void> {
     this.#closed.abort();
     this.#tasks.clear();
+  }
+
+  /** As `#watch`; the exit says as well whether output is missing. */
+  async #watchAll(taskId: string, exec: Dockerode.Exec, output: Promise<OutputEnd>): Promise<Exit> {
+    const exit = await this.#watch(taskId, exec, output);
+    return (await output) === "broken" ? { ...exit, lostOutput: true } : exit;
   }
 
   async #watch(taskId: string, exec: Dockerode.Exec, output: Promise<OutputEnd>): Promise<Exit> {
