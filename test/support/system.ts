@@ -21,12 +21,7 @@ export type System = {
 };
 
 export async function startSystem(
-  options: {
-    demo?: DemoOptions;
-    env?: Record<string, string>;
-    /** The address at which the gateway is told to find the sidecar, which listens at this one. */
-    sidecarAt?: (url: string) => Promise<string>;
-  } = {},
+  options: { demo?: DemoOptions; env?: Record<string, string> } = {},
 ): Promise<System> {
   const dir = await mkdtemp(join(tmpdir(), "hivegate-system-"));
   const demo = await startDemo(options.demo);
@@ -42,8 +37,7 @@ export async function startSystem(
     ...options.env,
   };
   const sidecar = await startSidecar({ env: sidecarEnv });
-  const sidecarUrl = (await options.sidecarAt?.(sidecar.url)) ?? sidecar.url;
-  const gatewayOptions = { sidecarUrl, keys, stateDir: join(dir, "gateway") };
+  const gatewayOptions = { sidecarUrl: sidecar.url, keys, stateDir: join(dir, "gateway") };
   const gateway = await startGateway(gatewayOptions);
 
   const system: System = {
