@@ -35,6 +35,19 @@ describe("readConfig", () => {
     });
   });
 
+  it("R2 connects to orchestrators by the rules that are promised, and by others when told so", () => {
+    expect(readConfig(required)).toMatchObject({
+      orchestrator: {
+        ...{ token: null, connectTimeoutMs: 30_000, heartbeatMs: 30_000 },
+        ...{ retryBaseMs: 5_000, retryMaxMs: 300_000, retryTries: 5 },
+      },
+      auditContent: false,
+    });
+    const told = { ORCHESTRATOR_WS_URL: "ws://a/ws, wss://b", ORCHESTRATOR_RETRY_TRIES: "2" };
+    const { orchestratorUrls, orchestrator } = readConfig({ ...required, ...told });
+    expect([orchestratorUrls, orchestrator.retryTries]).toEqual([["ws://a/ws", "wss://b"], 2]);
+  });
+
   it("H8 takes an empty variable for one that is not set", () => {
     expect(readConfig({ ...required, SIDECAR_PORT: "", CLAUDE_FLOW_PATH: "" }).port).toBe(9_700);
   });
@@ -145,6 +158,9 @@ describe("readConfig", () => {
       "MCP_SERVERS (at 0.generic): expected only with the profile generic",
     ],
     [{ ORCHESTRATOR_WS_URL: "http://h" }, "ORCHESTRATOR_WS_URL (at 0): expected a ws:// or wss:// address"],
+    [{ ORCHESTRATOR_WS_URL: "ws://h,ws://h" }, "ORCHESTRATOR_WS_URL: expected each address once"],
+    [{ ORCHESTRATOR_RETRY_TRIES: "0" }, "ORCHESTRATOR_RETRY_TRIES: expected an integer from 1"],
+    [{ ORCHESTRATOR_TOKEN: "two words" }, "ORCHESTRATOR_TOKEN: expected visible ASCII characters"],
     [{ METRICS_TOKEN: "fifteen chars.." }, "METRICS_TOKEN: expected 16 characters or more"],
     [{ LOG_LEVEL: "loud" }, "LOG_LEVEL: expected one of"],
     [{ SIDECAR_KEYS: "" }, "SIDECAR_KEYS: expected JSON {kid: base64 of 32 bytes or more}"],
