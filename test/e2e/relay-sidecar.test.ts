@@ -12,7 +12,7 @@ import { portOf } from "../support/line-server.ts";
 import { openUpgrade, TestLink } from "../support/relay-link.ts";
 import { type Sidecar, signedFetch, startSidecar } from "../support/sidecar.ts";
 
-const WITHIN_MS = 10_000;
+const WITHIN_MS = 20_000;
 const wsUrl = (port: number): string => `ws://127.0.0.1:${port}/ws`;
 
 async function demo(options: Parameters<typeof startDemo>[0] = {}): Promise<Demo> {

@@ -16,7 +16,7 @@ import type {
 import { sha256 } from "../../sidecar/http/keys.ts";
 import { TEST_KEY } from "./sidecar.ts";
 
-const WITHIN_MS = 10_000;
+const WITHIN_MS = 20_000;
 const REDIAL_MS = 20;
 
 type Refused = RelayRecord & { type: "refused" };
