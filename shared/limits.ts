@@ -81,7 +81,7 @@ export const LIMITS = {
   commandsPerSession: 32,
   /** Task streams one session may follow; above it `overloaded`. */
   followsPerSession: 16,
-  /** Tasks whose changes of state one session is told of; of one more it is told no changes. */
+  /** Tasks whose changes of state alone one session is told of; of one more it is told that it is not. */
   watchesPerSession: 64,
   /** Shards of one hive; when all are full the connection is refused with `overloaded`. */
   shardsPerHive: 64,

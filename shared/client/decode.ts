@@ -4,7 +4,7 @@
  * A kind that is not known comes from a newer gateway and is passed over.
  */
 import type { GatewayFrame } from "../protocol/gateway.ts";
-import type { TaskEvent, TaskState } from "../swarm/task.ts";
+import type { Task, TaskEvent, TaskState } from "../swarm/task.ts";
 
 const FRAME_TYPES: Record<GatewayFrame["type"], true> = {
   pong: true,
@@ -60,6 +60,10 @@ export function readTaskEvent(text: string): TaskEvent | null {
   const json = parse(text);
   return isTaskEvent(json) ? json : null;
 }
+
+/** How a task is, in a word: a paused one is still running. */
+export const stateWord = ({ state, pausedAt }: Pick<Task, "state" | "pausedAt">): TaskState | "paused" =>
+  pausedAt === null ? state : "paused";
 
 /** A line of output as its process wrote it: with its newline, if that came. */
 export const outputText = ({ text, partial }: { text: string; partial?: true | undefined }): string =>

@@ -1,4 +1,5 @@
 import { styleText } from "node:util";
+import { stateWord } from "../../shared/client/decode.ts";
 import { clockTime, taskDuration } from "../../shared/client/time-text.ts";
 import type { Task, TaskState } from "../../shared/swarm/task.ts";
 import { EXIT, type ExitCode, type Io } from "./command.ts";
@@ -24,7 +25,7 @@ export const tasksTable = (tasks: readonly Task[], io: Io): string =>
       ["TASK", "STATE", "PRIORITY", "CREATED", "TOOK", "TEXT"],
       ...tasks.map((task) => [
         task.taskId,
-        task.state,
+        stateWord(task),
         task.priority,
         clockTime(task.createdAt, io.now()),
         taskDuration(task, io.now()) || "–",

@@ -1,4 +1,4 @@
-import { outputText } from "../../shared/client/decode.ts";
+import { outputText, stateWord } from "../../shared/client/decode.ts";
 import { taskDuration } from "../../shared/client/time-text.ts";
 import type { Task, TaskEvent } from "../../shared/swarm/task.ts";
 import { byId, el, setAttribute, setText } from "./dom.ts";
@@ -72,7 +72,7 @@ export class OutputView {
     if (!task) return;
     setText(this.#title, task.task);
     setText(this.#state, stateText(task, nowMs));
-    setAttribute(this.#state, "data-tone", toneOf(task.state));
+    setAttribute(this.#state, "data-tone", toneOf(stateWord(task)));
     const wasAtEnd = this.#box.scrollHeight - this.#box.scrollTop - this.#box.clientHeight < AT_END_PX;
     this.#list.update(this.#lines.lines);
     if (wasAtEnd) this.#box.scrollTop = this.#box.scrollHeight;
@@ -85,7 +85,7 @@ function lineRow({ kind }: OutputLine): Row<OutputLine> {
 }
 
 function stateText(task: Task, nowMs: number): string {
-  const parts = [task.state, taskDuration(task, nowMs)];
+  const parts = [stateWord(task), taskDuration(task, nowMs)];
   if (task.swarmId !== null) parts.push(task.swarmId);
   if (task.note !== undefined) parts.push(task.note);
   if (task.exitCode !== null && task.exitCode !== 0) parts.push(`exit code ${task.exitCode}`);

@@ -1,4 +1,4 @@
-import { isFinalState } from "../../shared/client/decode.ts";
+import { isFinalState, stateWord } from "../../shared/client/decode.ts";
 import { clockTime, taskDuration } from "../../shared/client/time-text.ts";
 import type { Task } from "../../shared/swarm/task.ts";
 import { button, el, setAttribute, setText } from "./dom.ts";
@@ -28,8 +28,8 @@ export function taskRow({ task: first }: ShownTask, actions: TaskActions): Row<S
     element,
     update(shown) {
       ({ task } = shown);
-      setText(state, task.state);
-      setAttribute(state, "data-tone", toneOf(task.state));
+      setText(state, stateWord(task));
+      setAttribute(state, "data-tone", toneOf(stateWord(task)));
       setText(text, task.task);
       setAttribute(text, "title", task.task);
       setText(meta, metaText(shown));

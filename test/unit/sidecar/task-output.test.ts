@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { TaskEvent } from "../../../shared/swarm/task.ts";
 import { LineSplitter, readLines } from "../../../shared/wire/lines.ts";
 import { EventParser } from "../../../shared/wire/sse.ts";
@@ -91,6 +91,23 @@ describe("a task's event stream", () => {
     const reader = output.open(TASK_ID, 1).getReader();
     expect(new TextDecoder().decode((await reader.read()).value)).toBe(": keep-alive\n\n");
     await reader.cancel();
+  });
+
+  it("H1 tells of changes of state alone, and is not woken by output", async () => {
+    const { ledger, output, write, end } = start();
+    const { events } = ledger;
+    let looks = 0;
+    ledger.events = (...asked) => {
+      looks++;
+      return events.apply(ledger, asked);
+    };
+    const reading = seqs(output.open(TASK_ID, 0, "state"));
+    await vi.waitFor(() => expect(looks).toBe(2));
+    for (let n = 0; n < 100; n++) write(`line ${n}`);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(looks).toBe(2);
+    end();
+    expect(await reading).toEqual([1, 102]);
   });
 
   it("S6 has a limit of readers, and forgets those who leave", async () => {

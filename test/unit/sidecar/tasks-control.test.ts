@@ -77,9 +77,23 @@ describe("controlling a task", () => {
     await tasks.create(aTask());
     await expect(tasks.control(TASK_ID, "pause")).rejects.toMatchObject({ code: "swarm_unavailable" });
     executor.process.write("stdout", "swarm s-1\n");
-    expect(await tasks.control(TASK_ID, "pause")).toMatchObject({ state: "running" });
+    expect(await tasks.control(TASK_ID, "pause")).toMatchObject({
+      ...{ state: "running", pausedAt: expect.any(Number) },
+    });
     executor.answer = async () => ({ ...succeeded(""), exitCode: 1 });
     await expect(tasks.control(TASK_ID, "pause")).rejects.toMatchObject({ code: "swarm_failed" });
+  });
+
+  it("H4 tells since when it is paused, until it goes on or ends", async () => {
+    const profile = fakeProfile({ controls: { ...controls, pause: stop, resume: stop } });
+    const { tasks, executor, changes } = start({ profile });
+    await tasks.create(aTask());
+    executor.process.write("stdout", "swarm s-1\n");
+    for (const control of ["pause", "resume", "pause"] as const) await tasks.control(TASK_ID, control);
+    executor.process.exit(1);
+    expect(await ended(tasks)).toMatchObject({ state: "failed", pausedAt: null });
+    const paused = changes.map(({ pausedAt }) => pausedAt !== null);
+    expect(paused.slice(-4)).toEqual([true, false, true, false]);
   });
 
   it("H4 knows no task that was never created", async () => {
