@@ -22,6 +22,11 @@ export type LinePorts = Pick<LinkOptions, "clock" | "newInstance" | "received" |
   clock: Clock;
   random(): number;
   dial: Dial;
+  /**
+   * How long messages that come one after the other are gathered, where each comes as an event by itself and a
+   * socket's message costs far more than its bytes. 0: until the event is over.
+   */
+  gatherMs: number;
   counts: RelayCounts;
   changed(state: LineState): void;
   log(message: string, error: unknown): void;
@@ -37,6 +42,8 @@ export class Line {
   readonly #guard: Guard;
   readonly #over = new AbortController();
   #attempt = 0;
+  /** When something was sent last. */
+  #flushedMs = Number.NEGATIVE_INFINITY;
 
   constructor(ports: LinePorts) {
     const { clock, random, changed } = ports;
@@ -44,6 +51,7 @@ export class Line {
     this.#guard = new Guard({ rules: RULES, clock, random, saved: null, changed: () => {} });
     this.link = new Link({
       ...ports,
+      soon: (flush) => this.#soon(flush),
       onUp: () => {
         this.#attempt = 0;
         changed({ state: "connected" });
@@ -56,6 +64,16 @@ export class Line {
   close(code: number, reason: string): void {
     this.link.close(code, reason);
     this.#over.abort();
+  }
+
+  /** At once after a pause; when one message follows the other, many of them go together. */
+  #soon(flush: () => void): void {
+    const { clock, gatherMs } = this.#ports;
+    const nowMs = clock.now();
+    const isQuiet = nowMs - this.#flushedMs > gatherMs;
+    this.#flushedMs = nowMs;
+    if (isQuiet || gatherMs === 0) queueMicrotask(flush);
+    else clock.after(gatherMs, flush);
   }
 
   async #keepUp(signal: AbortSignal): Promise<void> {

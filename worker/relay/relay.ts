@@ -18,6 +18,8 @@ export type RelayPorts = {
   uuid(): string;
   settings: RelaySettings;
   dial: Dial;
+  /** See `LinePorts`. */
+  gatherMs: number;
   /** What was refused, for whoever runs the gateway. */
   audit(refused: { client: string; subject: string; name: string; code: ErrorCode }): void;
   log(message: string, error: unknown): void;
@@ -112,10 +114,10 @@ export class Relay {
   }
 
   #newLine(): Line {
-    const { clock, random, uuid, dial, log } = this.#ports;
+    const { clock, random, uuid, dial, gatherMs, log } = this.#ports;
     this.#lineState = { state: "connecting" };
     return new Line({
-      ...{ clock, random, dial, log, counts: this.#counts },
+      ...{ clock, random, dial, gatherMs, log, counts: this.#counts },
       newInstance: uuid,
       received: (record) => this.#received(record),
       onReset: () => this.#reset(),

@@ -132,6 +132,7 @@ export class ShardObject extends DurableObject<Env> {
       relay: {
         random: Math.random,
         settings: gateway.relay,
+        gatherMs: 1,
         dial: dialRelay(gateway.sidecar(hive), this.ctx.id.toString()),
         audit,
       },

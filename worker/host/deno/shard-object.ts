@@ -50,6 +50,7 @@ export class ShardObject {
       relay: {
         random: Math.random,
         settings: gateway.relay,
+        gatherMs: 0,
         // Other processes have shards of the same names.
         dial: dialRelay(gateway.sidecar(hive), crypto.randomUUID()),
         audit,
