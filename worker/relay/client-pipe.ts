@@ -135,7 +135,8 @@ export class ClientPipe<Said> {
     if (this.#rated.size === 0) this.#isSlowed = false;
     this.#settle(nowMs);
     this.#account();
-    return this.#rated.size > 0 || this.#delivered > this.#passedOn;
+    // It may have been ended just now.
+    return !this.#isClosed && (this.#rated.size > 0 || this.#delivered > this.#passedOn);
   }
 
   /** Another channel in place of one that is over. Gives back what was never sent through that one. */

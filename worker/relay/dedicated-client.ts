@@ -41,10 +41,6 @@ export class DedicatedClient implements RelayedClient {
     );
   }
 
-  get goesOn(): boolean {
-    return !this.#hasBegun;
-  }
-
   allowed(): void {}
 
   mayUse(): void {}

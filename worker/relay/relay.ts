@@ -35,7 +35,10 @@ export type Membership = {
 };
 
 type Member = {
+  /** Of its channel. */
   number: number;
+  /** Whether the sidecar was told of that. */
+  isOpen: boolean;
   readonly joining: Joining;
   readonly client: RelayedClient;
   /** What the sidecar said last of its orchestrator. */
@@ -90,9 +93,10 @@ export class Relay {
       audit: (refused) => audit({ client: id, subject, ...refused }),
       busy: () => this.#makeBusy(client),
     });
-    const member: Member = { number, joining, client, notice: null };
-    this.#open(member);
-    if (!this.#line.link.isUp && this.#lineState.state !== "connecting") this.#tellLine(member);
+    const member: Member = { number, isOpen: false, joining, client, notice: null };
+    this.#members.set(number, member);
+    if (this.#line.link.isUp) this.#open(member);
+    else if (this.#lineState.state !== "connecting") this.#tellLine(member);
     return {
       client,
       receive(data) {
@@ -134,9 +138,10 @@ export class Relay {
     return { send: (record) => (record.type === "message" && !link.isUp ? "full" : link.send(record)) };
   }
 
+  /** Once the link is up: what it was given before might have to be given up. */
   #open(member: Member): void {
     const { client, mode } = member.joining;
-    this.#members.set(member.number, member);
+    member.isOpen = true;
     this.#line?.link.send({ type: "open", channel: member.number, mode, client });
   }
 
@@ -146,7 +151,7 @@ export class Relay {
     this.#busy.delete(client);
     if (this.#members.get(number) !== member) return;
     this.#members.delete(number);
-    this.#line?.link.send({ type: "close", channel: number, ...closing });
+    if (member.isOpen) this.#line?.link.send({ type: "close", channel: number, ...closing });
     if (this.#members.size === 0) this.#lingerOn();
   }
 
@@ -192,24 +197,27 @@ export class Relay {
     }
   }
 
-  /** The sidecar does not know the channels any more: each is opened anew, or ends with its client. */
+  /** The sidecar does not know the channels any more: each is opened anew once the link is up, or ends with its client. */
   #reset(): void {
     this.#counts.resets++;
     this.#each((member) => {
+      if (!member.isOpen) return;
       this.#members.delete(member.number);
-      member.notice = null;
-      if (member.client.goesOn) {
-        member.number = ++this.#lastNumber;
-        this.#open(member);
-      }
+      Object.assign(member, { number: ++this.#lastNumber, isOpen: false, notice: null });
+      this.#members.set(member.number, member);
       member.client.reset(member.number);
     });
   }
 
   #lineChanged(state: LineState): void {
     this.#lineState = state;
-    if (state.state === "connected") this.#each(({ client }) => client.pipe.drain());
-    this.#each((member) => this.#tellLine(member));
+    this.#each((member) => {
+      if (state.state === "connected") {
+        if (!member.isOpen) this.#open(member);
+        member.client.pipe.drain();
+      }
+      this.#tellLine(member);
+    });
   }
 
   /** A link that is back brings what the sidecar said last, unless that is about to say something new. */

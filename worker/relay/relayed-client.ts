@@ -17,8 +17,6 @@ export interface RelayedClient {
   /** Requests that wait for their answers. */
   readonly pending: number;
   readonly hearsNotices: boolean;
-  /** Whether another channel can take the place of one that is over. */
-  readonly goesOn: boolean;
   /** A fresh token allows something else. */
   allowed(rights: Rights): void;
   /** @throws HivegateError `forbidden` when it may not send frames of this type */

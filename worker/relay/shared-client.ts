@@ -27,7 +27,6 @@ type Said = { text: string; rpcs: readonly Rpc[] };
 
 export class SharedClient implements RelayedClient {
   readonly mode = "shared";
-  readonly goesOn = true;
   readonly pipe: ClientPipe<Said>;
   readonly #ports: SharedClientPorts;
   readonly #pending = new PendingRequests();
