@@ -256,8 +256,8 @@ export class TaskRun {
   }
 
   #end(patch: TaskPatch): void {
-    // It may have failed because the swarm is not ready any more, as after its container was made anew.
-    if (patch.state === "failed") this.#context.cli.forgetPrepared();
+    // Its container may have been made anew, and then the swarm is not ready any more.
+    if (patch.state === "failed" || patch.state === "lost") this.#context.cli.forgetPrepared();
     this.#release();
     this.#record.end(patch);
   }

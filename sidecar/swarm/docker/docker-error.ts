@@ -38,7 +38,7 @@ export function isAway(thrown: unknown): boolean {
 
 function adviceFor({ statusCode, code }: z.infer<typeof Refusal>): string {
   if (statusCode === 404) return "The swarm's container does not exist. Create it, or correct its name.";
-  if (statusCode === 409) return "The swarm's container is not running. Start it.";
+  if (statusCode === 409) return "The swarm's container is not running, or paused. Start it, or unpause it.";
   if (statusCode !== undefined) return "Docker could not run the command. Look at the sidecar's log.";
   if (code === "EACCES" || code === "EPERM") {
     return "The sidecar may not use Docker. Give its user access to it.";
