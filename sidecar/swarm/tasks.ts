@@ -14,14 +14,15 @@ import type {
 } from "../../shared/protocol/sidecar.ts";
 import { hasEnded, type Task } from "../../shared/swarm/task.ts";
 import type { Logger } from "../log.ts";
-import { Admission, type AdmissionLimits } from "./admission.ts";
+import type { AdmissionLimits } from "./admission.ts";
 import type { Executor } from "./executor.ts";
 import { commandRunner } from "./fallback/command-runner.ts";
 import type { McpRunner } from "./fallback/mcp-runner.ts";
 import { type HybridFlags, RunnerChain } from "./fallback/runner-chain.ts";
-import type { Ledger, UnfinishedTask } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Profile } from "./profiles/profile.ts";
 import { TaskOutput } from "./task-output.ts";
+import { TaskTurns } from "./task-turns.ts";
 import { type Control, SwarmCli } from "./tasks-cli.ts";
 import { withinMs } from "./tasks-deadline.ts";
 import { type RunContext, type RunRequest, TaskRun } from "./tasks-run.ts";
@@ -58,15 +59,13 @@ export class Tasks {
   readonly #cli: SwarmCli;
   readonly #runners: RunnerChain;
   readonly #context: RunContext;
-  readonly #admission: Admission;
+  readonly #turns: TaskTurns;
   readonly #runs = new Map<string, TaskRun>();
-  #retry: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: TasksOptions) {
     const { ledger, executor, profile, cli, onChange, now, log } = options;
     this.#options = options;
-    this.#admission = new Admission(options.limits);
     this.#cli = new SwarmCli({ executor, profile, cli, timeoutMs: options.commandTimeoutMs });
     this.#runners = new RunnerChain(commandRunner(executor, this.#cli), options.mcp, options.hybrid);
     this.#context = {
@@ -77,6 +76,12 @@ export class Tasks {
       stopGraceMs: options.stopGraceMs ?? 5_000,
       recoveryRetryMs: options.recoveryRetryMs ?? 5_000,
     };
+    this.#turns = new TaskTurns({
+      ...{ ledger, onChange, now, log, limits: options.limits, method: executor.method },
+      output: this.#context.output,
+      start: (request) => void this.#start(request),
+      retryMs: this.#context.recoveryRetryMs,
+    });
   }
 
   /**
@@ -89,7 +94,7 @@ export class Tasks {
     const { telemetry, telemetryTimeoutMs } = this.#options;
     const { taskId } = create;
     // Nothing is awaited between the ledger and the start, so a second request finds the first one's run.
-    const { task, created } = this.#begin(create);
+    const { task, created } = this.#turns.begin(create);
     if (created) this.#options.onChange(task);
     if (task.state === "queued") return { task, created, telemetry: UNAVAILABLE };
     const run = created ? this.#start(create) : this.#runs.get(taskId);
@@ -132,7 +137,7 @@ export class Tasks {
    */
   async control(taskId: string, control: Control): Promise<Task> {
     const task = this.get(taskId);
-    if (task.state === "queued" && control === "stop") return this.#stopQueued(taskId);
+    if (task.state === "queued" && control === "stop") return this.#turns.stop(taskId);
     if (task.state === "queued") throw new HivegateError("not_supported", "The task waits for its turn.");
     const run = this.#runs.get(taskId);
     if (hasEnded(task.state) || !run) throw new HivegateError("task_ended");
@@ -161,65 +166,19 @@ export class Tasks {
 
   /** Finds every task again whose end is not known, and those that wait. Call once, before anything is created. */
   async recover(): Promise<void> {
-    const [waiting, begun] = split(this.#options.ledger.unfinished(), ({ task }) => task.state === "queued");
-    for (const { task, client } of waiting) this.#admission.waits({ ...task, client });
-    for (const { task, client } of begun) this.#admission.runs({ taskId: task.taskId, client });
+    const unfinished = this.#options.ledger.unfinished();
+    this.#turns.resume(unfinished);
+    const begun = unfinished.filter(({ task }) => task.state !== "queued");
     await Promise.all(begun.map((found) => this.#run(found.task.taskId).recover(found)));
-    this.#runNext();
+    this.#turns.startNext();
   }
 
   /** Ends the event streams and lets go of running tasks, which go on. */
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#retry);
+    this.#turns.close();
     for (const run of this.#runs.values()) run.detach();
     this.#context.output.close();
-  }
-
-  #begin(create: CreateTask): { task: Task; created: boolean } {
-    const { ledger, executor, now } = this.#options;
-    const { taskId, client, priority } = create;
-    const nowMs = now();
-    const isNew = !ledger.get(taskId) || ledger.neverRan(taskId);
-    const candidate = { taskId, client, priority, createdAt: nowMs };
-    const state = isNew ? this.#admission.admit(candidate, nowMs) : "queued";
-    try {
-      return ledger.begin(create, { method: executor.method, state }, nowMs);
-    } catch (thrown) {
-      if (isNew) this.#admission.leave(taskId);
-      throw thrown;
-    }
-  }
-
-  /** Starts as many of those that wait as may run now. */
-  #runNext(): void {
-    const { ledger, log, now, onChange } = this.#options;
-    clearTimeout(this.#retry);
-    for (let next = this.#admission.next(); next && !this.#closed; next = this.#admission.next()) {
-      const { taskId } = next;
-      let spawned: UnfinishedTask;
-      try {
-        spawned = ledger.spawn(taskId, now());
-      } catch (err) {
-        log.error({ err, taskId }, "the start of a queued task could not be stored yet");
-        this.#admission.waits(next);
-        this.#retry = setTimeout(() => this.#runNext(), this.#context.recoveryRetryMs).unref();
-        return;
-      }
-      this.#context.output.changed(taskId, "state");
-      onChange(spawned.task);
-      this.#start({ ...spawned.task, verbose: spawned.verbose });
-    }
-  }
-
-  #stopQueued(taskId: string): Task {
-    const { ledger, now, onChange } = this.#options;
-    const nowMs = now();
-    const task = ledger.change(taskId, { state: "stopped", endedAt: nowMs }, nowMs);
-    this.#admission.leave(taskId);
-    this.#context.output.changed(taskId, "state");
-    onChange(task);
-    return task;
   }
 
   #start(request: RunRequest): TaskRun {
@@ -235,8 +194,7 @@ export class Tasks {
     void run.ended.then(() => {
       if (this.#runs.get(taskId) !== run) return;
       this.#runs.delete(taskId);
-      this.#admission.leave(taskId);
-      if (!this.#closed) this.#runNext();
+      this.#turns.over(taskId);
     });
     return run;
   }
@@ -262,8 +220,3 @@ export class Tasks {
     return withinMs(this.#options.telemetry.swarmStatus(), this.#options.telemetryTimeoutMs, UNAVAILABLE);
   }
 }
-
-const split = <T>(all: readonly T[], isFirst: (each: T) => boolean): [T[], T[]] => [
-  all.filter(isFirst),
-  all.filter((each) => !isFirst(each)),
-];

@@ -1,0 +1,110 @@
+/** Which task runs when: what `Admission` decides is written down in the ledger, told, and started. */
+import type { CreateTask } from "../../shared/protocol/sidecar.ts";
+import type { Task } from "../../shared/swarm/task.ts";
+import type { Logger } from "../log.ts";
+import { Admission, type AdmissionLimits } from "./admission.ts";
+import type { Executor } from "./executor.ts";
+import type { Ledger, UnfinishedTask } from "./ledger.ts";
+import type { TaskOutput } from "./task-output.ts";
+import type { RunRequest } from "./tasks-run.ts";
+
+export type TurnsOptions = {
+  ledger: Ledger;
+  method: Executor["method"];
+  output: Pick<TaskOutput, "changed">;
+  limits: Partial<AdmissionLimits> | undefined;
+  /** A queued task's turn has come. */
+  start(request: RunRequest): void;
+  onChange(task: Task): void;
+  now(): number;
+  log: Logger;
+  /** How long until what failed, because a disk is full, is tried anew. */
+  retryMs: number;
+};
+
+export class TaskTurns {
+  readonly #options: TurnsOptions;
+  readonly #admission: Admission;
+  #retry: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: TurnsOptions) {
+    this.#options = options;
+    this.#admission = new Admission(options.limits);
+  }
+
+  /**
+   * Writes a new task down: to be started now by the caller, or as queued. One that is there already is found.
+   * @throws HivegateError as `Ledger.begin` and `Admission.admit`
+   */
+  begin(create: CreateTask): { task: Task; created: boolean } {
+    const { ledger, method, now } = this.#options;
+    const { taskId, client, priority } = create;
+    const nowMs = now();
+    const isNew = !ledger.get(taskId) || ledger.neverRan(taskId);
+    const candidate = { taskId, client, priority, createdAt: nowMs };
+    const state = isNew ? this.#admission.admit(candidate, nowMs) : "queued";
+    try {
+      return ledger.begin(create, { method, state }, nowMs);
+    } catch (thrown) {
+      if (isNew) this.#admission.leave(taskId);
+      throw thrown;
+    }
+  }
+
+  /** Tasks of an earlier life of the sidecar take their places again. */
+  resume(unfinished: readonly UnfinishedTask[]): void {
+    for (const { task, client } of unfinished) {
+      if (task.state === "queued") this.#admission.waits({ ...task, client });
+      else this.#admission.runs({ taskId: task.taskId, client });
+    }
+  }
+
+  /** A task has ended: somebody else may run. */
+  over(taskId: string): void {
+    this.#admission.leave(taskId);
+    this.startNext();
+  }
+
+  /** Starts as many of those that wait as may run now. */
+  startNext(): void {
+    const { ledger, log, now, retryMs } = this.#options;
+    clearTimeout(this.#retry);
+    if (this.#closed) return;
+    for (let next = this.#admission.next(); next; next = this.#admission.next()) {
+      const { taskId } = next;
+      let spawned: UnfinishedTask;
+      try {
+        spawned = ledger.spawn(taskId, now());
+      } catch (err) {
+        log.error({ err, taskId }, "the start of a queued task could not be stored yet");
+        this.#admission.waits(next);
+        this.#retry = setTimeout(() => this.startNext(), retryMs).unref();
+        return;
+      }
+      this.#tell(spawned.task);
+      this.#options.start({ ...spawned.task, verbose: spawned.verbose });
+    }
+  }
+
+  /** Stops a queued task: it is never run. @throws when the ledger cannot be written; it waits on then */
+  stop(taskId: string): Task {
+    const { ledger, now } = this.#options;
+    const nowMs = now();
+    const task = ledger.change(taskId, { state: "stopped", endedAt: nowMs }, nowMs);
+    this.#admission.leave(taskId);
+    this.#tell(task);
+    return task;
+  }
+
+  /** Starts nothing any more. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+  }
+
+  #tell(task: Task): void {
+    this.#options.output.changed(task.taskId, "state");
+    this.#options.onChange(task);
+  }
+}
