@@ -1,5 +1,5 @@
 /** A swarm whose runs a test can count, and hold at each step: see `stand-ins/stepped-swarm.sh`. */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { vi } from "vitest";
@@ -8,11 +8,11 @@ const PROGRAM = fileURLToPath(new URL("./stand-ins/stepped-swarm.sh", import.met
 /** A busy machine may take this long to start a shell. */
 const WITHIN_MS = 30_000;
 
-/** Asked whether it is ready; its process runs and has said nothing; it has named its swarm. */
-export type SwarmStep = "check" | "begun" | "working";
+/** Asked whether it is ready, or which swarms there are; its process runs and has said nothing; it has named its swarm. */
+export type SwarmStep = "check" | "list" | "begun" | "working";
 
 export type SteppedSwarm = {
-  /** What makes a sidecar use it on its own host. */
+  /** What makes a sidecar use it. */
   env: Record<string, string>;
   /** Keeps it at this step, which `reached` waits for, until `release`. */
   hold(step: SwarmStep): { reached(): Promise<void>; release(): void };
@@ -22,16 +22,20 @@ export type SteppedSwarm = {
   runs(task: string): number;
 };
 
-export function steppedSwarm(dir: string): SteppedSwarm {
+/** `seenAs` is where its directory is for its processes, if they live in a container. */
+export function steppedSwarm(dir: string, seenAs?: string): SteppedSwarm {
   mkdirSync(dir, { recursive: true });
-  const profile = join(dir, "profile.json");
-  writeFileSync(profile, JSON.stringify(PROFILE));
+  copyFileSync(PROGRAM, join(dir, "swarm.sh"));
+  const file = join(dir, "profile.json");
+  // A container that is made anew has to be made ready anew.
+  const profile = profileFor(seenAs ?? dir, seenAs === undefined ? join(dir, "ready") : "/tmp/ready");
+  writeFileSync(file, JSON.stringify(profile));
   return {
     env: {
       SWARM_PROFILE: "custom",
-      SWARM_PROFILE_FILE: profile,
-      SWARM_EXECUTOR: "process",
-      SWARM_WORKDIR: dir,
+      SWARM_PROFILE_FILE: file,
+      SWARM_EXECUTOR: seenAs === undefined ? "process" : "docker",
+      SWARM_WORKDIR: seenAs ?? dir,
     },
     hold(step) {
       const at = join(dir, `at-${step}`);
@@ -53,11 +57,12 @@ export function steppedSwarm(dir: string): SteppedSwarm {
   };
 }
 
-const PROFILE = {
+const profileFor = (dir: string, ready: string) => ({
   name: "stepped",
-  cli: ["/bin/sh", PROGRAM],
-  prepare: { check: ["check"], ready: { line: "^ready$" }, argv: ["check"] },
-  spawn: { argv: ["spawn", "{task}"] },
+  cli: ["/bin/sh", join(dir, "swarm.sh")],
+  prepare: { check: ["check", ready], ready: { line: "^ready$" }, argv: ["prepare", ready] },
+  spawn: { argv: ["spawn", ready, "{task}"] },
   swarmId: "^swarm: (\\S+)$",
   outcome: { rules: [{ line: "^done$", state: "completed" }] },
-};
+  list: { argv: ["list"], line: "^(?<swarm_id>\\S+) (?<status>\\S+)$", none: "^none$" },
+});

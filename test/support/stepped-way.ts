@@ -107,11 +107,12 @@ class Line {
     const far = connect({ ...where, allowHalfOpen: true });
     this.#far = far;
     far.on("error", () => {});
-    far.on("close", () => this.#near.destroySoon());
+    // What stands still does so whatever becomes of the server.
+    far.on("close", () => this.#held || this.#near.destroySoon());
     this.#near.on("data", (bytes) => this.#asked(bytes, far));
     far.on("data", (bytes) => this.#answered(bytes));
-    this.#near.on("end", () => far.end());
-    far.on("end", () => this.#near.end());
+    this.#near.on("end", () => (this.#held ? this.destroy() : far.end()));
+    far.on("end", () => this.#held || this.#near.end());
   }
 
   goOn(): void {
@@ -119,6 +120,7 @@ class Line {
     this.#held = null;
     this.#stop = null;
     for (const { to, bytes } of held) to.write(bytes);
+    if (this.#far?.readableEnded || this.#far?.destroyed) this.#near.end();
   }
 
   destroy(): void {
