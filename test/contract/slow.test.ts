@@ -34,7 +34,9 @@ onEveryHost("clients that do not read", ({ sidecar, gateway, connect }, host) =>
       while (sent < events) yield output(++sent);
     });
     const other = await connect();
-    const readers = await Promise.all(Array.from({ length: READERS }, () => connect({ kind: "relay" })));
+    const readers = await Promise.all(
+      Array.from({ length: READERS }, () => connect({ kind: "relay", query: { acks: "1" } })),
+    );
     const before = await memoryOf(gateway().pid);
     for (const reader of readers) {
       await reader.ask({ type: "follow_task", taskId });

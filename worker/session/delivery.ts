@@ -140,9 +140,14 @@ export class Delivery {
     return !isLost;
   }
 
-  /** Bytes that the runtime has not sent yet; null where it does not say. */
+  /** Whether so much is unread that what can wait should wait. */
+  isLate(session: Session): boolean {
+    return session.pace.isLate(this.#buffered(session, this.#ports.clock.now()));
+  }
+
+  /** Bytes that the runtime has not sent yet; null where it does not say, or the client of a relay says it better. */
   #buffered({ socket, pace, state }: Session, nowMs: number): number | null {
-    const buffered = socket.backlogBytes();
+    const buffered = state.relay?.acks ? null : socket.backlogBytes();
     if (buffered === null && !acknowledges(state)) {
       const { assumedRelayBytesPerSecond, assumedBytesPerSecond } = LIMITS;
       pace.assume(state.relay ? assumedRelayBytesPerSecond : assumedBytesPerSecond, nowMs);
@@ -187,7 +192,7 @@ export class Delivery {
     const { clock } = this.#ports;
     const untilMs = clock.now() + LIMITS.followRoomMs;
     while (isHere() && clock.now() < untilMs) {
-      if (!session.pace.isLate(this.#buffered(session, clock.now()))) return true;
+      if (!this.isLate(session)) return true;
       await pause(clock, LOOK_AGAIN_MS);
     }
     return false;

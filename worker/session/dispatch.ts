@@ -258,11 +258,8 @@ export async function dispatch(
   }
 }
 
-const BINARY =
-  "Unknown message format: binary frames pass only over a relay that is opened with mode=dedicated.";
-
 function readJson(data: string | ArrayBuffer): unknown {
-  if (typeof data !== "string") throw new HivegateError("unknown_message", BINARY);
+  if (typeof data !== "string") throw new HivegateError("unknown_message");
   // A UTF-16 unit is at most three bytes of UTF-8, so most frames need no counting.
   if (data.length * 3 > LIMITS.clientFrameBytes && utf8Bytes(data) > LIMITS.clientFrameBytes) {
     throw new HivegateError("frame_too_large", `A frame is at most ${LIMITS.clientFrameBytes} bytes.`);

@@ -95,7 +95,7 @@ export class Shard {
       open: (request, signal) => sidecar.events(request, signal),
       now: () => clock.now(),
       deliver: (session, text) => this.#delivery.sendText(session, text),
-      hasRoom: (session) => !session.pace.isLate(session.socket.backlogBytes()),
+      hasRoom: (session) => !this.#delivery.isLate(session),
       whenRoom: (session) => this.#delivery.whenRoom(session, () => this.#isHere(session)),
       over: (session, taskId, reason) => this.#notFollowed(session, taskId, reason),
       log,
