@@ -1,12 +1,14 @@
 /** Which task runs when: what `Admission` decides is written down in the ledger, told, and started. */
+import type { HivegateError } from "../../shared/errors.ts";
 import type { CreateTask } from "../../shared/protocol/sidecar.ts";
 import type { Task } from "../../shared/swarm/task.ts";
 import type { Logger } from "../log.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
+import { cannotWrite } from "./cannot-write.ts";
 import type { Executor } from "./executor.ts";
 import type { Ledger, UnfinishedTask } from "./ledger.ts";
 import type { TaskOutput } from "./task-output.ts";
-import type { RunRequest } from "./tasks-run.ts";
+import { NOTHING_RAN, type RunRequest } from "./tasks-run.ts";
 
 export type TurnsOptions = {
   ledger: Ledger;
@@ -35,7 +37,7 @@ export class TaskTurns {
 
   /**
    * Writes a new task down: to be started now by the caller, or as queued. One that is there already is found.
-   * @throws HivegateError as `Ledger.begin` and `Admission.admit`
+   * @throws HivegateError as `Ledger.begin` and `Admission.admit`; `swarm_unavailable` when there is no room for it
    */
   begin(create: CreateTask): { task: Task; created: boolean } {
     const { ledger, method, now } = this.#options;
@@ -48,7 +50,7 @@ export class TaskTurns {
       return ledger.begin(create, { method, state }, nowMs);
     } catch (thrown) {
       if (isNew) this.#admission.leave(taskId);
-      throw thrown;
+      throw this.#unwritten(thrown, taskId, NOTHING_RAN);
     }
   }
 
@@ -87,11 +89,16 @@ export class TaskTurns {
     }
   }
 
-  /** Stops a queued task: it is never run. @throws when the ledger cannot be written; it waits on then */
+  /** Stops a queued task: it is never run. @throws HivegateError `swarm_unavailable` when the ledger cannot be written */
   stop(taskId: string): Task {
     const { ledger, now } = this.#options;
     const nowMs = now();
-    const task = ledger.change(taskId, { state: "stopped", endedAt: nowMs }, nowMs);
+    let task: Task;
+    try {
+      task = ledger.change(taskId, { state: "stopped", endedAt: nowMs }, nowMs);
+    } catch (thrown) {
+      throw this.#unwritten(thrown, taskId, "The task still waits for its turn.");
+    }
     this.#admission.leave(taskId);
     this.#tell(task);
     return task;
@@ -101,6 +108,13 @@ export class TaskTurns {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#retry);
+  }
+
+  /** What is no error of ours is SQLite's, for want of room: for the client, and for whoever runs the sidecar. */
+  #unwritten(thrown: unknown, taskId: string, outcome: string): HivegateError {
+    const error = cannotWrite(thrown, outcome);
+    if (error !== thrown) this.#options.log.error({ err: thrown, taskId }, "the ledger cannot be written");
+    return error;
   }
 
   #tell(task: Task): void {

@@ -18,7 +18,7 @@ const LET_GO: TaskEnd = {
   error: { code: "timeout", message: "Its time limit is over, but it cannot be stopped. It may run on." },
 };
 const NOT_ENDED = "It was asked to stop, and its end was not seen yet. Look it up.";
-const NOTHING_RAN = "Nothing was run: the same request may be sent again.";
+export const NOTHING_RAN = "Nothing was run: the same request may be sent again.";
 
 export type RunRequest = SpawnRequest & Pick<Task, "timeoutMs">;
 

@@ -8,8 +8,8 @@ import { existsSync, mkdirSync } from "node:fs";
 import { access, constants } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { HivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
+import { CANNOT_WRITE, cannotWrite } from "../cannot-write.ts";
 import type { CommandResult, Executor, ExecutorHealth, Exit, OutputSink, Recovery } from "../executor.ts";
 import { CommandOutput, firstOf } from "./command-output.ts";
 import { anyAlive, endProcesses, type Processes } from "./end.ts";
@@ -169,12 +169,10 @@ class ProcessExecutor implements Executor {
   }
 }
 
-const CANNOT_WRITE = "The sidecar cannot write to its state directory. Check its permissions and free space.";
-
 function onDisk<T>(work: () => T): T {
   try {
     return work();
   } catch (cause) {
-    throw new HivegateError("swarm_unavailable", CANNOT_WRITE, { cause });
+    throw cannotWrite(cause);
   }
 }

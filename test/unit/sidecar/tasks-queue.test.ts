@@ -102,7 +102,9 @@ describe("a task that has to wait for its turn", () => {
     await tasks.create(aTask({ taskId: taskId(1) }));
     await tasks.create(aTask());
     failChanges(ledger, 1);
-    await expect(tasks.control(TASK_ID, "stop")).rejects.toThrow("disk full");
+    await expect(tasks.control(TASK_ID, "stop")).rejects.toMatchObject({
+      ...{ code: "swarm_unavailable", message: expect.stringContaining("still waits") },
+    });
     expect(await tasks.control(TASK_ID, "stop")).toMatchObject({ state: "stopped" });
     expect(executor.started).toHaveLength(1);
   });
