@@ -6,7 +6,7 @@ import { LIMITS } from "../../shared/limits.ts";
 import type { Link } from "../../shared/relay/link.ts";
 import type { OrchestratorNotice, RelayRecord } from "../../shared/relay/records.ts";
 import { utf8Bytes } from "../session/frames.ts";
-import { clientCloseCode } from "./close-code.ts";
+import { clientCloseCode, closeReason } from "./close-code.ts";
 import { noCounts, type RelayCounts, type RelayFigures } from "./figures.ts";
 import { type Dial, Line, type LineState } from "./line.ts";
 import { type Joining, newClient, type RelayedClient } from "./relayed-client.ts";
@@ -190,7 +190,7 @@ export class Relay {
         break;
       case "close":
         this.#members.delete(member.number);
-        joining.end.close(clientCloseCode(record.code), record.reason);
+        joining.end.close(clientCloseCode(record.code), closeReason(record.reason));
         break;
       case "open":
         break;

@@ -7,12 +7,16 @@ export const dialRelay =
   (sidecar: SidecarClient, link: string): Dial =>
   async (listener, signal) => {
     const { url, headers } = await sidecar.upgrade(`/v1/relay?link=${encodeURIComponent(link)}`);
-    const { webSocket: socket, status } = await fetch(url, {
+    const response = await fetch(url, {
       headers: { ...headers, upgrade: "websocket" },
       signal,
       redirect: "manual",
     });
-    if (!socket) throw new HivegateError("sidecar_unreachable", undefined, { cause: `answered ${status}` });
+    const socket = response.webSocket;
+    if (!socket) {
+      await response.body?.cancel();
+      throw new HivegateError("sidecar_unreachable", undefined, { cause: `answered ${response.status}` });
+    }
     socket.binaryType = "arraybuffer";
     socket.addEventListener("message", ({ data }) => {
       if (data instanceof ArrayBuffer) listener.received(new Uint8Array(data));
