@@ -129,7 +129,14 @@ export class Line {
       const socket = await dial({ received, closed: end }, AbortSignal.any([over, late.signal]));
       if (isOver) return { closed };
       link.attach({
-        send: (bytes) => socket.send(bytes),
+        send(bytes) {
+          try {
+            socket.send(bytes);
+          } catch {
+            // Closed, but its event has not come yet. What was sent is kept, and goes over the next one.
+            queueMicrotask(end);
+          }
+        },
         // The other end may never answer: whoever closes a socket is done with it.
         close(code, reason) {
           socket.close(code, reason);

@@ -117,6 +117,13 @@ export class Relay {
     while (isBusy() && clock.now() < untilMs) await pause(clock, TICK_MS);
   }
 
+  /** Says goodbye to the sidecar, which then need not wait for the link to come back. */
+  close(): void {
+    this.#cancelLinger?.();
+    this.#line?.close(1000, "nobody is left");
+    this.#line = null;
+  }
+
   #newLine(): Line {
     const { clock, random, uuid, dial, gatherMs, log } = this.#ports;
     this.#lineState = { state: "connecting" };
@@ -158,10 +165,7 @@ export class Relay {
   /** Clients that come back soon find the link still there. */
   #lingerOn(): void {
     this.#cancelLinger?.();
-    this.#cancelLinger = this.#ports.clock.after(LIMITS.relayLingerMs, () => {
-      this.#line?.close(1000, "nobody is left");
-      this.#line = null;
-    });
+    this.#cancelLinger = this.#ports.clock.after(LIMITS.relayLingerMs, () => this.close());
   }
 
   #received(record: RelayRecord): void {

@@ -109,6 +109,11 @@ export class Shard {
     return new Map([...this.#counts.samples(), ...(this.#relay ? relaySamples(this.#relay.figures) : [])]);
   }
 
+  /** When nobody is left and nobody will come. */
+  closeRelay(): void {
+    this.#relay?.close();
+  }
+
   /** Lets relayed requests be answered, for so long at most. */
   async drainRelay(limitMs: number): Promise<void> {
     await this.#relay?.drain(limitMs);

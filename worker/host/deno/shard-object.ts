@@ -97,6 +97,7 @@ export class ShardObject {
     await this.#shard.drainRelay(RELAY_DRAIN_MS);
     for (const client of this.#clients.keys()) client.close(close, advice);
     await Promise.all([...this.#clients.keys()].map(({ closed }) => closed));
+    this.#shard.closeRelay();
   }
 
   #setAlarm(atMs: number): void {
