@@ -42,6 +42,21 @@ onEveryHost("a client that comes back", ({ sidecar, connect }) => {
     expect((await snapshot(again)).payload.agents).toHaveLength(agents.length);
   });
 
+  it("S1 S8 gets the whole picture when it sees through other filters than before", async () => {
+    sidecar.show(agents);
+    const narrow = JSON.stringify({ agent_types: ["queen"] });
+    const first = await connect({ query: { filters: narrow } });
+    const seen = await snapshot(first);
+    first.close();
+    await first.closed;
+    const at = { ...position(seen), view: seen.view ?? "" };
+    const same = await connect({ query: { ...at, filters: narrow } });
+    expect(await same.next("resumed")).toMatchObject({ recovered: true });
+    const other = await connect({ query: at });
+    expect(await other.next("resumed")).toMatchObject({ recovered: false });
+    expect((await snapshot(other)).payload.agents).toHaveLength(agents.length);
+  });
+
   it("S1 can ask for it on an open socket as well", async () => {
     sidecar.show(agents);
     const client = await connect({ query: { mode: "on_demand" } });

@@ -5,9 +5,9 @@ import { deflateSync } from "node:zlib";
 import { z } from "zod";
 import { platformClock } from "../../../shared/clock.ts";
 import { ERRORS } from "../../../shared/errors.ts";
+import { HeldPosition } from "../../../shared/protocol/client.ts";
 import { HEARTBEAT, HEARTBEAT_ACK } from "../../../shared/protocol/heartbeat.ts";
 import { HiveId } from "../../../shared/protocol/ids.ts";
-import { Position } from "../../../shared/protocol/sidecar.ts";
 import { readFeedMessage } from "../../hive/feed.ts";
 import { audit, log } from "../../log.ts";
 import type { FeedSocket } from "../../session/feed-link.ts";
@@ -27,7 +27,7 @@ const ShardHello = SessionState.pick({
   filters: true,
   mode: true,
   encoding: true,
-}).extend({ position: Position.nullable(), protocol: z.string().nullable() });
+}).extend({ position: HeldPosition.nullable(), protocol: z.string().nullable() });
 
 /** A header holds ASCII alone, and a subject may be anything. */
 export const encodeHello = (hello: z.infer<typeof ShardHello>): string =>
