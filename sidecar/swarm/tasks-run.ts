@@ -95,6 +95,7 @@ export class TaskRun {
     if (found.lostOutput) this.#record.lose("Output was lost while the sidecar was down.");
     if (found.status === "running") this.#runs(unfinished.task);
     this.#watch(Promise.resolve(found.exit));
+    if (found.status === "running" && unfinished.stopAsked) void this.#stopAgain();
   }
 
   /**
@@ -150,24 +151,36 @@ export class TaskRun {
     await this.#started.catch(() => {});
     // Its process has ended: what is missing is the note of it.
     if (this.#over) return within(this.ended, stopGraceMs, () => new HivegateError("timeout", NOT_ENDED));
-    this.#asked ??= asked;
-    this.#noteStop(this.#asked === "stop");
+    this.#noteStop(this.#asked ?? asked);
     try {
       if (await this.#stopByCli()) await withinMs(this.ended, stopGraceMs, undefined);
       if (!this.#over) await runners.stop(this.#taskId, { graceMs: stopGraceMs });
     } catch (thrown) {
-      this.#asked = null;
-      this.#noteStop(false);
+      // A run that was let go leaves the note: who takes it up again stops it.
+      if (!this.#over) this.#noteStop(null);
       throw thrown;
     }
     await within(this.ended, stopGraceMs, () => new HivegateError("timeout", NOT_ENDED));
   }
 
-  /** A full disk is no reason to let a task run on, so what cannot be noted is done all the same. */
-  #noteStop(asked: boolean): void {
-    const { ledger, log } = this.#context;
+  /** Goes on with a stop that an earlier life of the sidecar did not get done: whoever asked has nobody to ask again. */
+  async #stopAgain(): Promise<void> {
     try {
-      ledger.askStop(this.#taskId, asked);
+      await this.stop();
+    } catch (err) {
+      this.#context.log.warn({ err, taskId: this.#taskId }, "a stop that was interrupted is not done yet");
+      if (this.#over || (err instanceof HivegateError && err.code === "not_supported")) return;
+      this.#noteStop("stop");
+      this.#later(() => void this.#stopAgain());
+    }
+  }
+
+  /** A full disk is no reason to let a task run on, so what cannot be noted is done all the same. */
+  #noteStop(asked: Asked | null): void {
+    const { ledger, log } = this.#context;
+    this.#asked = asked;
+    try {
+      ledger.askStop(this.#taskId, asked === "stop");
     } catch (err) {
       log.error({ err, taskId: this.#taskId }, "a request to stop could not be stored");
     }
@@ -212,7 +225,7 @@ export class TaskRun {
   #watch(exit: Promise<Exit>): void {
     exit
       .then((how) => {
-        if (how.lostOutput) this.#record.lose("Output was lost: the connection that it came by broke.");
+        if (how.lostOutput) this.#record.lose("Output may be missing: the connection that it came by broke.");
         return this.#finish(how);
       })
       .catch((err) => {

@@ -31,10 +31,10 @@ export async function dockerAvailable(): Promise<boolean> {
 }
 
 /** An image with Node and, where the host has it, busybox. It stays, so that the next run need not make it. */
-export async function nodeImage(): Promise<string> {
+export async function nodeImage(daemon: Dockerode = docker): Promise<string> {
   const name = "hivegate-test-node";
   const content = [process.version, ...ROOTFS_CHANGES].join(" ");
-  await makeImage(docker, { name, content, changes: ROOTFS_CHANGES, stage: stageRootfs });
+  await makeImage(daemon, { name, content, changes: ROOTFS_CHANGES, stage: stageRootfs });
   return name;
 }
 
@@ -60,7 +60,7 @@ export class TestContainers {
 }
 
 /** The command lines of all that runs in a container. */
-export async function processesOf(name: string): Promise<string[]> {
-  const { Processes } = ProcessList.parse(await docker.getContainer(name).top({ ps_args: "-eo pid,args" }));
+export async function processesOf(name: string, daemon: Dockerode = docker): Promise<string[]> {
+  const { Processes } = ProcessList.parse(await daemon.getContainer(name).top({ ps_args: "-eo pid,args" }));
   return Processes.map(([, args]) => args);
 }

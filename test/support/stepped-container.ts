@@ -31,7 +31,8 @@ export async function startSteppedContainer(
     await docker.createContainer({
       name,
       Image: options.image,
-      Cmd: ["node", "-e", "setInterval(() => {}, 1e9)"],
+      // As the first process of a container it ends only on signals that it listens for.
+      Cmd: ["node", "-e", "process.on('SIGTERM', () => process.exit()); setInterval(() => {}, 1e9)"],
       HostConfig: { Binds: [`${dir}:${SHARED}`], NetworkMode: "none" },
     });
     await container.start();

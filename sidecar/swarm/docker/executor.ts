@@ -127,10 +127,11 @@ class DockerExecutor implements Executor {
     this.#tasks.clear();
   }
 
-  /** As `#watch`; the exit says as well whether output is missing. */
+  /** As `#watch`; the exit says as well whether output may be missing: a task can outlive what told of it. */
   async #watchAll(taskId: string, exec: Dockerode.Exec, output: Promise<OutputEnd>): Promise<Exit> {
     const exit = await this.#watch(taskId, exec, output);
-    return (await output) === "broken" ? { ...exit, lostOutput: true } : exit;
+    const isWhole = (await output) === "whole" && exit.exitCode !== null;
+    return isWhole ? exit : { ...exit, lostOutput: true };
   }
 
   async #watch(taskId: string, exec: Dockerode.Exec, output: Promise<OutputEnd>): Promise<Exit> {
