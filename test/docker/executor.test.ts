@@ -20,6 +20,14 @@ const STUBBORN = `
   console.log("up");
   setTimeout(() => {}, 60_000);
 `;
+/** Starts children without its environment, one of them in a session of its own too; `TERM` ends it, and neither of them. */
+const UNMARKED = `
+  const { spawn } = require("node:child_process");
+  const child = 'process.on("SIGTERM", () => {}); console.log("up"); setTimeout(() => {}, 60_000)';
+  for (const detached of [false, true])
+    spawn(process.execPath, ["-e", child], { env: {}, detached, stdio: ["ignore", "inherit", "inherit"] });
+  setTimeout(() => {}, 60_000);
+`;
 const node = (program: string, ...args: string[]) => ["node", "-e", program, ...args];
 
 /** A sink that keeps what it is given. */
@@ -149,6 +157,15 @@ describe.skipIf(!(await dockerAvailable()))("the docker executor", () => {
     await vi.waitFor(() => expect(task.output.stdout()).toBe("up\nup\n"), { timeout: 5_000 });
     await executor.stop(task.taskId, { graceMs: 300 });
     expect(await task.exit).toEqual({ exitCode: 137 });
+    expect(await strays()).toEqual([]);
+  });
+
+  it("H4 ends a task's children that have an environment of their own, also when it ends before them", async () => {
+    const executor = executorFor(container);
+    const task = await startTask(executor, UNMARKED);
+    await vi.waitFor(() => expect(task.output.stdout()).toBe("up\nup\n"), { timeout: 5_000 });
+    await executor.stop(task.taskId, { graceMs: 300 });
+    expect(await task.exit).toEqual({ exitCode: 143 });
     expect(await strays()).toEqual([]);
   });
 

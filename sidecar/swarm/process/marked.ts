@@ -1,6 +1,7 @@
 /**
- * Everything that runs for a task or a command carries a marker (`NAME=value`) in its environment, and so
- * does everything it starts: by it processes are found again, whoever their parent is now. Linux only.
+ * Everything that runs for a task or a command carries a marker (`NAME=value`) in its environment, and so does what
+ * it starts, unless it is given another environment: by it processes are found again, whoever their parent is now.
+ * Linux only.
  */
 import { readdirSync, readFileSync } from "node:fs";
 
@@ -43,19 +44,58 @@ look();
 `;
 
 /**
- * A Node program, `node -e END_MARKED <marker> <graceMs>`, that ends all processes with the marker: TERM, then
- * KILL for those that live on after `graceMs` (0: KILL at once). It says by exit code 0 that none is left.
- * It looks again after every round: a process may fork while the list is read.
+ * A Node program, `node -e END_MARKED <marker> <graceMs>`, that ends all processes with the marker, and what they
+ * started without it: their children, and everybody in a session of theirs, which began with one of them. TERM first,
+ * then KILL for those that live on after `graceMs` (0: KILL at once). It says by exit code 0 that none is left.
+ *
+ * It looks again after every round, because processes fork while the list is read, and remembers whom it has found,
+ * because a child loses its parent. Those to be killed are halted first: who does not run starts nobody unseen.
  */
 export const END_MARKED = `${MARKED}
 const send = (pid, signal) => { try { process.kill(pid, signal); } catch {} };
+const processOf = (pid) => {
+  try {
+    const stat = readFileSync("/proc/" + pid + "/stat", "latin1");
+    // The name before may hold anything, closing brackets too.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const [state, parent, , session] = fields;
+    return { pid, id: pid + " " + fields[19], parent: Number(parent), session: Number(session), isDead: "ZX".includes(state) };
+  } catch { return null; }
+};
+const found = new Set();
+const living = () => {
+  const pids = readdirSync("/proc").filter((name) => /^[1-9]/.test(name)).map(Number);
+  const others = pids.map(processOf).filter((each) => each && !each.isDead);
+  const ours = new Set();
+  const sessions = new Set();
+  const belongs = ({ pid, id, parent, session }) =>
+    found.has(id) || ours.has(parent) || sessions.has(session) || isMarked(pid);
+  for (let before = -1; ours.size > before; ) {
+    before = ours.size;
+    for (const each of others.filter(({ pid }) => !ours.has(pid)).filter(belongs)) {
+      ours.add(each.pid);
+      found.add(each.id);
+      // 0: it began outside of this container.
+      if (each.session > 0) sessions.add(each.session);
+    }
+  }
+  return [...ours];
+};
+const halted = () => {
+  for (let before = -1; ; ) {
+    const pids = living();
+    if (pids.length <= before) return pids;
+    before = pids.length;
+    for (const pid of pids) send(pid, "SIGSTOP");
+  }
+};
 const killAtMs = Date.now() + Number(graceMs);
 const giveUpAtMs = killAtMs + 5000;
 const asked = new Set();
 const round = () => {
-  const pids = marked();
-  if (pids.length === 0) process.exit(0);
   const nowMs = Date.now();
+  const pids = nowMs >= killAtMs ? halted() : living();
+  if (pids.length === 0) process.exit(0);
   if (nowMs >= giveUpAtMs) process.exit(1);
   for (const pid of pids) {
     if (nowMs >= killAtMs) send(pid, "SIGKILL");

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
@@ -20,7 +20,19 @@ const STUBBORN = `
   console.log("up");
   ${SLEEPER};
 `;
+/** Starts children without its environment, one of them in a session of its own too; `TERM` ends it, and neither of them. */
+const UNMARKED = `
+  const { spawn } = require("node:child_process");
+  const child = 'process.on("SIGTERM", () => {}); console.log(process.pid); setTimeout(() => {}, 60_000)';
+  for (const detached of [false, true])
+    spawn(process.execPath, ["-e", child], { env: {}, detached, stdio: ["ignore", "inherit", "inherit"] });
+  ${SLEEPER};
+`;
 const node = (program: string, ...args: string[]) => [process.execPath, "-e", program, ...args];
+
+/** Dead is who only waits for their parent to notice. */
+const isAlive = (pid: number): boolean =>
+  existsSync(`/proc/${pid}`) && !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
 
 describe("the process executor", () => {
   const stateDir = mkdtempSync(join(tmpdir(), "hivegate-test-"));
@@ -185,6 +197,17 @@ describe("the process executor", () => {
       await executor.stop(task.taskId, { graceMs: 200 });
       expect(await task.exit).toEqual({ exitCode: 137 });
       expect(alive(task.taskId)).toEqual([]);
+    });
+
+    it("H4 ends its children that have an environment of their own, also when it ends before them", async () => {
+      const executor = newExecutor();
+      const task = await startTask(executor, node(UNMARKED));
+      await comes(() => expect(task.text.stdout).toMatch(/^\d+\n\d+\n$/));
+      const children = task.text.stdout.trim().split("\n").map(Number);
+      expect(alive(task.taskId)).not.toEqual(expect.arrayContaining(children));
+      await executor.stop(task.taskId, { graceMs: 200 });
+      expect(await task.exit).toEqual({ exitCode: 143 });
+      expect(children.filter(isAlive)).toEqual([]);
     });
 
     it("S6 ends it when it fills the disk, and says so", async () => {
