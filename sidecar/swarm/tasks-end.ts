@@ -20,17 +20,29 @@ export type Asked = "stop" | "time_is_up";
 export function endSeen(
   profile: Profile,
   asked: Asked | null,
-  { exitCode, end, lostOutput }: Exit & { lostOutput: boolean },
+  exit: Exit & { lostOutput: boolean },
   output: string,
 ): TaskEnd {
+  const end = exit.end ?? endTold(profile, exit, output);
+  const isOwnEnd = end.state === "completed" && (exit.end || !meansCompleted(profile, exit.exitCode));
+  if (asked === null || isOwnEnd) return end;
+  // Any other end is the one that was asked for: a process that is ended from outside fails in whatever way.
   if (asked === "stop") return endAs("stopped");
-  if (asked === "time_is_up") {
-    return { state: "failed", error: { code: "timeout", message: TIME_IS_UP } };
-  }
-  if (end) return end;
+  return { state: "failed", error: { code: "timeout", message: TIME_IS_UP } };
+}
+
+function endTold(
+  profile: Profile,
+  { exitCode, lostOutput }: Exit & { lostOutput: boolean },
+  output: string,
+): TaskEnd {
   const { state, reason } = profile.outcome(lostOutput && exitCode === 0 ? null : exitCode, output);
   return hasEnded(state) ? endAs(state, reason) : endAs("lost");
 }
+
+/** Whether a success by exit code alone is one to this swarm: many a process exits so when it is asked to end. */
+const meansCompleted = (profile: Profile, exitCode: number | null): boolean =>
+  profile.outcome(exitCode, "").state === "completed";
 
 /**
  * When nobody saw the process end its swarm may still know how it did; null when that does not tell.

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { HivegateError } from "../../../shared/errors.ts";
 import type { CommandResult, Exit } from "../../../sidecar/swarm/executor.ts";
 import { Ledger } from "../../../sidecar/swarm/ledger.ts";
-import { aTask, fakeProfile, scratchDirectory, succeeded, TASK_ID, taskId } from "./fakes.ts";
+import { aTask, fakeProfile, scratchDirectory, silentLog, succeeded, TASK_ID, taskId } from "./fakes.ts";
 import { ended, failChanges, never, start } from "./tasks-setup.ts";
 
 describe("after a restart", () => {
@@ -133,20 +133,61 @@ describe("after a restart", () => {
     ).toEqual(["gap", "state"]);
   });
 
-  it("H9 remembers that a task had been asked to stop", async () => {
-    const directory = await interrupted(async ({ executor, tasks }) => {
-      const stopping = Promise.withResolvers<void>();
-      executor.stop = () => {
-        stopping.resolve();
-        return never();
+  describe("that came while a task was being stopped", () => {
+    const stopping = () =>
+      interrupted(async ({ executor, tasks }) => {
+        const asked = Promise.withResolvers<void>();
+        executor.stop = () => {
+          asked.resolve();
+          return never();
+        };
+        tasks.control(TASK_ID, "stop").catch(() => {});
+        await asked.promise;
+      });
+
+    it.each([
+      ["stopped", ""],
+      ["completed", "done\n"],
+    ])("H9 it is %s when that is how it ended meanwhile", async (state, output) => {
+      const { tasks, executor } = start({ directory: await stopping() });
+      executor.found = async () => {
+        executor.recovered?.("stdout", output);
+        return { status: "ended", lostOutput: false, exit: { exitCode: null } };
       };
-      tasks.control(TASK_ID, "stop").catch(() => {});
-      await stopping.promise;
+      await tasks.recover();
+      expect(await ended(tasks)).toMatchObject({ state, error: null });
+      expect(executor.stopped).toEqual([]);
     });
-    const { tasks, executor } = start({ directory });
-    executor.found = async () => ({ status: "ended", lostOutput: false, exit: { exitCode: null } });
-    await tasks.recover();
-    expect(await ended(tasks)).toMatchObject({ state: "stopped" });
+
+    it("H4 H9 it is stopped where it still runs, were it at the second try", async () => {
+      const { tasks, executor } = start({ directory: await stopping() });
+      const exit = Promise.withResolvers<Exit>();
+      executor.found = async () => ({ status: "running", lostOutput: false, exit: exit.promise });
+      let tries = 0;
+      executor.stop = async () => {
+        if (++tries === 1) throw new HivegateError("swarm_unavailable");
+        exit.resolve({ exitCode: 143 });
+      };
+      await tasks.recover();
+      expect(await ended(tasks)).toMatchObject({ state: "stopped", exitCode: 143 });
+      expect(tries).toBe(2);
+    });
+
+    it("H9 it goes on to be stopped by the next sidecar when this one ends as well", async () => {
+      const directory = await stopping();
+      const warn = vi.fn();
+      const second = start({ directory, log: { ...silentLog, warn } });
+      second.executor.found = async () => ({ status: "running", lostOutput: false, exit: never() });
+      second.executor.stop = async () => {
+        second.tasks.close();
+        throw new HivegateError("swarm_unavailable");
+      };
+      await second.tasks.recover();
+      await vi.waitFor(() =>
+        expect(warn).toHaveBeenCalledWith(expect.anything(), expect.stringContaining("stop")),
+      );
+      expect(second.ledger.unfinished()).toMatchObject([{ stopAsked: true }]);
+    });
   });
 
   it("H9 fails a task that never ran, and runs it when it is asked for again", async () => {
