@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { HivegateError } from "../../shared/errors.ts";
 import { JsonRpcId, JsonRpcRequest, JsonRpcResponse } from "../../shared/protocol/mcp.ts";
+import { UnreadableAnswer } from "./unreadable-answer.ts";
 
 export type Params = Record<string, unknown>;
 export type Notification = { method: string; params: Params };
@@ -87,7 +88,7 @@ export class JsonRpcSession {
     }
     this.#askers.delete(id.data);
     const answer = JsonRpcResponse.safeParse(message);
-    if (!answer.success) asker.reject(failed("the answer is not JSON-RPC 2.0"));
+    if (!answer.success) asker.reject(new UnreadableAnswer(answer.error));
     else if (answer.data.error)
       asker.reject(failed(`${answer.data.error.code} ${answer.data.error.message}`));
     else asker.resolve(answer.data.result);

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { HivegateError } from "../../shared/errors.ts";
 import { ToolResult } from "../../shared/protocol/mcp.ts";
+import { UnreadableAnswer } from "./unreadable-answer.ts";
 
 /**
  * The data in the answer to `tools/call`: the structured content, else the JSON in the first text, else that
@@ -11,7 +12,7 @@ import { ToolResult } from "../../shared/protocol/mcp.ts";
  */
 export function toolData(result: unknown): unknown {
   const parsed = ToolResult.safeParse(result);
-  if (!parsed.success) throw failed("the answer is not a tool's result");
+  if (!parsed.success) throw new UnreadableAnswer(parsed.error);
   const text = parsed.data.content.find((part) => part.type === "text")?.text;
   const data = parsed.data.structuredContent ?? (text === undefined ? null : jsonOrText(text));
   if (parsed.data.isError) throw failed(text ?? "the tool failed without a word");

@@ -99,8 +99,14 @@ export class McpRunner implements TaskRunner {
       return { given: { swarmId, note: noteOf(`${name} has it, ${how}`) }, handle };
     } catch (thrown) {
       if (!handle || isNotGiven(thrown)) throw thrown;
-      this.#options.log.warn({ err: thrown, server: name }, "no answer when a task was given");
-      return { given: { swarmId: null, note: noteOf(`${name} was given it and did not answer`) }, handle };
+      this.#options.log.warn(
+        { err: thrown, server: name },
+        "no answer to a task that says what it is called there",
+      );
+      return {
+        given: { swarmId: null, note: noteOf(`${name} was given it and did not answer with an id`) },
+        handle,
+      };
     }
   }
 
@@ -124,7 +130,7 @@ const noteOf = (what: string): string => `Not run by the swarm's commands: MCP s
 
 function whyLost(upstream: Upstream | undefined, id: string | null): string {
   if (!upstream) return "The MCP server that the task was given to is no longer configured.";
-  if (id === null) return "The MCP server that the task was given to did not answer.";
+  if (id === null) return "The MCP server that the task was given to did not answer with an id.";
   return "The MCP server takes tasks, but does not tell how they are.";
 }
 

@@ -1,6 +1,7 @@
 /** How one kind of MCP server is given a task, asked how it is, and told to stop it. */
 import { z } from "zod";
 import { type ErrorCode, HivegateError } from "../../../shared/errors.ts";
+import { UnreadableAnswer } from "../../mcp/unreadable-answer.ts";
 import type { CallTool } from "../../telemetry/profile.ts";
 import type { SpawnRequest } from "../profiles/profile.ts";
 
@@ -35,19 +36,19 @@ export interface Orchestrator {
   readonly stop: ((id: string, call: CallTool) => Promise<void>) | null;
 }
 
-const NOT_GIVEN: readonly ErrorCode[] = ["mcp_failed", "circuit_open", "overloaded"];
+const REFUSED: readonly ErrorCode[] = ["mcp_failed", "circuit_open", "overloaded"];
 
 /** Whether a call did nothing for sure: the server refused it, or it was not sent. */
 export const isNotGiven = (thrown: unknown): boolean =>
-  thrown instanceof HivegateError && NOT_GIVEN.includes(thrown.code);
+  thrown instanceof HivegateError && REFUSED.includes(thrown.code) && !(thrown instanceof UnreadableAnswer);
 
 /** A server's id for a task; it comes back to it as it is. */
 export const UpstreamId = z.string().min(1).max(200);
 
-/** @throws HivegateError `mcp_failed`: only an answer of the expected shape counts, whatever it says of success */
+/** @throws UnreadableAnswer unless the answer has the expected shape, whatever it says of success */
 export function expected<T>(schema: z.ZodType<T>, data: unknown): T {
   const parsed = schema.safeParse(data);
-  if (!parsed.success) throw new HivegateError("mcp_failed", undefined, { cause: parsed.error });
+  if (!parsed.success) throw new UnreadableAnswer(parsed.error);
   return parsed.data;
 }
 

@@ -82,10 +82,21 @@ describe("McpRunner", () => {
       const { exit } = await runner.start(REQUEST, heard().callbacks);
       expect((await exit).end).toMatchObject({
         state: "lost",
-        error: { message: expect.stringContaining("did not answer. What became of it is not known.") },
+        error: {
+          message: expect.stringContaining("did not answer with an id. What became of it is not known."),
+        },
       });
       expect(second.calls).toEqual([]);
     });
+  });
+
+  it("H9 a task that was taken without an id is lost, and another server is not given it", async () => {
+    const [first, second] = [ruvSwarm({ task_orchestrate: () => ({ id: "task-7" }) }), demo()];
+    const { said, callbacks } = heard();
+    const { exit } = await runnerOf(upstreamOf(first), upstreamOf(second)).start(REQUEST, callbacks);
+    expect(said.at(-1)).toMatchObject({ note: expect.stringContaining("did not answer with an id") });
+    expect((await exit).end).toMatchObject({ state: "lost" });
+    expect(second.calls).toEqual([]);
   });
 
   it("H3 gives the task to a server that answers, and names what the last one failed by when none does", async () => {

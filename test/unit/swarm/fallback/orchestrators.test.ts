@@ -145,10 +145,11 @@ it.each<[McpProfileName, unknown]>(
       (answer): [McpProfileName, unknown] => [profile, answer],
     ),
   ),
-)("H3 of %s an answer without a task's id counts for nothing: %o", async (profile, answer) => {
+)("H3 H9 of %s an answer without a task's id is no refusal: %o", async (profile, answer) => {
   const agents = () => ({ agents: [{ id: "agent-1" }] });
   const { given } = give(profile, { task_orchestrate: () => answer, agent_list: agents });
-  expect((await caught(given)).code).toBe("mcp_failed");
+  const thrown = await caught(given);
+  expect([thrown.code, isNotGiven(thrown)]).toEqual(["mcp_failed", false]);
 });
 
 describe("claude-flow 3", () => {
@@ -180,6 +181,12 @@ describe("claude-flow 3", () => {
     const one = claudeFlow3([busy]);
     await one.given;
     expect(one.tools()).not.toContain("agent_spawn");
+  });
+
+  it("H9 says of a task to which it gave no id neither that it was given nor that it was not", async () => {
+    const { given, tools } = claudeFlow3([idle], { task_create: () => "Task created" });
+    expect(isNotGiven(await caught(given))).toBe(false);
+    expect(tools().at(-1)).toBe("task_create");
   });
 
   it("H3 takes a task back that nobody could be assigned to, and says that it was not given", async () => {
