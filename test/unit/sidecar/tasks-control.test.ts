@@ -42,6 +42,25 @@ describe("controlling a task", () => {
     expect(executor.stopped).toEqual([TASK_ID]);
   });
 
+  it("H4 takes an exit with 0 for a success only where its swarm needs more for one", async () => {
+    const byExitCode = fakeProfile({
+      outcome: (exitCode) => ({ state: exitCode === 0 ? "completed" : "failed", reason: null }),
+    });
+    for (const [profile, output, state] of [
+      [byExitCode, "done\n", "stopped"],
+      [fakeProfile(), "", "stopped"],
+      [fakeProfile(), "done\n", "completed"],
+    ] as const) {
+      const { tasks, executor } = start({ profile });
+      await tasks.create(aTask());
+      executor.stop = async () => {
+        executor.process.write("stdout", output);
+        executor.process.exit(0);
+      };
+      expect(await tasks.control(TASK_ID, "stop")).toMatchObject({ state, error: null });
+    }
+  });
+
   it("H4 says why it could not be stopped; the task then goes on to its own end", async () => {
     const { tasks, executor } = start();
     await tasks.create(aTask());
