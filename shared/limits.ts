@@ -52,6 +52,8 @@ export const LIMITS = {
   tasksPerClient: 16,
   /** Tasks that wait for their turn; above it `overloaded`. */
   queuedTasks: 1_000,
+  /** Those of one client, so that it cannot take up the whole queue; above it `overloaded`. */
+  queuedTasksPerClient: 100,
   /** New tasks of one client at once, and each second after that; above it `rate_limited`. */
   clientTaskBurst: 60,
   clientTasksPerSecond: 1,

@@ -15,6 +15,7 @@ export type AdmissionLimits = Pick<
   | "runningTasks"
   | "tasksPerClient"
   | "queuedTasks"
+  | "queuedTasksPerClient"
   | "clientTaskBurst"
   | "clientTasksPerSecond"
   | "hiveTaskBurst"
@@ -50,7 +51,7 @@ export class Admission {
 
   /**
    * A new task: whether it may run at once or has to wait.
-   * @throws HivegateError `rate_limited`, `overloaded` when too many wait
+   * @throws HivegateError `rate_limited`, `overloaded` when too many wait, of this client or of all
    */
   admit(candidate: Candidate, nowMs: number): "spawning" | "queued" {
     this.#clientRate.take(candidate.client, nowMs);
@@ -60,9 +61,7 @@ export class Admission {
       this.runs(candidate);
       return "spawning";
     }
-    if (this.#waiting.length >= this.#limits.queuedTasks) {
-      throw new HivegateError("overloaded", "Too many tasks wait for their turn. Try again later.");
-    }
+    this.#checkQueue(candidate.client);
     this.waits(candidate);
     return "queued";
   }
@@ -94,6 +93,17 @@ export class Admission {
     this.leave(next.taskId);
     this.runs(next);
     return next;
+  }
+
+  #checkQueue(client: string): void {
+    const own = this.#waiting.filter((waiting) => waiting.client === client).length;
+    if (own >= this.#limits.queuedTasksPerClient)
+      throw new HivegateError(
+        "overloaded",
+        "Too many of your tasks wait for their turn. Let some of them run.",
+      );
+    if (this.#waiting.length >= this.#limits.queuedTasks)
+      throw new HivegateError("overloaded", "Too many tasks wait for their turn. Try again later.");
   }
 
   #hasRoom(): boolean {

@@ -67,6 +67,15 @@ describe("the queue of tasks", () => {
     );
   });
 
+  it("S6 keeps room in the queue for others when one client fills its part", () => {
+    const queue = admission({ runningTasks: 1, queuedTasks: 3, queuedTasksPerClient: 2 });
+    for (const n of [1, 2, 3]) queue.admit(candidate(n), 0);
+    expect(() => queue.admit(candidate(4), 0)).toThrow(
+      expect.objectContaining({ code: "overloaded", message: expect.stringContaining("your tasks") }),
+    );
+    expect(queue.admit(candidate(5, { client: "b" }), 0)).toBe("queued");
+  });
+
   it("H1 takes High before Medium before Low, and equals in the order of their coming", () => {
     const queue = admission({ runningTasks: 1 });
     const priorities: Priority[] = ["Low", "Medium", "High", "Medium", "High", "Low"];
