@@ -1,4 +1,4 @@
-/** A swarm's CLI as its profile describes it: short commands, each run once for all who ask at the same time. */
+/** A swarm's CLI as its profile describes it: short commands, a few at once. */
 import { HivegateError } from "../../shared/errors.ts";
 import type { Swarm } from "../../shared/protocol/sidecar.ts";
 import { CommandSlots } from "./command-slots.ts";
@@ -12,8 +12,8 @@ export class SwarmCli {
   readonly #profile: Profile;
   readonly #cli: readonly string[];
   readonly #timeoutMs: number;
-  readonly #running = new Map<string, Promise<CommandResult>>();
   readonly #slots: CommandSlots;
+  #listing: Promise<Swarm[]> | undefined;
   #preparing: Promise<void> | undefined;
   #isPrepared = false;
 
@@ -47,16 +47,24 @@ export class SwarmCli {
     return this.#profile.spawn(this.#cli, request);
   }
 
-  /** @throws HivegateError `not_supported`, `swarm_failed`, `timeout`, `overloaded`, or as the executor */
+  /**
+   * The swarms, asked for once for all who want to know at the same time.
+   * @throws HivegateError `not_supported`, `swarm_failed`, `timeout`, `overloaded`, or as the executor
+   */
   async swarms(): Promise<Swarm[]> {
-    const { list } = this.#profile;
-    if (!list) throw new HivegateError("not_supported");
-    return this.#read(await this.#run(list.argv(this.#cli)), list.read);
+    this.#listing ??= this.#list().finally(() => {
+      this.#listing = undefined;
+    });
+    return this.#listing;
   }
 
-  /** One swarm of `swarms`, or none: asked of all, because a CLI may ignore the id that it is given. */
-  async swarm(swarmId: string): Promise<Swarm[]> {
-    return (await this.swarms()).filter((swarm) => swarm.swarmId === swarmId);
+  /**
+   * One swarm as it is from now on, which a command that began earlier would not tell. It is looked for among all,
+   * because a CLI may ignore the id that it is given.
+   * @throws as `swarms`
+   */
+  async swarm(swarmId: string): Promise<Swarm | undefined> {
+    return (await this.#list()).find((swarm) => swarm.swarmId === swarmId);
   }
 
   has(control: Control): boolean {
@@ -87,6 +95,12 @@ export class SwarmCli {
       throw new HivegateError("swarm_failed", "The swarm could not be made ready.", { cause: result });
   }
 
+  async #list(): Promise<Swarm[]> {
+    const { list } = this.#profile;
+    if (!list) throw new HivegateError("not_supported");
+    return this.#read(await this.#run(list.argv(this.#cli)), list.read);
+  }
+
   /** @throws HivegateError `swarm_failed`, `timeout` */
   #read(result: CommandResult, read: (result: CommandResult) => Swarm[]): Swarm[] {
     try {
@@ -97,14 +111,7 @@ export class SwarmCli {
   }
 
   async #run(argv: readonly string[]): Promise<CommandResult> {
-    const key = JSON.stringify(argv);
-    const running =
-      this.#running.get(key) ??
-      this.#slots
-        .run(() => this.#executor.run(argv, { timeoutMs: this.#timeoutMs }))
-        .finally(() => this.#running.delete(key));
-    this.#running.set(key, running);
-    const result = await running;
+    const result = await this.#slots.run(() => this.#executor.run(argv, { timeoutMs: this.#timeoutMs }));
     if (result.ended === "timeout") throw new HivegateError("timeout", "The swarm's command took too long.");
     if (result.ended === "output_limit") throw failed(result);
     return result;

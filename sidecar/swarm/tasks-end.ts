@@ -49,8 +49,7 @@ const meansCompleted = (profile: Profile, exitCode: number | null): boolean =>
  * @throws HivegateError as `SwarmCli.swarm`
  */
 export async function endBySwarm(cli: SwarmCli, swarmId: string): Promise<TaskEnd | null> {
-  const swarm = (await cli.swarm(swarmId)).find((each) => each.swarmId === swarmId);
-  const state = SwarmEnd.safeParse(swarm?.status);
+  const state = SwarmEnd.safeParse((await cli.swarm(swarmId))?.status);
   return state.success ? endAs(state.data) : null;
 }
 

@@ -60,6 +60,50 @@ describe("a swarm that has to be made ready", () => {
   });
 });
 
+describe("a swarm that somebody asks about", () => {
+  /** What each command that is under way answers with, in the order of their beginnings. */
+  function slowCli(profile: Partial<Profile> = {}) {
+    const { cli, executor } = cliWith(profile);
+    const running: ((stdout: string) => void)[] = [];
+    executor.answer = () => new Promise((resolve) => running.push((stdout) => resolve(succeeded(stdout))));
+    return { cli, running };
+  }
+
+  it("H4 is asked once for all who want to know at the same time", async () => {
+    const { cli, running } = slowCli();
+    const asked = Promise.all([cli.swarms(), cli.swarms()]);
+    await vi.waitFor(() => expect(running).toHaveLength(1));
+    running[0]?.("s-1\n");
+    expect((await asked).map((swarms) => swarms.length)).toEqual([1, 1]);
+  });
+
+  it("H9 is asked anew by a task that ended after it was asked", async () => {
+    const { cli, running } = slowCli();
+    const before = cli.swarms();
+    const after = cli.swarm("s-1");
+    await vi.waitFor(() => expect(running).toHaveLength(2));
+    running[0]?.("");
+    running[1]?.("s-1\n");
+    expect(await before).toEqual([]);
+    expect(await after).toMatchObject({ swarmId: "s-1" });
+  });
+
+  it("H1 is ready although what somebody asked before says that it was not", async () => {
+    const { list } = fakeProfile();
+    const { cli, running } = slowCli({
+      prepare: { check: ["list"], isReady: ({ stdout }) => stdout === "ready", argv: ["init"] },
+      list,
+    });
+    const before = cli.swarms();
+    const preparing = cli.prepare();
+    await vi.waitFor(() => expect(running).toHaveLength(2));
+    running[1]?.("ready");
+    await preparing;
+    running[0]?.("");
+    expect(await before).toEqual([]);
+  });
+});
+
 describe("many commands of a swarm's CLI", () => {
   afterEach(() => vi.useRealTimers());
 
