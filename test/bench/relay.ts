@@ -21,6 +21,7 @@ const LOADS: Record<string, Load> = {
   "dedicated, text": { kind: "text", bytes: 1024, clients: RELAY_CLIENTS.dedicated, inFlight: 16 },
   "dedicated, binary": { kind: "binary", bytes: 1024 * 1024, clients: 4, inFlight: 2 },
 };
+const WARM_UP_MS = 2_500;
 const GOAL = 0.5;
 
 export const relay: Bench = async ({ quick }) => {
@@ -28,13 +29,12 @@ export const relay: Bench = async ({ quick }) => {
   const measureMs = quick ? 600 : 2_000;
   const rig = await RelayRig.start();
   try {
-    const turn = (load: Load, forMs: number) => takeTurns((subject) => rig.measure(subject, load, forMs));
-    // Until the code that runs often has been compiled.
-    await turn(SATURATED, 2 * measureMs);
+    // Until the code that runs often has been compiled: of the proxy's there is less.
+    await takeTurns((subject) => rig.measure(subject, SATURATED, WARM_UP_MS));
     const measured = new Map(Object.values(LOADS).map((load) => [load, [] as Turn[]]));
     for (let round = 0; round < rounds; round++) {
       for (const [name, load] of Object.entries(LOADS)) {
-        const figures = await turn(load, measureMs);
+        const figures = await takeTurns((subject) => rig.measure(subject, load, measureMs));
         measured.get(load)?.push(figures);
         for (const [subject, one] of figures) console.log(`${name}, ${subject}: ${shown(one)}`);
       }
