@@ -11,7 +11,7 @@ const ARROWS: [folder: string, may: RegExp][] = [
   ["worker/host/cloudflare/", /^(shared\/|worker\/|cloudflare:|node:zlib$|npm:(zod|hono)(\/|$))/],
   [
     "worker/host/deno/",
-    /^(shared\/|worker\/(?!host\/cloudflare\/)|node:(fs|path|sqlite|v8|zlib)$|npm:(zod|hono)(\/|$))/,
+    /^(shared\/|worker\/(?!host\/cloudflare\/)|node:(fs|path|sqlite|v8|zlib)$|npm:(zod|hono|ws)(\/|$))/,
   ],
   ["worker/page/build.ts", /^(node:|npm:esbuild$)/],
   ["worker/page/", /^(shared\/|worker\/page\/)/],
