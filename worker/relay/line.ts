@@ -23,10 +23,10 @@ export type LinePorts = Pick<LinkOptions, "clock" | "newInstance" | "received" |
   random(): number;
   dial: Dial;
   /**
-   * How long messages that come one after the other are gathered, where each comes as an event by itself and a
-   * socket's message costs far more than its bytes. 0: until the event is over.
+   * Sends what was said in this moment, soon: a socket's message costs far more than its bytes, so that what comes in
+   * several events of the runtime should go together. But nothing should have to wait for what may come.
    */
-  gatherMs: number;
+  soon(flush: () => void): void;
   counts: RelayCounts;
   changed(state: LineState): void;
   log(message: string, error: unknown): void;
@@ -42,8 +42,6 @@ export class Line {
   readonly #guard: Guard;
   readonly #over = new AbortController();
   #attempt = 0;
-  /** When something was sent last. */
-  #flushedMs = Number.NEGATIVE_INFINITY;
 
   constructor(ports: LinePorts) {
     const { clock, random, changed } = ports;
@@ -51,7 +49,6 @@ export class Line {
     this.#guard = new Guard({ rules: RULES, clock, random, saved: null, changed: () => {} });
     this.link = new Link({
       ...ports,
-      soon: (flush) => this.#soon(flush),
       onUp: () => {
         this.#attempt = 0;
         changed({ state: "connected" });
@@ -64,16 +61,6 @@ export class Line {
   close(code: number, reason: string): void {
     this.link.close(code, reason);
     this.#over.abort();
-  }
-
-  /** At once after a pause; when one message follows the other, many of them go together. */
-  #soon(flush: () => void): void {
-    const { clock, gatherMs } = this.#ports;
-    const nowMs = clock.now();
-    const isQuiet = nowMs - this.#flushedMs > gatherMs;
-    this.#flushedMs = nowMs;
-    if (isQuiet || gatherMs === 0) queueMicrotask(flush);
-    else clock.after(gatherMs, flush);
   }
 
   async #keepUp(signal: AbortSignal): Promise<void> {

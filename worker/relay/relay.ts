@@ -19,7 +19,7 @@ export type RelayPorts = {
   settings: RelaySettings;
   dial: Dial;
   /** See `LinePorts`. */
-  gatherMs: number;
+  soon(flush: () => void): void;
   /** What was refused, for whoever runs the gateway. */
   audit(refused: { client: string; subject: string; name: string; code: ErrorCode }): void;
   log(message: string, error: unknown): void;
@@ -125,10 +125,10 @@ export class Relay {
   }
 
   #newLine(): Line {
-    const { clock, random, uuid, dial, gatherMs, log } = this.#ports;
+    const { clock, random, uuid, dial, soon, log } = this.#ports;
     this.#lineState = { state: "connecting" };
     return new Line({
-      ...{ clock, random, dial, gatherMs, log, counts: this.#counts },
+      ...{ clock, random, dial, soon, log, counts: this.#counts },
       newInstance: uuid,
       received: (record) => this.#received(record),
       onReset: () => this.#reset(),

@@ -51,7 +51,7 @@ export type ShardPorts = {
   wakeAt(atMs: number): void;
   log(message: string, error: unknown): void;
   /** What a relay needs beside. Without it relays only have their control frames answered. */
-  relay?: Pick<RelayPorts, "random" | "settings" | "dial" | "gatherMs" | "audit">;
+  relay?: Pick<RelayPorts, "random" | "settings" | "dial" | "soon" | "audit">;
 };
 
 /** What a session of a kind is for: without this permission it is not opened, nor kept. */

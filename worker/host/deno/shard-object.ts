@@ -50,7 +50,7 @@ export class ShardObject {
       relay: {
         random: Math.random,
         settings: gateway.relay,
-        gatherMs: 0,
+        soon: (flush) => queueMicrotask(flush),
         // Other processes have shards of the same names.
         dial: dialRelay(gateway.sidecar(hive), crypto.randomUUID()),
         audit,
