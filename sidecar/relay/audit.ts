@@ -20,7 +20,8 @@ export type AuditLine = {
 
 /** So much may wait to be written; lines above it are lost, and counted. */
 const BUFFER_BYTES = 8 * 1024 * 1024;
-const WRITE_BYTES = 8 * 1024;
+/** Lines are handed on so many characters at a time: handed on one by one, they would cost more than the messages. */
+const WRITE_CHARS = 64 * 1024;
 const FLUSH_EVERY_MS = 1_000;
 /** A file that has grown to this is moved to `….1`, in place of the one before. */
 const FILE_BYTES = 64 * 1024 * 1024;
@@ -40,47 +41,66 @@ export type RelayAuditOptions = {
 export class RelayAudit {
   readonly #options: RelayAuditOptions;
   readonly #fileBytes: number;
+  readonly #writeChars: number;
   readonly #out: ReturnType<typeof destination>;
   readonly #who = new WeakMap<RelayClient, string>();
+  readonly #flushing: NodeJS.Timeout;
+  /** What was not handed on yet, and how many lines it is. */
+  #lines = "";
+  #count = 0;
   #writtenBytes: number;
   #isClosed = false;
 
   constructor(options: RelayAuditOptions) {
     this.#options = options;
     this.#fileBytes = options.fileBytes ?? FILE_BYTES;
+    this.#writeChars = Math.min(WRITE_CHARS, this.#fileBytes);
     const { file, log, metrics } = options;
     mkdirSync(dirname(file), { recursive: true });
     this.#writtenBytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
     this.#out = destination({
       dest: file,
       sync: false,
-      minLength: WRITE_BYTES,
       maxLength: BUFFER_BYTES,
-      periodicFlush: FLUSH_EVERY_MS,
     });
-    this.#out.on("drop", () => metrics.auditLost++);
+    // It drops what it was just handed, all of it.
+    this.#out.on("drop", () => {
+      metrics.auditLost += this.#count;
+    });
     this.#out.on("error", (err) => log.error({ err }, "the relay's audit cannot be written"));
+    this.#flushing = setInterval(() => this.#flush(), FLUSH_EVERY_MS).unref();
   }
 
   write({ client, direction, data, method, outcome }: AuditLine): void {
     if (this.#isClosed) return;
     const isText = typeof data === "string";
-    const line =
+    this.#lines +=
       `{"time":${this.#options.now()},${this.#client(client)},"direction":"${direction}",` +
       `"kind":"${isText ? "text" : "binary"}","method":${method === null ? "null" : JSON.stringify(method)},` +
       `"bytes":${isText ? Buffer.byteLength(data) : data.length},"outcome":"${outcome}"${this.#content(data)}}\n`;
-    this.#out.write(line);
-    this.#writtenBytes += line.length;
-    if (this.#writtenBytes >= this.#fileBytes) this.#rotate();
+    this.#count++;
+    if (this.#lines.length >= this.#writeChars) this.#flush();
   }
 
   /** Resolves when all is written, or could not be in time. What is said from now on is not written. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    clearInterval(this.#flushing);
+    this.#flush();
     const closed = once(this.#out, "close");
     this.#out.end();
     await withinMs(closed, CLOSE_WITHIN_MS, []);
+  }
+
+  #flush(): void {
+    const lines = this.#lines;
+    if (lines === "") return;
+    this.#out.write(lines);
+    this.#lines = "";
+    this.#count = 0;
+    this.#writtenBytes += lines.length;
+    if (this.#writtenBytes >= this.#fileBytes) this.#rotate();
   }
 
   /** The same for every line of a client. */
