@@ -1,8 +1,11 @@
 import { acknowledging, BatchWriter } from "./batch.ts";
 import type { RelayRecord } from "./records.ts";
 
-/** A batch is not made larger than this, but for a single large record. */
-const BATCH_BYTES = 256 * 1024;
+/**
+ * A batch is not made larger than this, but for a single large record: of a longer one the other end would see nothing
+ * while this one still writes, and both would work in turns.
+ */
+const BATCH_BYTES = 32 * 1024;
 
 /** What one end of a link has to say: records, made into numbered batches, kept until the other end has had them. */
 export class Outbox {
