@@ -1,5 +1,4 @@
 /** What a text on the relay is: JSON-RPC, which is the orchestrator's, or something else. */
-import { z } from "zod";
 import { scanRpc } from "../../shared/relay/json-rpc.ts";
 
 /** One JSON-RPC message. */
@@ -11,14 +10,6 @@ export type Rpc = {
 };
 
 export const RESPONSE = "response";
-
-const Message = z.object({
-  jsonrpc: z.literal("2.0"),
-  id: z.union([z.string(), z.number(), z.null()]).optional(),
-  method: z.string().optional(),
-});
-const ToolCall = z.object({ params: z.object({ name: z.string() }) });
-const Typed = z.object({ type: z.string() });
 
 /** The usual beginning of an answer: then nothing behind it has to be read. */
 const ANSWER = /^\{"jsonrpc":"2\.0","id":(0|-?[1-9]\d{0,14}|"[^"\\]*"),"(?:result|error)":/;
@@ -41,9 +32,7 @@ export function readFromOrchestrator(text: string): readonly Rpc[] {
   if (id !== undefined) return [{ id, name: RESPONSE }];
   const json = parsed(text);
   const all = Array.isArray(json) ? json : [json];
-  return all.map(
-    (each, index) => asRpc(each, text, index) ?? { id: null, name: Typed.safeParse(each).data?.type ?? "" },
-  );
+  return all.map((each, index) => asRpc(each, text, index) ?? { id: null, name: typeOf(each) });
 }
 
 /** Those messages of a batch for which `isWanted` says yes, as a batch. */
@@ -56,14 +45,21 @@ export function pick(batch: string, isWanted: (index: number) => boolean): strin
 export const isUrgent = (name: string): boolean => URGENT.test(name);
 const URGENT = /(?:^|[/:_.-])(?:cancel(?:led|Request)?|stop|abort|terminate|shutdown|kill)$/i;
 
-/** The message at this place of a batch; a single one is at the first. */
+/**
+ * The message at this place of a batch; a single one is at the first. Read by hand: every message passes here, and where
+ * code cannot be made at run time a schema takes longer than parsing the text.
+ */
 function asRpc(json: unknown, text: string, index: number): Rpc | null {
-  const message = Message.safeParse(json);
-  if (!message.success) return null;
-  const { id, method } = message.data;
+  const id = member(json, "id");
+  const method = member(json, "method");
+  if (member(json, "jsonrpc") !== "2.0" || !isId(id)) return null;
+  if (method !== undefined && typeof method !== "string") return null;
   const name = method === undefined ? RESPONSE : nameOf(method, json);
   return { id: id === undefined ? null : idText(id, text, index), name };
 }
+
+const isId = (id: unknown): id is string | number | null | undefined =>
+  id === undefined || id === null || typeof id === "string" || typeof id === "number";
 
 /** A number that JavaScript cannot hold is given back as it was written. */
 function idText(id: string | number | null, text: string, index: number): string {
@@ -73,9 +69,17 @@ function idText(id: string | number | null, text: string, index: number): string
 
 function nameOf(method: string, json: unknown): string {
   if (method !== "tools/call") return method;
-  const call = ToolCall.safeParse(json);
-  return call.success ? `${method}:${call.data.params.name}` : method;
+  const tool = member(member(json, "params"), "name");
+  return typeof tool === "string" ? `${method}:${tool}` : method;
 }
+
+function typeOf(json: unknown): string {
+  const type = member(json, "type");
+  return typeof type === "string" ? type : "";
+}
+
+const member = (json: unknown, name: string): unknown =>
+  typeof json === "object" && json !== null ? Reflect.get(json, name) : undefined;
 
 function parsed(text: string): unknown {
   try {

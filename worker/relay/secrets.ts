@@ -33,8 +33,8 @@ const SECRET_TEXTS = [
 const SUSPICIOUS = new RegExp(
   [
     "passw(?:or)?d|passphrase|pwd|secret|credential|authorization|cookie|jwt|token\\W",
-    "(?:api|private|access|signing|encryption|master|ssh)[\\s._-]*key",
-    "(?:bearer|basic)[\\s\\\\]|eyJ[\\w-]{6}|(?:[^\\w-]|\\\\[bfnrt]|^)sk-[\\w-]{16}",
+    "(?<=(?:api|private|access|signing|encryption|master|ssh)[\\s._-]*)key",
+    "(?:bearer|basic)[\\s\\\\]|eyJ[\\w-]{6}|(?<=[^\\w-]|\\\\[bfnrt]|^)sk-[\\w-]{16}",
     "gh[pousr]_\\w{16}|github_pat_|glpat-|xox[abeoprs]-|(?:AKIA|ASIA)[A-Z0-9]{16}|AIza",
     "\\\\u00[2-7]",
   ].join("|"),
