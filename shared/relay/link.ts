@@ -124,10 +124,7 @@ export class Link {
     this.#watchSilence();
   }
 
-  /**
-   * The socket is over: the present one unless said; one that was replaced is no news. Nothing that still comes from
-   * it may be given to `receive`.
-   */
+  /** The socket is over: the present one unless said; one that was replaced is no news. */
   detached(socket: LinkSocket | null = this.#socket): void {
     if (!socket || socket !== this.#socket) return;
     this.#socket = null;
@@ -137,8 +134,12 @@ export class Link {
     this.#options.onDown?.();
   }
 
-  /** A message of the present socket. Nonsense closes it. */
-  receive(bytes: Uint8Array): void {
+  /**
+   * A message of a socket: the present one unless said. What still comes from one that was replaced or given up is
+   * not heard, since its batches are counted anew over the next one. Nonsense closes the socket.
+   */
+  receive(bytes: Uint8Array, socket: LinkSocket | null = this.#socket): void {
+    if (!socket || socket !== this.#socket) return;
     let frame: LinkFrame;
     try {
       frame = decodeFrame(bytes);

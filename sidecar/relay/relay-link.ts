@@ -27,6 +27,7 @@ export class RelayLink {
   readonly #link: Link;
   readonly #sessions = new Map<number, RelaySession>();
   #socket: LinkSocket | null = null;
+  #downSinceMs: number | null = null;
   #isGoingAway = false;
 
   constructor(options: RelayLinkOptions) {
@@ -44,24 +45,26 @@ export class RelayLink {
     });
   }
 
-  /** It waits for the gateway to come back. */
-  get isDown(): boolean {
-    return this.#socket === null;
+  /** Since when it waits for the gateway to come back; null: it does not. */
+  get downSinceMs(): number | null {
+    return this.#downSinceMs;
   }
 
   attach(socket: LinkSocket): void {
     this.#socket = socket;
+    this.#downSinceMs = null;
     this.#link.attach(socket);
   }
 
-  receive(bytes: Uint8Array): void {
-    this.#link.receive(bytes);
+  receive(bytes: Uint8Array, socket: LinkSocket): void {
+    this.#link.receive(bytes, socket);
   }
 
   detached(socket: LinkSocket): void {
     // One that was replaced ends later than its successor began.
     if (socket !== this.#socket) return;
     this.#socket = null;
+    this.#downSinceMs = this.#options.clock.now();
     this.#link.detached(socket);
     if (this.#sessions.size === 0) this.abandon();
   }
@@ -135,7 +138,7 @@ export class RelayLink {
 
   #reset(): void {
     this.#endSessions();
-    if (this.isDown) this.abandon();
+    if (this.#downSinceMs !== null) this.abandon();
   }
 
   #endSessions(): void {

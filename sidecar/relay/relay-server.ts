@@ -27,6 +27,8 @@ export type RelayServerOptions = {
 const PING_MS = 30_000;
 /** How long the gateway may take to close a link as well. */
 const CLOSE_WITHIN_MS = 200;
+/** How long it may take to hear why an upgrade was refused. */
+const REFUSED_WITHIN_MS = 1_000;
 /** How often it is looked whether all is answered when the sidecar stops. */
 const LOOK_EVERY_MS = 20;
 
@@ -91,9 +93,10 @@ export class RelayServer {
 
   /** A gateway that was restarted does not come back to its links. @throws HivegateError `overloaded` */
   #makeRoom(): void {
-    const down = [...this.#links.values()].find((link) => link.isDown);
-    if (!down) throw new HivegateError("overloaded");
-    down.abandon();
+    const downs = [...this.#links.values()].filter((link) => link.downSinceMs !== null);
+    const [longest] = downs.toSorted((a, b) => (a.downSinceMs ?? 0) - (b.downSinceMs ?? 0));
+    if (!longest) throw new HivegateError("overloaded");
+    longest.abandon();
   }
 
   #attach(id: string, webSocket: WebSocket): void {
@@ -103,15 +106,12 @@ export class RelayServer {
       close: (code: number, reason: string) => webSocket.close(code, reason),
     };
     const stopPings = keepAlive(webSocket);
-    let isAttached = true;
     webSocket.on("message", (data, isBinary) => {
-      if (!isAttached) return;
-      if (isBinary && data instanceof Buffer) link.receive(data);
+      if (isBinary && data instanceof Buffer) link.receive(data, socket);
       else webSocket.close(1003, "binary messages were expected");
     });
     webSocket.on("error", () => webSocket.terminate());
     webSocket.on("close", () => {
-      isAttached = false;
       stopPings();
       link.detached(socket);
     });
@@ -158,5 +158,8 @@ function refuse(socket: Duplex, error: HivegateError): void {
     "Content-Type: application/json",
     `Content-Length: ${Buffer.byteLength(body)}`,
   ];
+  // Nobody reads this socket any more: left alone it would stay half open for as long as the other side likes.
+  const timer = setTimeout(() => socket.destroy(), REFUSED_WITHIN_MS);
+  socket.once("close", () => clearTimeout(timer)).once("finish", () => socket.destroy());
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
 }
