@@ -84,13 +84,13 @@ async function dial(port: number, link = "a"): Promise<Dialled> {
 
 const hello = (instance: string) => encodeHello({ instance, peer: null, received: 0 });
 
-/** The first batch of a gateway: a session's opening, and what it says. */
-function saying(text: string): Uint8Array {
+/** A gateway's batch of this number: a session's opening, and what it says. */
+function saying(text: string, number: number): Uint8Array {
   const writer = new BatchWriter();
   const client = { id: "c", subject: "s", role: "operator" };
-  writer.add({ type: "open", channel: 1, mode: "shared", client });
-  writer.add({ type: "message", channel: 1, data: text, urgent: false });
-  return writer.take(1, 0);
+  writer.add({ type: "open", channel: number, mode: "shared", client });
+  writer.add({ type: "message", channel: number, data: text, urgent: false });
+  return writer.take(number, 0);
 }
 
 describe("the sidecar's end of the relay's links", () => {
@@ -125,10 +125,12 @@ describe("the sidecar's end of the relay's links", () => {
     old.tcp?.pause();
     const next = await dial(port);
     next.socket.send(hello("after"));
-    old.socket.send(saying("of the old one"));
-    await vi.waitUntil(() => old.socket.bufferedAmount === 0);
-    next.socket.send(saying("of the new one"));
-    await vi.waitUntil(() => orchestrators.heard.includes("of the new one"));
+    next.socket.send(saying("of the new one", 1));
+    await vi.waitUntil(() => orchestrators.heard.length > 0);
+    old.socket.send(saying("of the old one", 2));
+    old.tcp?.resume();
+    // The sidecar has read by now what was said before.
+    await once(old.socket, "close");
     expect(orchestrators.heard).toEqual(["of the new one"]);
   });
 
@@ -139,7 +141,7 @@ describe("the sidecar's end of the relay's links", () => {
     );
     for (const { socket } of links) {
       socket.send(hello("i"));
-      socket.send(saying("there is something to come back to"));
+      socket.send(saying("there is something to come back to", 1));
     }
     await vi.waitUntil(() => metrics.sessions.shared === LIMITS.relayLinks);
     for (const { socket } of [links[3], links[1]].filter((link) => link !== undefined)) {
