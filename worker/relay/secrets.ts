@@ -5,17 +5,22 @@ export const REDACTED = "[redacted]";
 /** Names of fields, as words in lower case: `apiKey`, `api-key` and `API_KEY` are all `api key`. */
 const SECRET_NAME = new RegExp(
   [
-    "password|passwd|passphrase|\\b(?:pwd|secrets?|credentials?|authorization|cookies?|jwt)\\b",
+    "password|passwd|passphrase|pwd\\b|\\b(?:app|client|shared)?secrets?\\b",
+    "\\b(?:credentials?|authorization|cookies?|jwt)\\b",
     "\\b(?:api|private|access|secret|signing|encryption|master|ssh) ?keys?\\b",
     // A token that opens something; not one that names a place in a list, a stream or a text.
-    "(?<!\\b(?:progress|page|continuation|sync|resume|start|stop|end|next|cancel|eos|bos|pad) )\\btoken$",
+    "(?<!\\b(?:progress|page|continuation|sync|resume|start|stop|end|next|cancel|eos|bos|pad) )\\b" +
+      "(?:access|api|auth|bearer|client|id|refresh|session)?token$",
   ].join("|"),
 );
 
 /** What no name tells is told by its look, wherever in a text it is. */
 const SECRET_TEXTS = [
   /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g,
-  /\b(?:Bearer|Basic)\s+[\w.~+/-]{8,}=*/gi,
+  /(?<=\bauthorization["'\s]{0,2}[:=]["'\s]{0,2})(?:Bearer|Basic)\s+[\w.~+/-]{8,}=*/gi,
+  // Ordinary words come after these two as well: "a basic calculator", "bearer authentication".
+  /\b(?:Bearer|Basic)\s+(?=[A-Z_.~+/-]*[\d=])[\w.~+/-]{8,}=*/gi,
+  /\bBearer\s+[\w.~+/-]{16,}/gi,
   /(?<![\w-])eyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*/g,
   /(?<![\w-])sk-[\w-]{16,}/g,
   /\b(?:gh[pousr]_|github_pat_)\w{16,}/g,

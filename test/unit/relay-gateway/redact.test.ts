@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { redact } from "../../../worker/relay/redact.ts";
 import { isSecretName, maybeSecret } from "../../../worker/relay/secrets.ts";
 
@@ -28,6 +28,7 @@ const NAMES = [
     "x-api-key",
   ],
   ...["credentials", "passphrase", "refresh_token", "jwt", "pwd", "api.key"],
+  ...["accesstoken", "authtoken", "clientsecret", "dbpwd"],
 ];
 const HARMLESS = [
   ...[
@@ -151,5 +152,44 @@ describe("redaction", () => {
   it("R5 finds what is assigned in plain text, in JSON or not", () => {
     expect(redact('{"out":"API_KEY=abcd1234 PATH=/bin"}')).toBe('{"out":"API_KEY=[redacted] PATH=/bin"}');
     expect(redact("log: Authorization: Bearer abcdefgh12345678")).toBe("log: Authorization: [redacted]");
+  });
+
+  it("R5 S6 leaves out a secret object or array as one, so that no message grows much", () => {
+    const text = '{"token":[1,{"a":[2]}],"cookies":{"id":1},"password":[],"x":1}';
+    expect(redact(text)).toBe('{"token":"[redacted]","cookies":"[redacted]","password":"[redacted]","x":1}');
+    const many = JSON.stringify({ token: Array.from({ length: 10_000 }, (_, i) => i) });
+    expect(redact(many)).toBe('{"token":"[redacted]"}');
+  });
+
+  it("S6 tells what is no JSON without an exception for each string, which takes seconds", () => {
+    const strings = ["", "[", "[x] pwd", "password", '{"', '"a":'].flatMap((text) =>
+      Array(50_000).fill(text),
+    );
+    const text = JSON.stringify({ hint: "pwd", strings });
+    const parse = vi.spyOn(JSON, "parse");
+    expect(redact(text)).toBe(text);
+    expect(parse).not.toHaveBeenCalled();
+  });
+
+  it("R3 R5 keeps what a message is told and answered by, whatever it looks like, and nothing deeper", () => {
+    const message = (id: string) => `{"jsonrpc":"2.0","id":"${id}","method":"m","params":{"id":"${JWT}"}}`;
+    const clean = `{"jsonrpc":"2.0","id":"${JWT}","method":"m","params":{"id":"[redacted]"}}`;
+    expect(redact(message(JWT))).toBe(clean);
+    expect(redact(`[${message(JWT)},${message(JWT)}]`)).toBe(`[${clean},${clean}]`);
+    expect(redact(`{"params":[[{"id":"${JWT}"}]]}`)).toBe('{"params":[[{"id":"[redacted]"}]]}');
+  });
+
+  it("R5 finds secret fields of JSON that stands behind words", () => {
+    const text = (secret: string) =>
+      JSON.stringify({ text: `Config:\n{"user":"ada", "password": ${secret}}` });
+    expect(redact(text('"hunter2 \\" x"'))).toBe(text('"[redacted]"'));
+    expect(redact(text("12345"))).toBe(text('"[redacted]"'));
+  });
+
+  it("R5 leaves ordinary words alone that also stand before secrets", () => {
+    const words = "Write a basic calculator with bearer authentication: Authorization is required";
+    expect(redact(words)).toBe(words);
+    const header = "Authorization: Basic YWRhOmFkYWFkYWFk, basic YWRhOnB3MQ==";
+    expect(redact(header)).toBe("Authorization: [redacted], [redacted]");
   });
 });
