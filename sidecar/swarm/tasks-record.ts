@@ -11,10 +11,8 @@ import type { Given } from "./fallback/task-runner.ts";
 import type { Ledger, TaskPatch } from "./ledger.ts";
 import type { OutputStream } from "./ledger-events.ts";
 import type { Profile } from "./profiles/profile.ts";
+import { SEARCHED_CHARS, SwarmIdSearch } from "./swarm-id-search.ts";
 import type { TaskOutput } from "./task-output.ts";
-
-/** How much of its output's beginning is searched for the swarm's id, and of its end for the outcome. */
-export const READ_CHARS = 64 * 1024;
 
 export type RecordContext = {
   ledger: Ledger;
@@ -32,8 +30,8 @@ export class TaskRecord {
   readonly #taskId: string;
   readonly #ended = Promise.withResolvers<void>();
   readonly #identified = Promise.withResolvers<void>();
-  /** The beginning of stdout, while the swarm's id is still looked for in it. */
-  #beginning: string | null = "";
+  /** While the swarm's id is still looked for in stdout. */
+  #search: SwarmIdSearch | null;
   /** Why output is missing of which the ledger does not tell yet. */
   #loss: string | null = null;
   #lostOutput = false;
@@ -47,6 +45,7 @@ export class TaskRecord {
   constructor(taskId: string, context: RecordContext) {
     this.#taskId = taskId;
     this.#context = context;
+    this.#search = new SwarmIdSearch(context.profile.swarmId);
   }
 
   /** Resolves when the swarm's id is known, or will never be. */
@@ -67,9 +66,9 @@ export class TaskRecord {
   /** Goes on where an earlier life of the sidecar stopped. */
   resume(task: Task): void {
     this.closeLines();
-    const isKnown = task.swarmId !== null;
-    this.#beginning = isKnown ? null : this.#context.ledger.output(this.#taskId, "beginning", READ_CHARS);
-    if (isKnown) this.#identified.resolve();
+    this.#search = new SwarmIdSearch(this.#context.profile.swarmId);
+    if (task.swarmId !== null) this.#endSearch();
+    else this.#identify(this.#context.ledger.output(this.#taskId, "beginning", SEARCHED_CHARS));
   }
 
   readonly write: OutputSink = (stream, text) => {
@@ -107,9 +106,8 @@ export class TaskRecord {
 
   /** An MCP server has the task: nobody has to look for a swarm's id in its output. */
   given({ note, swarmId }: Given): void {
-    this.#beginning = null;
     this.change({ method: "mcp-fallback", note, ...(swarmId !== null && { swarmId }) });
-    this.#identified.resolve();
+    this.#endSearch();
   }
 
   /** Changes the task now, or as soon as the ledger can be written. */
@@ -154,12 +152,20 @@ export class TaskRecord {
   }
 
   #identify(text: string): void {
-    if (this.#beginning === null) return;
-    this.#beginning += text;
-    const swarmId = this.#context.profile.swarmId(this.#beginning);
-    if (swarmId === null && this.#beginning.length < READ_CHARS) return;
-    this.#beginning = null;
-    if (swarmId !== null) this.change({ swarmId });
+    if (this.#search === null) return;
+    try {
+      const swarmId = this.#search.look(text);
+      if (swarmId !== null) this.change({ swarmId });
+      else if (!this.#search.isOver) return;
+    } catch (err) {
+      this.#context.log.warn({ err, taskId: this.#taskId }, "the swarm's id is not looked for any more");
+    }
+    this.#endSearch();
+  }
+
+  /** The swarm's id is known, or will never be. */
+  #endSearch(): void {
+    this.#search = null;
     this.#identified.resolve();
   }
 

@@ -10,7 +10,10 @@ import type { TaskOutput } from "./task-output.ts";
 import type { SwarmCli } from "./tasks-cli.ts";
 import { withinMs } from "./tasks-deadline.ts";
 import { type Asked, endBySwarm, endSeen, type TaskEnd } from "./tasks-end.ts";
-import { READ_CHARS, type RecordContext, TaskRecord } from "./tasks-record.ts";
+import { type RecordContext, TaskRecord } from "./tasks-record.ts";
+
+/** How much of the end of its output tells how a task ended. */
+const READ_CHARS = 64 * 1024;
 
 /** Of a task that is over its time where nobody can stop it. */
 const LET_GO: TaskEnd = {

@@ -38,13 +38,14 @@ function spawnArgs({ argv, priorities }: CustomProfile["spawn"], request: SpawnR
   return argv.flatMap(elements).map((element) => filled(element, values));
 }
 
-/** Among so many lines of a task's output the swarm's id is looked for. */
-const FIRST_LINES = 200;
-
-/** A line without its end may be the beginning of a longer one. */
-function swarmIdIn(pattern: string, output: string): string | null {
-  const fits = fitsOf(pattern, linesOf(output).slice(0, -1).slice(0, FIRST_LINES));
-  return SwarmId.safeParse(fits?.[0]?.groups[0]).data ?? null;
+/**
+ * A line without its end may be the beginning of a longer one.
+ * @throws when the pattern takes too long: it would hold up everybody else, line after line
+ */
+function swarmIdIn(pattern: string, lines: string): string | null {
+  const fits = fitsOf(pattern, linesOf(lines).slice(0, -1));
+  if (fits === null) throw new Error("the pattern swarmId of the swarm's profile takes too long");
+  return SwarmId.safeParse(fits[0]?.groups[0]).data ?? null;
 }
 
 const NO_LINE: Fit = { groups: [], named: {} };

@@ -25,8 +25,11 @@ export interface Profile {
    */
   spawn(cli: readonly string[], request: SpawnRequest): string[];
 
-  /** The swarm's id as the output so far tells it, or null. `output` is the beginning of stdout. */
-  swarmId(output: string): string | null;
+  /**
+   * The swarm's id if these lines of stdout tell it. They are whole lines, each is shown once, in their order.
+   * @throws when looking takes too long: then nothing more is shown
+   */
+  swarmId(lines: string): string | null;
 
   /**
    * The end state that exit code and output together tell: some CLIs exit 0 without having done anything.

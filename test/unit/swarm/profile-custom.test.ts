@@ -236,7 +236,7 @@ describe("a custom profile", () => {
     });
     expect(outcome(0, line)).toEqual({ state: "failed", reason: expect.stringContaining("too long") });
     expect(controls.pause?.succeeded(printed(line))).toBe(false);
-    expect(swarmId(`${line}\n`)).toBeNull();
+    expect(() => swarmId(`${line}\n`)).toThrow("takes too long");
     expect(() => list?.read(printed(line))).toThrow(expect.objectContaining({ code: "swarm_failed" }));
     expect(fitsOf(slow, ["aaa", line])).toBeNull();
     expect(fitsOf("^(a+)+$", ["b", "aaa"])).toEqual([{ groups: ["aaa"], named: {} }]);
