@@ -45,7 +45,8 @@ export function ownDockerd(): OwnDockerd {
   mkdirSync(join(dir, "exec"));
   let daemon: ChildProcess | null = null;
   const killAll = () => {
-    for (const pid of processesNaming(dir)) kill(pid);
+    // What runs in containers is the children of those that bear the name.
+    for (const pid of processesNaming(dir)) for (const each of [...childrenOf(pid), pid]) kill(each);
   };
   process.once("exit", killAll);
 
@@ -95,11 +96,16 @@ const processesNaming = (path: string): number[] =>
     .map(Number)
     .filter((pid) => pid > 0 && commandLineOf(pid).includes(path));
 
-function commandLineOf(pid: number): string {
+const commandLineOf = (pid: number): string => readProc(`${pid}/cmdline`);
+
+const childrenOf = (pid: number): number[] =>
+  readProc(`${pid}/task/${pid}/children`).split(" ").filter(Boolean).map(Number);
+
+function readProc(file: string): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+    return readFileSync(`/proc/${file}`, "utf8");
   } catch {
-    return ""; // It has ended.
+    return ""; // The process has ended.
   }
 }
 

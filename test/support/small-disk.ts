@@ -24,6 +24,12 @@ export function smallDisk(sizeKiB: number): SmallDisk {
   const dir = mkdtempSync(join(tmpdir(), "hivegate-disk-"));
   execFileSync("mount", ["-t", "tmpfs", "-o", `size=${sizeKiB}k`, "hivegate-test", dir]);
   const filling = join(dir, "filling");
+  const remove = () => {
+    process.off("exit", remove);
+    execFileSync("umount", ["--lazy", dir]);
+    rmSync(dir, { recursive: true });
+  };
+  process.once("exit", remove);
   return {
     dir,
     fill: () => {
@@ -37,9 +43,6 @@ export function smallDisk(sizeKiB: number): SmallDisk {
       }
     },
     empty: () => rmSync(filling, { force: true }),
-    remove: () => {
-      execFileSync("umount", [dir]);
-      rmSync(dir, { recursive: true });
-    },
+    remove,
   };
 }

@@ -16,7 +16,7 @@ export type WalkedSystem = {
   /** What a client needs. */
   access: { baseUrl: string; hive: string; token: string };
   sidecar(): Sidecar;
-  /** Kills it (-9). Who wants to reach it waits until it is back. */
+  /** Kills it (-9), and what was on its way to or from it is gone. Who wants to reach it waits until it is back. */
   lose(part: Part): Promise<void>;
   bringBack(part: Part): Promise<void>;
   /** Both, one after the other. */
@@ -50,7 +50,7 @@ export async function startWalkedSystem(
   const parts = {
     gateway: {
       way: toGateway,
-      lose: () => gateway.kill("SIGKILL"),
+      kill: () => gateway.kill("SIGKILL"),
       start: async () => {
         gateway = await startGateway(options);
         return gateway.port;
@@ -58,7 +58,7 @@ export async function startWalkedSystem(
     },
     sidecar: {
       way: toSidecar,
-      lose: () => sidecar.kill("SIGKILL"),
+      kill: () => sidecar.kill("SIGKILL"),
       start: async () => {
         sidecar = await startSidecar({ env });
         return portOf(sidecar);
@@ -66,8 +66,10 @@ export async function startWalkedSystem(
     },
   };
   const lose = async (part: Part): Promise<void> => {
-    parts[part].way.shut();
-    await parts[part].lose();
+    const { way, kill } = parts[part];
+    way.shut();
+    await kill();
+    way.cut();
   };
   const bringBack = async (part: Part): Promise<void> => parts[part].way.open(await parts[part].start());
   return {
