@@ -60,6 +60,11 @@ export const LIMITS = {
   /** The same for all clients together. */
   hiveTaskBurst: 300,
   hiveTasksPerSecond: 5,
+  /** Streams of tasks' events open at the sidecar, each on a connection of its own: of one client, of all; above it `overloaded`. */
+  taskStreamsPerClient: 128,
+  taskStreams: 768,
+  /** Connections to the sidecar: room for the streams, and for everything else beside. More are refused by its system. */
+  sidecarConnections: 1_024,
   /** Ended tasks kept in the ledger; the oldest go first. */
   endedTasks: 1_000,
   /** Tasks that were ended and are no longer kept, known so that they are not run again; the oldest go first. */

@@ -12,7 +12,13 @@ import {
   authenticate,
   type Signed,
 } from "./http/authenticate.ts";
-import { parseBody, parseLastEventId, parseOnly, parseSwarmId, parseTelemetryRequest } from "./http/parse.ts";
+import {
+  parseBody,
+  parseEventsQuery,
+  parseLastEventId,
+  parseSwarmId,
+  parseTelemetryRequest,
+} from "./http/parse.ts";
 import { logRequests } from "./http/request-log.ts";
 import type { Logger } from "./log.ts";
 import { type MetricsPorts, metricsRoute } from "./metrics/route.ts";
@@ -56,8 +62,8 @@ export function createServer(
   });
   app.get("/v1/tasks/:id/events", (c) => {
     const after = parseLastEventId(c.req.header("last-event-id"));
-    const only = parseOnly(c.req.query("only"));
-    return c.body(tasks.events(c.req.param("id"), after, only), 200, SSE_HEADERS);
+    const reader = { after, ...parseEventsQuery(c.req.query()) };
+    return c.body(tasks.events(c.req.param("id"), reader), 200, SSE_HEADERS);
   });
   app.get("/v1/swarms", async (c) => c.json(await tasks.swarms()));
   app.get("/v1/status", async (c) => c.json(await tasks.status(parseSwarmId(c.req.query("swarmId")))));

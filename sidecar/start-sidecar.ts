@@ -40,8 +40,6 @@ import { TelemetryHub } from "./telemetry/hub.ts";
 import { taskStatus } from "./telemetry/profiles.ts";
 
 const MCP_CALL_TIMEOUT_MS = 5_000;
-/** Connections at once; more are refused by the system. */
-const CONNECTIONS = 1_024;
 /** A request that takes longer than this to arrive is broken off. */
 const REQUEST_TIMEOUT_MS = 30_000;
 /** How long open answers may take to end when the sidecar stops. */
@@ -290,7 +288,7 @@ async function warnIfDown(executor: Executor, log: Logger): Promise<void> {
 function createHttpServer(fetch: Parameters<typeof createAdaptorServer>[0]["fetch"]): Server {
   const server = createAdaptorServer({ fetch, serverOptions: { requestTimeout: REQUEST_TIMEOUT_MS } });
   if (!("closeAllConnections" in server)) throw new Error("an HTTP/1 server was asked for");
-  server.maxConnections = CONNECTIONS;
+  server.maxConnections = LIMITS.sidecarConnections;
   return server;
 }
 

@@ -162,7 +162,8 @@ export function createApp(ports: AppPorts): Hono {
     // A stream may be long: it ends with the token, and the client comes back with a fresh one.
     const leftMs = Math.min(identity.expiresMs - ports.now(), LONGEST_TIMEOUT_MS);
     const signal = AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(leftMs)]);
-    const request = { taskId: taskIdOf(c), after: after.data, only: only.data ?? null };
+    const { subject } = identity;
+    const request = { taskId: taskIdOf(c), after: after.data, only: only.data ?? null, subject };
     const events = await sidecar.eventStream(request, signal);
     // A body that is handed on as it is would not heed the signal any more.
     const ending = events.pipeThrough(endingWith(signal));

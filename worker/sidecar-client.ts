@@ -24,12 +24,13 @@ import { OrchestratorsAnswer, type OrchestratorsChange } from "../shared/relay/o
 import { type Task, TaskEvent } from "../shared/swarm/task.ts";
 import { LineSplitter, readLines } from "../shared/wire/lines.ts";
 import { EventParser } from "../shared/wire/sse.ts";
+import { clientNameOf } from "./task-id.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export type TaskAction = "stop" | "pause" | "resume";
 
-/** A task's events after number `after`, all or those of one kind. */
-export type EventsRequest = { taskId: string; after: number; only: OnlyEvents | null };
+/** A task's events after number `after`, all or those of one kind, and who reads them. */
+export type EventsRequest = { taskId: string; after: number; only: OnlyEvents | null; subject: string };
 
 /** Who reads, how often news are wanted (null: not at all), and where reading stopped before. */
 export type TelemetryRequest = { reader: string; intervalMs: number | null; position: Position | null };
@@ -119,12 +120,13 @@ export class SidecarClient {
   }
 
   /** The events that are wanted, as the sidecar's own event stream, to be passed on as it is. */
-  eventStream(
-    { taskId, after, only }: EventsRequest,
+  async eventStream(
+    { taskId, after, only, subject }: EventsRequest,
     signal: AbortSignal,
   ): Promise<ReadableStream<Uint8Array>> {
-    const query = only === null ? "" : `?only=${only}`;
-    return this.#stream(`/v1/tasks/${taskId}/events${query}`, signal, { "last-event-id": String(after) });
+    const client = await clientNameOf(this.#ports.hive, subject);
+    const query = new URLSearchParams({ client, ...(only !== null && { only }) });
+    return this.#stream(`/v1/tasks/${taskId}/events?${query}`, signal, { "last-event-id": String(after) });
   }
 
   /** The same, event by event. Ends with the task. */

@@ -31,20 +31,25 @@ import { TaskId, Timestamp } from "./ids.ts";
 
 export const HIVE_HEADER = "hivegate-hive";
 
+/** Who asks, always the same name for the same client and no more than that: limits are counted by it. */
+export const ClientName = z.string().min(1).max(100);
+
 export const CreateTask = z.strictObject({
   taskId: TaskId,
   task: TaskText,
   priority: Priority,
   verbose: z.boolean(),
   timeoutMs: TaskTimeoutMs,
-  /** Who asks, always the same name for the same client and no more than that: limits are counted by it. */
-  client: z.string().min(1).max(100),
+  client: ClientName,
 });
 export type CreateTask = z.infer<typeof CreateTask>;
 
 /** What a reader of a task's events may want alone. */
 export const OnlyEvents = z.literal("state");
 export type OnlyEvents = z.infer<typeof OnlyEvents>;
+
+/** Who reads a task's events, and which. */
+export const EventsQuery = z.strictObject({ client: ClientName, only: OnlyEvents.optional() });
 
 /** What MCP adds to an answer of docker's; a server that is late or failing costs nothing else. */
 export const Telemetry = z.union([

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { HivegateError } from "../../shared/errors.ts";
 import { SwarmId } from "../../shared/protocol/ids.ts";
-import { OnlyEvents, TelemetryQuery } from "../../shared/protocol/sidecar.ts";
+import { EventsQuery, type OnlyEvents, TelemetryQuery } from "../../shared/protocol/sidecar.ts";
 import type { TelemetryRequest } from "../telemetry/hub.ts";
 
 /** @throws HivegateError `invalid_json`, `invalid_request` */
@@ -20,12 +20,13 @@ export function parseLastEventId(header: string | undefined): number {
   return Number(header);
 }
 
-/** The one kind of events that is asked for, if it is one. @throws HivegateError `invalid_request` */
-export function parseOnly(query: string | undefined): OnlyEvents | null {
-  if (query === undefined) return null;
-  const parsed = OnlyEvents.safeParse(query);
-  if (!parsed.success) throw new HivegateError("invalid_request", "only: expected state, if anything.");
-  return parsed.data;
+/** Who reads a task's events, and the one kind of them that is asked for, if it is one. @throws HivegateError `invalid_request` */
+export function parseEventsQuery(query: Record<string, string>): { client: string; only: OnlyEvents | null } {
+  const parsed = EventsQuery.safeParse(query);
+  if (!parsed.success)
+    throw new HivegateError("invalid_request", "Expected client, and only: state, if anything.");
+  const { client, only = null } = parsed.data;
+  return { client, only };
 }
 
 /** The one swarm that is asked about, if it is one. @throws HivegateError `invalid_request` */

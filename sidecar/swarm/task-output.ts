@@ -3,15 +3,17 @@
  * what happens, so history and live output are one thing and a slow reader costs no memory.
  */
 import { HivegateError } from "../../shared/errors.ts";
+import { LIMITS } from "../../shared/limits.ts";
 import type { OnlyEvents } from "../../shared/protocol/sidecar.ts";
 import { hasEnded, type TaskEvent } from "../../shared/swarm/task.ts";
 import { formatEvent } from "../../shared/wire/sse.ts";
 import type { Ledger } from "./ledger.ts";
 
-/** Readers of one task at once; above it `overloaded`. */
-const READERS_PER_TASK = 64;
 /** Events taken from the ledger at a time; fewer when their lines are long. */
 const PAGE_EVENTS = 512;
+
+/** Who reads, from after which event on, and the one kind of events that is wanted; null: all. */
+export type EventsReader = { client: string; after: number; only: OnlyEvents | null };
 
 export class TaskOutput {
   readonly #ledger: Ledger;
@@ -32,14 +34,13 @@ export class TaskOutput {
   }
 
   /**
-   * The events after number `after`, then those to come, until the one in which the task ends; of one kind alone when
-   * `only` names it.
+   * The events after number `after`, then those to come, until the one in which the task ends.
    * @throws HivegateError `unknown_task`, `overloaded`, `shutting_down`
    */
-  open(taskId: string, after: number, only: OnlyEvents | null = null): ReadableStream<Uint8Array> {
+  open(taskId: string, { client, after, only }: EventsReader): ReadableStream<Uint8Array> {
     if (this.#closed) throw new HivegateError("shutting_down");
     if (!this.#ledger.get(taskId)) throw new HivegateError("unknown_task");
-    const signal = new WakeUp(only);
+    const signal = new WakeUp(client, only);
     const leave = this.#enter(taskId, signal);
     let position = after;
 
@@ -85,8 +86,14 @@ export class TaskOutput {
   }
 
   #enter(taskId: string, reader: WakeUp): () => void {
+    const everybody = [...this.#readers.values()].flatMap((readers) => [...readers]);
+    const own = everybody.filter(({ client }) => client === reader.client);
+    if (own.length >= LIMITS.taskStreamsPerClient || everybody.length >= LIMITS.taskStreams)
+      throw new HivegateError(
+        "overloaded",
+        "Too many event streams are open. Close some, or try again later.",
+      );
     const readers = this.#readers.get(taskId) ?? new Set<WakeUp>();
-    if (readers.size >= READERS_PER_TASK) throw new HivegateError("overloaded");
     this.#readers.set(taskId, readers.add(reader));
     return () => {
       readers.delete(reader);
@@ -97,11 +104,13 @@ export class TaskOutput {
 
 /** One waiter that can be woken; it waits only while nobody has anything for it. */
 class WakeUp {
+  readonly client: string;
   readonly only: OnlyEvents | null;
   open = true;
   #wake: () => void = () => {};
 
-  constructor(only: OnlyEvents | null) {
+  constructor(client: string, only: OnlyEvents | null) {
+    this.client = client;
     this.only = only;
   }
 

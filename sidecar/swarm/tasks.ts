@@ -7,7 +7,6 @@ import { LIMITS } from "../../shared/limits.ts";
 import type {
   CreateTask,
   CreateTaskResult,
-  OnlyEvents,
   SwarmList,
   SwarmStatus,
   Telemetry,
@@ -21,7 +20,7 @@ import type { McpRunner } from "./fallback/mcp-runner.ts";
 import { type HybridFlags, RunnerChain } from "./fallback/runner-chain.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Profile } from "./profiles/profile.ts";
-import { TaskOutput } from "./task-output.ts";
+import { type EventsReader, TaskOutput } from "./task-output.ts";
 import { TaskTurns } from "./task-turns.ts";
 import { type Control, SwarmCli } from "./tasks-cli.ts";
 import { withinMs } from "./tasks-deadline.ts";
@@ -127,8 +126,8 @@ export class Tasks {
   }
 
   /** A task's events as Server-Sent Events: see `TaskOutput.open`. */
-  events(taskId: string, after: number, only: OnlyEvents | null = null): ReadableStream<Uint8Array> {
-    return this.#context.output.open(taskId, after, only);
+  events(taskId: string, reader: EventsReader): ReadableStream<Uint8Array> {
+    return this.#context.output.open(taskId, reader);
   }
 
   /**

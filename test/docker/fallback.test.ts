@@ -91,7 +91,7 @@ describe.skipIf(!(await dockerAvailable()))("a task that goes to MCP", () => {
 
       await call("task_complete", { taskId: upstreamId, result: { built: true } });
       expect(await ended(sidecar, task.taskId)).toMatchObject({ state: "completed", error: null });
-      const events = await signedFetch(`${sidecar.url}/v1/tasks/${task.taskId}/events`);
+      const events = await signedFetch(`${sidecar.url}/v1/tasks/${task.taskId}/events?client=c`);
       expect(await events.text()).toContain("built");
       expect((await lookUp(sidecar, other.taskId)).state).toBe("running");
     });

@@ -107,7 +107,7 @@ describe("without Docker", () => {
       note: expect.stringContaining("MCP server demo has it"),
     });
     expect(await ended(sidecar, task.taskId)).toMatchObject({ state: "completed", error: null });
-    const events = await signedFetch(`${sidecar.url}/v1/tasks/${task.taskId}/events`);
+    const events = await signedFetch(`${sidecar.url}/v1/tasks/${task.taskId}/events?client=c`);
     expect(await events.text()).toContain("5133");
     expect(await dockerOf(sidecar)).toMatchObject({ status: "critical", circuit: { state: "open" } });
   });

@@ -75,7 +75,7 @@ const lookUp = async (url: string, taskId: string): Promise<Task> =>
 /** The events after number `after`, as they come. */
 async function* follow(url: string, taskId: string, after = 0): AsyncGenerator<TaskEvent> {
   const headers = { "last-event-id": String(after) };
-  const answer = await signedFetch(`${url}/v1/tasks/${taskId}/events`, { headers });
+  const answer = await signedFetch(`${url}/v1/tasks/${taskId}/events?client=c`, { headers });
   if (answer.status !== 200 || !answer.body) throw new Error(`following failed: ${await answer.text()}`);
   const parser = new EventParser();
   for await (const line of readLines(answer.body, new LineSplitter(1_000_000, { keepEmpty: true }))) {

@@ -25,6 +25,8 @@ export type SessionActions = {
   allow(type: string): void;
   /** @throws HivegateError `overloaded` */
   follow(taskId: string, how: Following): void;
+  /** The same, unless the task is followed already and as much of it shown. @throws HivegateError `overloaded` */
+  followToo(taskId: string, how: Following): void;
   /** @throws HivegateError `overloaded` when no more tasks may be followed */
   mayFollow(how: Following): void;
   /** Tells the client that it does not follow this task. */
@@ -230,9 +232,9 @@ export function requestIdOf(data: string | ArrayBuffer): { requestId?: string } 
 }
 
 /** The task runs: that it cannot be followed, because others came first, is no failure of the request. */
-function followCreated(taskId: string, how: Following, { follow, notFollowed }: SessionActions): void {
+function followCreated(taskId: string, how: Following, { followToo, notFollowed }: SessionActions): void {
   try {
-    follow(taskId, how);
+    followToo(taskId, how);
   } catch {
     notFollowed(taskId);
   }

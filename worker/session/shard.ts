@@ -93,6 +93,7 @@ export class Shard {
     });
     this.#tasks = new TaskFeeds({
       open: (request, signal) => sidecar.events(request, signal),
+      subjectOf: ({ state }) => state.identity.subject,
       now: () => clock.now(),
       deliver: (session, text) => this.#delivery.sendText(session, text),
       hasRoom: (session) => !this.#delivery.isLate(session),
@@ -313,6 +314,9 @@ export class Shard {
       follow: (taskId, how) => {
         // The client may have left while its request was under way.
         if (this.#isHere(session)) this.#tasks.follow(session, taskId, how);
+      },
+      followToo: (taskId, how) => {
+        if (this.#isHere(session)) this.#tasks.followToo(session, taskId, how);
       },
       unfollow: (taskId) => this.#tasks.unfollow(session, taskId),
       watch: (change) => this.#watch(session, change),

@@ -17,6 +17,8 @@ export type Unfollowed = (GatewayFrame & { type: "task_unfollowed" })["reason"];
 /** `Follower` is a session, told apart by identity. */
 export type TaskFeedPorts<Follower> = {
   open: OpenEvents;
+  /** Who the session is of: its streams count as theirs. */
+  subjectOf(session: Follower): string;
   deliver(session: Follower, text: string): void;
   /** Whether the session has read so far that more may be sent. */
   hasRoom(session: Follower): boolean;
@@ -31,11 +33,15 @@ export type TaskFeedPorts<Follower> = {
 type Feed<Follower> = {
   readonly taskId: string;
   readonly output: boolean;
+  /** Of whoever asked first, also when others share the stream. */
+  readonly subject: string;
   readonly stream: AbortController;
   /** Number of the last event seen by each session. */
   readonly followers: Map<Follower, number>;
   /** Number of the last event read from the stream. */
   position: number;
+  /** Whether it waits until its only follower has read: nobody else shares it then. */
+  waits: boolean;
 };
 
 export class TaskFeeds<Follower> {
@@ -48,17 +54,28 @@ export class TaskFeeds<Follower> {
 
   /** In place of what the session followed of this task before. @throws HivegateError `overloaded` */
   follow(session: Follower, taskId: string, { after, output }: Following): void {
+    this.mayFollow(session, { output }, taskId);
     this.unfollow(session, taskId);
-    this.mayFollow(session, { output });
-    const shared = this.#feedsOf(taskId).find((feed) => feed.output === output && feed.position <= after);
+    const shared = this.#feedsOf(taskId).find(
+      (feed) => feed.output === output && feed.position <= after && !feed.waits,
+    );
     if (shared) shared.followers.set(session, after);
     else
       void this.#read({
-        ...{ taskId, output },
+        ...{ taskId, output, waits: false },
+        subject: this.#ports.subjectOf(session),
         stream: new AbortController(),
         followers: new Map([[session, after]]),
         position: after,
       });
+  }
+
+  /** The same, unless the session follows the task already and is shown as much. */
+  followToo(session: Follower, taskId: string, how: Following): void {
+    const isFollowed = this.#feedsOf(taskId).some(
+      (feed) => feed.followers.has(session) && (feed.output || !how.output),
+    );
+    if (!isFollowed) this.follow(session, taskId, how);
   }
 
   unfollow(session: Follower, taskId: string): void {
@@ -74,10 +91,12 @@ export class TaskFeeds<Follower> {
     for (const feed of [...this.#feeds]) if (feed.followers.has(session)) this.#lose(session, feed);
   }
 
-  /** @throws HivegateError `overloaded` when the session follows as many tasks as it may */
-  mayFollow(session: Follower, { output }: Pick<Following, "output">): void {
+  /** @throws HivegateError `overloaded` when the session follows as many tasks as it may, beside this one */
+  mayFollow(session: Follower, { output }: Pick<Following, "output">, taskId: string | null = null): void {
     const most = output ? LIMITS.followsPerSession : LIMITS.watchesPerSession;
-    const followed = [...this.#feeds].filter((feed) => feed.output === output && feed.followers.has(session));
+    const followed = [...this.#feeds].filter(
+      (feed) => feed.output === output && feed.taskId !== taskId && feed.followers.has(session),
+    );
     if (followed.length >= most)
       throw new HivegateError("overloaded", `Follow at most ${most} tasks at a time.`);
   }
@@ -99,9 +118,9 @@ export class TaskFeeds<Follower> {
     this.#feeds.add(feed);
     let reason: Unfollowed = "lost";
     try {
-      const { taskId, position: after, output, stream } = feed;
+      const { taskId, position: after, output, subject, stream } = feed;
       const only = output ? null : "state";
-      for await (const event of this.#ports.open({ taskId, after, only }, stream.signal)) {
+      for await (const event of this.#ports.open({ taskId, after, only, subject }, stream.signal)) {
         await this.#makeRoom(feed);
         if (!this.#feeds.has(feed)) return;
         this.#fanOut(feed, event);
@@ -124,8 +143,9 @@ export class TaskFeeds<Follower> {
   async #makeRoom(feed: Feed<Follower>): Promise<void> {
     for (const session of [...feed.followers.keys()]) {
       if (this.#ports.hasRoom(session)) continue;
-      const isAlone = feed.followers.size === 1;
-      if (!isAlone || !(await this.#ports.whenRoom(session))) this.#lose(session, feed);
+      feed.waits = feed.followers.size === 1;
+      if (!feed.waits || !(await this.#ports.whenRoom(session))) this.#lose(session, feed);
+      feed.waits = false;
     }
   }
 
@@ -144,7 +164,8 @@ export class TaskFeeds<Follower> {
       for (const text of texts) this.#ports.deliver(session, text);
     }
     const level = this.#feedsOf(feed.taskId).find(
-      (other) => other !== feed && other.output === feed.output && other.position === feed.position,
+      (other) =>
+        other !== feed && other.output === feed.output && other.position === feed.position && !other.waits,
     );
     if (level) this.#merge(feed, level);
   }

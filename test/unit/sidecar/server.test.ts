@@ -97,7 +97,9 @@ describe("the sidecar's routes", () => {
       { task: { taskId: TASK_ID } },
     ]);
 
-    const following = await send(`/v1/tasks/${TASK_ID}/events`, { headers: { "last-event-id": "2" } });
+    const following = await send(`/v1/tasks/${TASK_ID}/events?client=c`, {
+      headers: { "last-event-id": "2" },
+    });
     expect(following.headers.get("content-type")).toMatch(/^text\/event-stream/);
     executor.process.write("stdout", "hello\n");
     expect(await answer(await send(`/v1/tasks/${TASK_ID}/stop`, { method: "POST" }))).toMatchObject([
@@ -138,14 +140,15 @@ describe("the sidecar's refusals", () => {
     ["a body of another shape", "/v1/tasks", { body: { task: 1 } }, 400, "invalid_request"],
     ["a task id that is no UUID", "/v1/tasks", { body: aTask({ taskId: "../x" }) }, 400, "invalid_request"],
     ["an unknown task", `/v1/tasks/${TASK_ID}`, {}, 404, "unknown_task"],
-    ["an unknown task's events", `/v1/tasks/${TASK_ID}/events`, {}, 404, "unknown_task"],
+    ["events for nobody", `/v1/tasks/${TASK_ID}/events`, {}, 400, "invalid_request"],
+    ["an unknown task's events", `/v1/tasks/${TASK_ID}/events?client=c`, {}, 404, "unknown_task"],
     ["an unknown control", `/v1/tasks/${TASK_ID}/explode`, { method: "POST" }, 404, "not_found"],
     ["an unknown address", "/v2", {}, 404, "not_found"],
     ["an empty swarm id", "/v1/status?swarmId=", {}, 400, "invalid_request"],
     ["a swarm id that is too long", `/v1/status?swarmId=${"a".repeat(201)}`, {}, 400, "invalid_request"],
     [
       "an event's number that is none",
-      `/v1/tasks/${TASK_ID}/events`,
+      `/v1/tasks/${TASK_ID}/events?client=c`,
       { headers: { "last-event-id": "-1" } },
       400,
       "invalid_request",

@@ -61,7 +61,7 @@ describe("the sidecar, as the worker sees it", () => {
         new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason))),
     );
     const opening = client
-      .events({ taskId: aTask().taskId, after: 0, only: null }, new AbortController().signal)
+      .events({ taskId: aTask().taskId, after: 0, only: null, subject: "s" }, new AbortController().signal)
       .next();
     await new Promise((resolve) => setImmediate(resolve));
     clock.advance(35_000);

@@ -34,6 +34,7 @@ function setUp(history: number) {
   const streams: {
     after: number;
     only: string | null;
+    subject: string;
     signal: AbortSignal;
     push(event: TaskEvent): void;
     end(): void;
@@ -46,14 +47,22 @@ function setUp(history: number) {
   const late = new Set<string>();
   const gone = new Set<string>();
   const feeds = new TaskFeeds<Follower>({
-    async *open({ after, only }, signal) {
+    async *open({ after, only, subject }, signal) {
       const queue: (TaskEvent | "end" | "fail")[] = [];
       let wake = () => {};
       const put = (item: TaskEvent | "end" | "fail") => {
         queue.push(item);
         wake();
       };
-      streams.push({ after, only, signal, push: put, end: () => put("end"), fail: () => put("fail") });
+      streams.push({
+        after,
+        only,
+        subject,
+        signal,
+        push: put,
+        end: () => put("end"),
+        fail: () => put("fail"),
+      });
       for (let seq = after + 1; seq <= history; seq++) yield event(seq);
       while (true) {
         const item = queue.shift();
@@ -66,6 +75,7 @@ function setUp(history: number) {
           });
       }
     },
+    subjectOf: ({ name }) => `subject of ${name}`,
     hasRoom: ({ name }) => !late.has(name),
     whenRoom: async ({ name }) => {
       await vi.waitFor(() => expect(late.has(name)).toBe(false), { timeout: 1_000, interval: 5 });
@@ -95,7 +105,7 @@ describe("followed tasks", () => {
     streams[0]?.push(event(3));
     await vi.waitFor(() => expect(seenBy(b.name)).toEqual([3]));
     expect(seenBy(a.name)).toEqual([1, 2, 3]);
-    expect(streams).toHaveLength(1);
+    expect(streams.map(({ subject }) => subject)).toEqual(["subject of a"]);
   });
 
   it("H9 give a late follower the history on a stream of its own, until it has caught up", async () => {
@@ -167,6 +177,38 @@ describe("followed tasks", () => {
     expect([seenBy(b.name), over]).toEqual([[], [["b", "lost"]]]);
   });
 
+  it("S5 let nobody share a stream that waits for somebody else, nor what it has to catch up with", async () => {
+    const { feeds, streams, seenBy, late } = setUp(0);
+    const [a, b, c] = [session("a"), session("b"), session("c")];
+    late.add("a");
+    feeds.follow(a, TASK, from(0));
+    streams[0]?.push(event(1));
+    await new Promise((resolve) => setImmediate(resolve));
+    feeds.follow(b, TASK, from(0));
+    feeds.follow(c, TASK, from(0));
+    expect(streams).toHaveLength(2);
+    streams[1]?.push(event(1));
+    streams[1]?.push(event(2));
+    await vi.waitFor(() =>
+      expect([seenBy("b"), seenBy("c")]).toEqual([
+        [1, 2],
+        [1, 2],
+      ]),
+    );
+    expect(seenBy("a")).toEqual([]);
+    late.delete("a");
+    streams[0]?.push(event(2));
+    // Once it has read, one stream is enough again.
+    await vi.waitFor(() =>
+      expect([seenBy("a"), streams.map(({ signal }) => signal.aborted)]).toEqual([
+        [1, 2],
+        [true, false],
+      ]),
+    );
+    streams[1]?.push(event(3));
+    await vi.waitFor(() => expect(seenBy("a")).toEqual([1, 2, 3]));
+  });
+
   it("S6 end for a follower that never reads", async () => {
     const { feeds, streams, over, late, gone } = setUp(5);
     late.add("a");
@@ -184,6 +226,30 @@ describe("followed tasks", () => {
     for (let i = 0; i < 16; i++) feeds.follow(a, `task-${i}`, from(0));
     feeds.follow(a, "task-3", from(0));
     expect(() => feeds.follow(a, "one-more", from(0))).toThrow(/at most 16/);
+  });
+
+  it("H1 are not taken away by a request for more that is refused", async () => {
+    const { feeds, streams, updates } = setUp(0);
+    const a = session("a");
+    feeds.follow(a, TASK, STATES);
+    for (let i = 0; i < 16; i++) feeds.follow(a, `task-${i}`, from(0));
+    expect(() => feeds.follow(a, TASK, from(0))).toThrow(/at most 16/);
+    streams[0]?.push(stateEvent(1, "running"));
+    await vi.waitFor(() => expect(updates).toEqual([["a", "running"]]));
+  });
+
+  it("H1 stay as they are where as much is followed, and become more where more is asked", () => {
+    const { feeds, streams } = setUp(0);
+    const a = session("a");
+    feeds.followToo(a, TASK, STATES);
+    feeds.followToo(a, TASK, STATES);
+    expect(streams.map(({ only }) => only)).toEqual(["state"]);
+    feeds.followToo(a, TASK, from(0));
+    feeds.followToo(a, TASK, STATES);
+    expect(streams.map(({ only, signal }) => [only, signal.aborted])).toEqual([
+      ["state", true],
+      [null, false],
+    ]);
   });
 });
 
