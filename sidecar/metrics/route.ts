@@ -20,14 +20,18 @@ export async function metricsRoute(c: Context, { scrape, token }: MetricsPorts):
   return c.body(await scrape(), 200, { "content-type": METRICS_TYPE, "cache-control": "no-store" });
 }
 
-/** What a proxy or a tunnel on this host passes on comes from here and is asked elsewhere. */
+/** What a proxy on this host passes on comes from here and is asked elsewhere. */
 const PASSED_ON = ["forwarded", "x-forwarded-for", "x-real-ip", "via", "cf-connecting-ip"];
 
+/** A plain tunnel tells nothing of who is behind it, but passes on whom they believe to ask: seldom this host. */
 function comesFromHere(c: Context): boolean {
   if (PASSED_ON.some((name) => c.req.header(name) !== undefined)) return false;
   const address = getConnInfo(c).remote.address?.replace(/^::ffff:/, "") ?? "";
-  return address === "::1" || address.startsWith("127.");
+  const asked = c.req.header("host")?.replace(/:\d*$/, "") ?? "";
+  return isLoopback(address) && isLoopback(asked);
 }
+
+const isLoopback = (host: string): boolean => /^(localhost|\[?::1\]?|127(\.\d{1,3}){3})$/i.test(host);
 
 /** In a time that does not tell how much of it is right. */
 async function isSame(given: string, expected: string): Promise<boolean> {

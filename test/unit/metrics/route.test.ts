@@ -13,7 +13,8 @@ function statusOf(token: string | null, remoteAddress: string, headers: Record<s
   });
   app.get("/metrics", (c) => metricsRoute(c, { scrape: async () => "bees 1\n", token }));
   const peer = { incoming: { socket: { remoteAddress } } };
-  return Promise.resolve(app.request("/metrics", { headers }, peer)).then(({ status }) => status);
+  const request = { headers: { host: "localhost:9700", ...headers } };
+  return Promise.resolve(app.request("/metrics", request, peer)).then(({ status }) => status);
 }
 
 describe("the sidecar's /metrics", () => {
@@ -35,6 +36,21 @@ describe("the sidecar's /metrics", () => {
     "S8 takes what a proxy or tunnel on this host passes on (%s) for a stranger's",
     async (name) => {
       expect(await statusOf(null, "127.0.0.1", { [name]: "1.2.3.4" })).toBe(403);
+    },
+  );
+
+  it.each(["127.0.0.1", "127.0.0.1:9700", "localhost", "[::1]:9700"])(
+    "H10 is there when asked as %s",
+    async (host) => {
+      expect(await statusOf(null, "127.0.0.1", { host })).toBe(200);
+    },
+  );
+
+  it.each(["sidecar.example.com", "10.0.0.7:9700", "localhost.example.com", "127.0.0.1.example.com", ""])(
+    "S8 is for nobody who came through a tunnel to '%s' without a token",
+    async (host) => {
+      expect(await statusOf(null, "127.0.0.1", { host })).toBe(403);
+      expect(await statusOf(TOKEN, "127.0.0.1", { host, authorization: `Bearer ${TOKEN}` })).toBe(200);
     },
   );
 
