@@ -7,7 +7,7 @@ describe.skipIf(!(await dockerAvailable()))("a container with tasks", () => {
   let all: SteppedSystem;
 
   beforeAll(async () => {
-    all = await startSteppedSystem(docker, { DOCKER_COMMAND_TIMEOUT_MS: "5000" });
+    all = await startSteppedSystem(docker, { DOCKER_COMMAND_TIMEOUT_MS: "3000" });
   });
   afterAll(() => all?.stop());
 
