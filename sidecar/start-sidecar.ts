@@ -123,7 +123,8 @@ export async function startSidecar(
     circuit: () => guard?.circuit ?? null,
     mcpEnabled: mcpTelemetry,
     servers: config.mcpServers,
-    orchestratorUrl: config.orchestratorUrls[0] ?? null,
+    orchestratorUrls: () => orchestrators.urls,
+    orchestratorToken: config.orchestrator.token,
     healthUrl: config.healthUrl,
     ...{ log, now },
   });

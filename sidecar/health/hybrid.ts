@@ -15,8 +15,10 @@ export type HybridHealthOptions = {
   /** False: MCP is switched off, and nothing of it is checked. */
   mcpEnabled: boolean;
   servers: readonly Pick<McpServerConfig, "name" | "host" | "port">[];
-  /** `ws:` or `wss:`; null: there is none. */
-  orchestratorUrl: string | null;
+  /** Those in use now: they may change. `ws:` or `wss:`. */
+  orchestratorUrls(): readonly string[];
+  /** What orchestrators want to be sent; null: nothing. */
+  orchestratorToken: string | null;
   /** `http:` or `https:`; null: there is none. */
   healthUrl: string | null;
   memory(): Memory;
@@ -38,21 +40,19 @@ const KEPT_MS = 1_000;
  */
 export class HybridHealthCheck {
   readonly #options: HybridHealthOptions;
-  readonly #services: ReadonlyMap<string, Probe>;
   readonly #unwell = new Set<string>();
   /** At most a second old. Never throws. */
   readonly check: () => Promise<HybridHealth>;
 
   constructor(options: HybridHealthOptions) {
     this.#options = options;
-    this.#services = new Map(options.mcpEnabled ? probesOf(options) : []);
     this.check = kept(() => this.#look(), KEPT_MS, options.now);
   }
 
   async #look(): Promise<HybridHealth> {
     const [docker_hive_mind, mcp_services] = await Promise.all([
       this.#executor(),
-      Promise.all([...this.#services].map(([service, probe]) => this.#service(service, probe))),
+      Promise.all(probesOf(this.#options).map(([service, probe]) => this.#service(service, probe))),
     ]);
     const overall_mcp_health = this.#mcpHealth(mcp_services);
     const dockerIsWell = docker_hive_mind.status === "healthy";
@@ -121,11 +121,15 @@ export class HybridHealthCheck {
   }
 }
 
-function probesOf(options: HybridHealthOptions): [string, Probe][] {
-  const { servers, orchestratorUrl, healthUrl } = options;
+function probesOf(options: HybridHealthOptions): [service: string, Probe][] {
+  const { servers, orchestratorToken, healthUrl } = options;
+  if (!options.mcpEnabled) return [];
+  const urls = options.orchestratorUrls();
+  // Strangers may know how many there are, and not where.
+  const nameOf = (index: number) => (urls.length === 1 ? "orchestrator" : `orchestrator:${index + 1}`);
   return [
     ...servers.map(({ name, host, port }): [string, Probe] => [`mcp:${name}`, tcpProbe(host, port)]),
-    ...(orchestratorUrl ? [["orchestrator", webSocketProbe(orchestratorUrl)] satisfies [string, Probe]] : []),
+    ...urls.map((url, index): [string, Probe] => [nameOf(index), webSocketProbe(url, orchestratorToken)]),
     ...(healthUrl ? [["http_health", httpProbe(healthUrl)] satisfies [string, Probe]] : []),
   ];
 }

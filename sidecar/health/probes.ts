@@ -18,12 +18,13 @@ export const tcpProbe =
       });
     });
 
-/** The WebSocket handshake succeeds at this URL. */
+/** The WebSocket handshake succeeds at this URL, with this token if one is wanted there. */
 export const webSocketProbe =
-  (url: string): Probe =>
+  (url: string, token: string | null): Probe =>
   (signal) =>
     new Promise((resolve, reject) => {
-      const socket = new WebSocket(url, { perMessageDeflate: false });
+      const headers = token === null ? {} : { authorization: `Bearer ${token}` };
+      const socket = new WebSocket(url, { perMessageDeflate: false, headers });
       // Also ends a connection whose other side does not answer our goodbye.
       const giveUp = () => socket.terminate();
       signal.addEventListener("abort", giveUp, { once: true });

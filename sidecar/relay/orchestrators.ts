@@ -54,6 +54,11 @@ export class Orchestrators {
     for (const place of before) if (!this.#places.includes(place)) this.#leave(place);
   }
 
+  /** Those that sessions go to now. */
+  get urls(): string[] {
+    return this.#places.map(({ orchestrator }) => orchestrator.url);
+  }
+
   answer(): OrchestratorsAnswer {
     const places = [...this.#places, ...this.#left];
     return {

@@ -7,6 +7,9 @@ import { HybridHealthCheck, type HybridHealthOptions } from "../../../sidecar/he
 import { portOf, startLineServer } from "../../support/line-server.ts";
 import { recordingLog } from "../../support/recording-log.ts";
 
+/** What the orchestrator wants to be sent. */
+const TOKEN = "orchestrator-token";
+
 /** A host where everything is well: MCP on TCP, an HTTP health endpoint, and an orchestrator beside it. */
 async function startHost() {
   const state = { httpStatus: 200, httpAnswers: true, acceptsSockets: true };
@@ -16,7 +19,8 @@ async function startHost() {
   });
   const sockets = new WebSocketServer({ noServer: true });
   http.on("upgrade", (request, socket, head) => {
-    if (!state.acceptsSockets) socket.end("HTTP/1.1 503 Service Unavailable\r\n\r\n");
+    if (request.headers.authorization !== `Bearer ${TOKEN}`) socket.end("HTTP/1.1 401 Unauthorized\r\n\r\n");
+    else if (!state.acceptsSockets) socket.end("HTTP/1.1 503 Service Unavailable\r\n\r\n");
     else sockets.handleUpgrade(request, socket, head, () => {});
   });
   http.listen(0, "127.0.0.1");
@@ -39,7 +43,8 @@ function checkOf(host: { mcp: { port: number }; port: number }, options: Partial
     memory: () => ({ rss_bytes: 1, heap_used_bytes: 1 }),
     mcpEnabled: true,
     servers: [{ name: "demo", host: "127.0.0.1", port: host.mcp.port }],
-    orchestratorUrl: `ws://127.0.0.1:${host.port}/ws`,
+    orchestratorUrls: () => [`ws://127.0.0.1:${host.port}/ws`],
+    orchestratorToken: TOKEN,
     healthUrl: `http://127.0.0.1:${host.port}/health`,
     log,
     now: () => clock.nowMs,
@@ -100,11 +105,31 @@ describe("the hybrid health check", () => {
     expect(unwell.map((entry) => entry.service)).toEqual([service]);
   });
 
+  it("H7 R6 tells of the orchestrators that are in use now, by number where there are several", async () => {
+    const host = await startHost();
+    await host.mcp.close();
+    const urls = [`ws://127.0.0.1:${host.mcp.port}/ws`];
+    const { health, clock } = checkOf(host, { servers: [], healthUrl: null, orchestratorUrls: () => urls });
+    const services = async () => {
+      clock.nowMs += 2_000;
+      const { mcp_services } = (await health.check()).components.mcp_telemetry;
+      return mcp_services.map(({ service, healthy }) => [service, healthy]);
+    };
+    expect(await services()).toEqual([["orchestrator", false]]);
+    urls.unshift(`ws://127.0.0.1:${host.port}/ws`);
+    expect(await services()).toEqual([
+      ["orchestrator:1", true],
+      ["orchestrator:2", false],
+    ]);
+    urls.pop();
+    expect(await services()).toEqual([["orchestrator", true]]);
+  });
+
   it("H7 with nothing to be reached telemetry is unavailable, and strangers learn no address", async () => {
     const host = await startHost();
     await host.mcp.close();
     const { health, lines } = checkOf(host, {
-      orchestratorUrl: `ws://127.0.0.1:${host.mcp.port}/ws`,
+      orchestratorUrls: () => [`ws://127.0.0.1:${host.mcp.port}/ws`],
       healthUrl: `http://127.0.0.1:${host.mcp.port}/health`,
     });
     const answer = await health.check();
