@@ -69,8 +69,8 @@ export const LIMITS = {
   endedTasks: 1_000,
   /** Tasks that were ended and are no longer kept, known so that they are not run again; the oldest go first. */
   rememberedTasks: 100_000,
-  /** Tasks in one answer. */
-  listedTasks: 200,
+  /** Ended tasks in one answer; those under way are all in it. */
+  listedEndedTasks: 200,
   /** A task's text in lists and telemetry; a longer one is cut there and whole only in the task's own answer. */
   listedTaskTextChars: 500,
 
@@ -176,6 +176,8 @@ export const LIMITS = {
   assumedRelayBytesPerSecond: 4 * 1024 * 1024,
   /** A dedicated session on which nothing was said either way for this long is taken for gone: `idle`. */
   idleDedicatedMs: 15 * 60_000,
+  /** What a client said before it left may still go out for so long; then it is given up. */
+  relayLeavingMs: 15_000,
   /** How long dialling the sidecar for a relay's link may take. */
   relayDialMs: 10_000,
   /** How long a relay's link outlives its last client. */

@@ -16,7 +16,7 @@ import {
   parseBody,
   parseEventsQuery,
   parseLastEventId,
-  parseSwarmId,
+  parseSwarmIds,
   parseTelemetryRequest,
 } from "./http/parse.ts";
 import { logRequests } from "./http/request-log.ts";
@@ -53,7 +53,7 @@ export function createServer(
   app.use(middleware);
 
   app.post("/v1/tasks", async (c) => c.json(await tasks.create(parseBody(CreateTask, c.get("body")))));
-  app.get("/v1/tasks", (c) => c.json({ tasks: tasks.list() }));
+  app.get("/v1/tasks", (c) => c.json({ tasks: tasks.list(parseSwarmIds(c.req.queries("swarmId"))) }));
   app.get("/v1/tasks/:id", (c) => c.json({ task: tasks.get(c.req.param("id")) }));
   app.post("/v1/tasks/:id/:control", async (c) => {
     const control = Control.safeParse(c.req.param("control"));
@@ -66,7 +66,7 @@ export function createServer(
     return c.body(tasks.events(c.req.param("id"), reader), 200, SSE_HEADERS);
   });
   app.get("/v1/swarms", async (c) => c.json(await tasks.swarms()));
-  app.get("/v1/status", async (c) => c.json(await tasks.status(parseSwarmId(c.req.query("swarmId")))));
+  app.get("/v1/status", async (c) => c.json(await tasks.status(parseSwarmIds(c.req.queries("swarmId")))));
   app.get("/v1/health", async (c) => c.json(await ports.health()));
   app.get("/v1/agents", async (c) => c.json(await ports.lookout.agents()));
   app.get("/v1/discovery", async (c) => c.json(await ports.lookout.discovery()));

@@ -38,7 +38,7 @@ export class ScopedSidecar {
   }
 
   async tasks(): Promise<Task[]> {
-    const tasks = await this.#sidecar.tasks();
+    const tasks = await this.#sidecar.tasks(this.#scope.swarm_ids);
     return tasks.filter((task) => seesTask(this.#scope, task));
   }
 
@@ -64,7 +64,8 @@ export class ScopedSidecar {
   }
 
   async status(swarmId?: string): Promise<SwarmStatus> {
-    const { tasks, ...rest } = await this.#sidecar.status(swarmId);
+    const swarmIds = swarmId === undefined ? this.#scope.swarm_ids : [swarmId];
+    const { tasks, ...rest } = await this.#sidecar.status(swarmIds);
     return { ...this.#within(rest), tasks: tasks.filter((task) => seesTask(this.#scope, task)) };
   }
 

@@ -58,6 +58,11 @@ type Request = [
 const RemoteError = z.object({ code: z.enum(ERROR_CODES), message: z.string() });
 const NO_BODY = new Uint8Array();
 
+const queryOf = (swarmIds: readonly string[] = []): string =>
+  swarmIds.length === 0
+    ? ""
+    : `?${new URLSearchParams(swarmIds.map((id): [string, string] => ["swarmId", id]))}`;
+
 export class SidecarClient {
   readonly #ports: SidecarPorts;
 
@@ -74,8 +79,9 @@ export class SidecarClient {
     return this.#json("POST", "/v1/tasks", CreateTaskResult, { body: task });
   }
 
-  async tasks(): Promise<Task[]> {
-    return (await this.#json("GET", "/v1/tasks", TaskList)).tasks;
+  /** The tasks of these swarms, or all. */
+  async tasks(swarmIds?: readonly string[]): Promise<Task[]> {
+    return (await this.#json("GET", `/v1/tasks${queryOf(swarmIds)}`, TaskList)).tasks;
   }
 
   async task(taskId: string): Promise<Task> {
@@ -90,9 +96,9 @@ export class SidecarClient {
     return this.#json("GET", "/v1/swarms", SwarmList);
   }
 
-  status(swarmId?: string): Promise<SwarmStatus> {
-    const query = swarmId === undefined ? "" : `?swarmId=${encodeURIComponent(swarmId)}`;
-    return this.#json("GET", `/v1/status${query}`, SwarmStatus);
+  /** These swarms and their tasks, or all. */
+  status(swarmIds?: readonly string[]): Promise<SwarmStatus> {
+    return this.#json("GET", `/v1/status${queryOf(swarmIds)}`, SwarmStatus);
   }
 
   agents(): Promise<AgentsAnswer> {

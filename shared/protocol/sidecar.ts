@@ -4,13 +4,13 @@
  *
  * ```
  * POST /v1/tasks                      CreateTask        → CreateTaskResult
- * GET  /v1/tasks                                        → TaskList, newest first
+ * GET  /v1/tasks?swarmId=…                              → TaskList, newest first; `swarmId` as often as need be
  * GET  /v1/tasks/{id}                                   → { task }
  * POST /v1/tasks/{id}/{stop|pause|resume}               → { task }
  * GET  /v1/tasks/{id}/events?only=    Last-Event-ID     → text/event-stream of TaskEvent, ends with the task;
  *                                                         `only=state`: of changes of its state alone
  * GET  /v1/swarms                                       → SwarmList
- * GET  /v1/status?swarmId=                              → SwarmStatus
+ * GET  /v1/status?swarmId=…                             → SwarmStatus
  * GET  /v1/health                                       → HybridHealth
  * GET  /v1/agents                                       → AgentsAnswer, within DOCKER_COMMAND_TIMEOUT_MS
  * GET  /v1/discovery                                    → DiscoveryAnswer, within half a second

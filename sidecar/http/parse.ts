@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 import { HivegateError } from "../../shared/errors.ts";
 import { SwarmId } from "../../shared/protocol/ids.ts";
 import { EventsQuery, type OnlyEvents, TelemetryQuery } from "../../shared/protocol/sidecar.ts";
@@ -29,10 +29,10 @@ export function parseEventsQuery(query: Record<string, string>): { client: strin
   return { client, only };
 }
 
-/** The one swarm that is asked about, if it is one. @throws HivegateError `invalid_request` */
-export function parseSwarmId(query: string | undefined): string | undefined {
-  if (query === undefined) return undefined;
-  const parsed = SwarmId.safeParse(query);
+/** The swarms that are asked about; null: all. @throws HivegateError `invalid_request` */
+export function parseSwarmIds(query: string[] | undefined): string[] | null {
+  if (query === undefined) return null;
+  const parsed = z.array(SwarmId).safeParse(query);
   if (!parsed.success) throw new HivegateError("invalid_request", "swarmId: expected the id of a swarm.");
   return parsed.data;
 }

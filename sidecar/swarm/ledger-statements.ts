@@ -19,7 +19,14 @@ export const prepareStatements = (db: DatabaseSync) => ({
   ),
   remember: db.prepare("UPDATE tasks SET handle = ? WHERE task_id = ?"),
   askStop: db.prepare("UPDATE tasks SET stop_asked = ? WHERE task_id = ?"),
-  list: db.prepare("SELECT * FROM tasks ORDER BY created_at DESC, rowid DESC LIMIT ?"),
+  // `swarms`: a JSON list of ids, or null for all tasks.
+  list: db.prepare(
+    `WITH asked AS (
+       SELECT rowid AS n, * FROM tasks WHERE $swarms IS NULL OR swarm_id IN (SELECT value FROM json_each($swarms))
+     ) SELECT * FROM asked WHERE ended_at IS NULL OR n IN (
+       SELECT n FROM asked WHERE ended_at IS NOT NULL ORDER BY created_at DESC, n DESC LIMIT $ended
+     ) ORDER BY created_at DESC, n DESC`,
+  ),
   unfinished: db.prepare("SELECT * FROM tasks WHERE ended_at IS NULL ORDER BY created_at, rowid"),
   keepSize: db.prepare("UPDATE tasks SET output_bytes = ? WHERE task_id = ?"),
   keptBytes: db.prepare("SELECT sum(output_bytes) AS bytes FROM tasks WHERE ended_at IS NOT NULL"),

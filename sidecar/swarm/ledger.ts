@@ -161,9 +161,11 @@ export class Ledger {
     return this.#statements.get.get(taskId)?.never_ran === 1;
   }
 
-  /** Newest first, with long texts cut. */
-  list(limit: number = LIMITS.listedTasks): Task[] {
-    return this.#statements.list.all(limit).map((row) => asListed(readTask(row)));
+  /** All that are under way and the last that ended, of these swarms or of all. Newest first, with long texts cut. */
+  list(swarmIds: readonly string[] | null = null): Task[] {
+    const swarms = swarmIds && JSON.stringify(swarmIds);
+    const rows = this.#statements.list.all({ swarms, ended: LIMITS.listedEndedTasks });
+    return rows.map((row) => asListed(readTask(row)));
   }
 
   /** Tasks whose end is not known yet, oldest first. */

@@ -3,7 +3,6 @@
  * a restart.
  */
 import { HivegateError } from "../../shared/errors.ts";
-import { LIMITS } from "../../shared/limits.ts";
 import type {
   CreateTask,
   CreateTaskResult,
@@ -60,6 +59,7 @@ export class Tasks {
   readonly #context: RunContext;
   readonly #turns: TaskTurns;
   readonly #runs = new Map<string, TaskRun>();
+  #asking: Promise<Telemetry> | undefined;
   #closed = false;
 
   constructor(options: TasksOptions) {
@@ -120,9 +120,9 @@ export class Tasks {
     return task;
   }
 
-  /** Newest first, with long texts cut. */
-  list(limit: number = LIMITS.listedTasks): Task[] {
-    return this.#options.ledger.list(limit);
+  /** As `Ledger.list`. */
+  list(swarmIds: readonly string[] | null = null): Task[] {
+    return this.#options.ledger.list(swarmIds);
   }
 
   /** A task's events as Server-Sent Events: see `TaskOutput.open`. */
@@ -156,11 +156,11 @@ export class Tasks {
     return { swarms: await this.#cli.swarms(), method: this.#options.executor.method };
   }
 
-  /** One swarm and its tasks, or all. @throws HivegateError as `swarms` */
-  async status(swarmId?: string): Promise<SwarmStatus> {
+  /** Some swarms and their tasks, or all. @throws HivegateError as `swarms` */
+  async status(swarmIds: readonly string[] | null = null): Promise<SwarmStatus> {
     const { swarms, ...rest } = await this.swarms();
-    const isAsked = (each: { swarmId: string | null }) => swarmId === undefined || each.swarmId === swarmId;
-    return { swarms: swarms.filter(isAsked), tasks: this.list().filter(isAsked), ...rest };
+    const asked = swarms.filter(({ swarmId }) => swarmIds === null || swarmIds.includes(swarmId));
+    return { swarms: asked, tasks: this.list(swarmIds), ...rest };
   }
 
   /** Finds every task again whose end is not known, and those that wait. Call once, before anything is created. */
@@ -215,7 +215,12 @@ export class Tasks {
     if (error && this.#options.ledger.neverRan(taskId)) throw new HivegateError(error.code, error.message);
   }
 
+  /** Asked for once for all who want to know at the same time. */
   #swarmTelemetry(): Promise<Telemetry> {
-    return withinMs(this.#options.telemetry.swarmStatus(), this.#options.telemetryTimeoutMs, UNAVAILABLE);
+    const { telemetry, telemetryTimeoutMs } = this.#options;
+    this.#asking ??= telemetry.swarmStatus().finally(() => {
+      this.#asking = undefined;
+    });
+    return withinMs(this.#asking, telemetryTimeoutMs, UNAVAILABLE);
   }
 }

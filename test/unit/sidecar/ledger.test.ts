@@ -242,6 +242,22 @@ describe("a ledger", () => {
     expect(ledger.get(TASK_ID)?.task).toBe(text);
   });
 
+  it("H4 lists all that are under way and the last that ended, of all swarms or of some", () => {
+    const ledger = openLedger();
+    for (let n = 1; n <= LIMITS.listedEndedTasks + 10; n++) {
+      ledger.begin(aTask({ taskId: taskId(n) }), AT_ONCE, n);
+      if (n <= 2) ledger.change(taskId(n), { swarmId: "mine" }, n);
+      if (n !== 1) ledger.change(taskId(n), { state: "completed", endedAt: n }, n);
+    }
+    const all = ledger.list().map((task) => task.taskId);
+    expect(all).toHaveLength(LIMITS.listedEndedTasks + 1);
+    expect([all[0], all.at(-1)]).toEqual([taskId(LIMITS.listedEndedTasks + 10), taskId(1)]);
+    expect(all).not.toContain(taskId(2));
+    const own = (swarms: string[]) => ledger.list(swarms).map((task) => task.taskId);
+    expect(own(["other", "mine"])).toEqual([taskId(2), taskId(1)]);
+    expect([own([]), own(["other"])]).toEqual([[], []]);
+  });
+
   it("S6 forgets the oldest ended tasks over the limit, never one that runs", () => {
     const ledger = openLedger(scratchDirectory(), {
       taskOutputBytes: 10_000,

@@ -114,6 +114,8 @@ describe("the sidecar's routes", () => {
     executor.answer = async () => succeeded("s-1\n");
     expect(SwarmList.parse(await (await send("/v1/swarms")).json()).swarms).toHaveLength(1);
     expect(SwarmStatus.parse(await (await send("/v1/status?swarmId=s-2")).json()).swarms).toEqual([]);
+    const two = SwarmStatus.parse(await (await send("/v1/status?swarmId=s-2&swarmId=s-1")).json());
+    expect(two.swarms).toHaveLength(1);
   });
 
   it("H7 tell health, to the gateway in full and to anybody that the sidecar is alive", async () => {

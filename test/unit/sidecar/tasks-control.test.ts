@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { aTask, fakeProfile, succeeded, TASK_ID, taskId, unreachable } from "./fakes.ts";
-import { ended, failChanges, start } from "./tasks-setup.ts";
+import { ended, failChanges, never, start } from "./tasks-setup.ts";
 
 describe("controlling a task", () => {
   it("H4 stops it by its processes when the swarm's CLI has no stop", async () => {
@@ -140,10 +140,18 @@ describe("asking for swarms", () => {
     await tasks.create(aTask());
     await tasks.create(aTask({ taskId: taskId(2) }));
     executor.started[0]?.write("stdout", "swarm s-1\n");
-    const status = await tasks.status("s-1");
+    const status = await tasks.status(["s-1"]);
     expect(status.swarms.map((swarm) => swarm.swarmId)).toEqual(["s-1"]);
     expect(status.tasks.map((task) => task.taskId)).toEqual([TASK_ID]);
     expect((await tasks.status()).tasks).toHaveLength(2);
+  });
+
+  it("H4 asks MCP once for all who ask at the same time, and waits no longer for one that hangs", async () => {
+    const swarmStatus = vi.fn(() => never<never>());
+    const { tasks } = start({ telemetry: { taskStatus: unreachable, swarmStatus } });
+    const answers = await Promise.all(Array.from({ length: 20 }, () => tasks.swarms()));
+    expect(swarmStatus).toHaveBeenCalledTimes(1);
+    expect(answers[19]?.telemetry).toEqual({ status: "telemetry_unavailable" });
   });
 
   it.each([

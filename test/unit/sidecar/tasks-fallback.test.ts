@@ -216,7 +216,7 @@ describe("the state of the swarm", () => {
       method: "mcp-fallback",
       swarms: [{ swarmId: "a" }, { swarmId: "b" }],
     });
-    expect(await tasks.status("b")).toMatchObject({ method: "mcp-fallback", swarms: [{ swarmId: "b" }] });
+    expect(await tasks.status(["b"])).toMatchObject({ method: "mcp-fallback", swarms: [{ swarmId: "b" }] });
     // What docker says is authoritative there.
     await expect(tasks.swarmsByCommand()).rejects.toMatchObject({ code: "swarm_unavailable" });
   });
