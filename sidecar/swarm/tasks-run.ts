@@ -206,7 +206,8 @@ export class TaskRun {
   #runs({ startedAt, timeoutMs }: Pick<Task, "startedAt" | "timeoutMs">): void {
     const nowMs = this.#context.now();
     const sinceMs = startedAt ?? nowMs;
-    this.#stopAfter(Math.max(0, sinceMs + timeoutMs - nowMs));
+    // A clock that was set back gives no more time than there was, nor more than a timer can wait.
+    this.#stopAfter(Math.min(timeoutMs, Math.max(0, sinceMs + timeoutMs - nowMs)));
     if (startedAt === null) this.#record.change({ state: "running", startedAt: sinceMs });
   }
 

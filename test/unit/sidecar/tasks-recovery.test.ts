@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { HivegateError } from "../../../shared/errors.ts";
 import type { CommandResult, Exit } from "../../../sidecar/swarm/executor.ts";
 import { Ledger } from "../../../sidecar/swarm/ledger.ts";
@@ -29,6 +29,25 @@ describe("after a restart", () => {
     exit.resolve({ exitCode: null });
     expect(await ended(tasks)).toMatchObject({ state: "completed", swarmId: "s-1" });
     expect(executor.started).toEqual([]);
+  });
+
+  it("H9 gives a task its time, and no more, when the clock was set back meanwhile", async () => {
+    const timeoutMs = 60_000;
+    const directory = scratchDirectory();
+    const first = start({ directory });
+    await first.tasks.create(aTask({ timeoutMs }));
+    first.close();
+
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const monthMs = 30 * 24 * 60 * 60 * 1_000;
+    const { tasks, executor } = start({ directory, now: () => Date.now() - monthMs });
+    executor.found = async () => ({ status: "running", lostOutput: false, exit: never() });
+    await tasks.recover();
+    await vi.advanceTimersByTimeAsync(timeoutMs - 1);
+    expect(executor.stopped).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(executor.stopped).toEqual([TASK_ID]);
   });
 
   it("H9 marks lost output with a gap", async () => {
