@@ -17,7 +17,7 @@ export const mayHaveTakenEffect = (thrown: unknown): boolean =>
   thrown instanceof GatewayUnreachable || (thrown instanceof HivegateError && thrown.code === "timeout");
 
 /** Whether the request got no answer of the swarm's own side: it never arrived there, or its answer was lost. */
-export const isUnanswered = (thrown: unknown): boolean =>
+export const isUnanswered = (thrown: unknown): thrown is GatewayUnreachable | HivegateError =>
   thrown instanceof GatewayUnreachable || (thrown instanceof HivegateError && UNANSWERED.has(thrown.code));
 
 const UNANSWERED: ReadonlySet<ErrorCode> = new Set(["timeout", "sidecar_unreachable", "shutting_down"]);

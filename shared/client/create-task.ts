@@ -13,10 +13,16 @@ const TRIES = 5;
 /** Nor is a request that takes long to fail sent again after this. */
 const REPEAT_FOR_MS = 60_000;
 
+/** Nobody can say whether the task was started: the same request under this key finds it, or starts it. */
+export type TaskUnanswered = Error & { idempotencyKey: string };
+
+export const isTaskUnanswered = (thrown: unknown): thrown is TaskUnanswered =>
+  isUnanswered(thrown) && "idempotencyKey" in thrown;
+
 /**
  * Sends the request under an idempotency key, one of its own if none is given, and under the same key again while no
  * answer comes, with growing pauses: the gateway knows it again, so that the task starts once.
- * @throws what `send` throws when it was answered, or at last
+ * @throws what `send` throws: when it was answered, or at last as `TaskUnanswered`
  */
 export async function createOnce<T>(
   request: NewTask,
@@ -29,7 +35,9 @@ export async function createOnce<T>(
     try {
       return await send(keyed);
     } catch (thrown) {
-      if (!isUnanswered(thrown) || tries >= TRIES || clock.now() >= untilMs) throw thrown;
+      if (!isUnanswered(thrown)) throw thrown;
+      if (tries >= TRIES || clock.now() >= untilMs)
+        throw Object.assign(thrown, { idempotencyKey: keyed.idempotencyKey });
       await pause(clock, backoffMs(RETRY, tries - 1, random()));
     }
   }

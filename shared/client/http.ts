@@ -1,11 +1,9 @@
 /** Requests to the gateway over HTTP: each with the token, each answered by what was asked for or an error. */
 import { HivegateError } from "../errors.ts";
+import { ANSWER_TIMEOUT_MS } from "./answer-timeout.ts";
 import { errorFromAnswer, GatewayUnreachable } from "./client-errors.ts";
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
-
-/** Longer than the gateway waits for its sidecar, so that its own answer comes first. */
-const TIMEOUT_MS = 40_000;
 
 /** Every method throws HivegateError with what the gateway answered, or GatewayUnreachable. */
 export class GatewayHttp {
@@ -28,7 +26,7 @@ export class GatewayHttp {
     const { body, isAnswer = () => false } = options;
     const response = await this.#send(path, {
       method,
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
       headers: { "content-type": "application/json" },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });

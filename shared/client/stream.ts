@@ -7,6 +7,7 @@ import { asHivegateError, HivegateError } from "../errors.ts";
 import type { Encoding, Filters, Mode } from "../protocol/client.ts";
 import type { GatewayFrame, SUBPROTOCOL } from "../protocol/gateway.ts";
 import type { Task } from "../swarm/task.ts";
+import { ANSWER_TIMEOUT_MS } from "./answer-timeout.ts";
 import { type Answer, answers, type Request, type RequestType } from "./answers.ts";
 import { errorFromAnswer, GatewayUnreachable } from "./client-errors.ts";
 import { Connection, type ConnectionState } from "./connection.ts";
@@ -51,7 +52,6 @@ export type StreamEvents = {
 };
 
 const PROTOCOL: typeof SUBPROTOCOL = "hivegate.v1";
-const REQUEST_TIMEOUT_MS = 40_000;
 const CONFIGURE_TIMEOUT_MS = 10_000;
 /** How long a snapshot asked for may take before it is asked for again. */
 const RESYNC_EVERY_MS = 5_000;
@@ -126,7 +126,7 @@ export class HivegateStream {
    */
   async request<Type extends RequestType>(
     frame: { type: Type } & Request<Type>,
-    options: { timeoutMs: number } = { timeoutMs: REQUEST_TIMEOUT_MS },
+    options: { timeoutMs: number } = { timeoutMs: ANSWER_TIMEOUT_MS },
   ): Promise<Answer<Type>> {
     if (this.state.name !== "open")
       throw new GatewayUnreachable("There is no connection to the gateway now.");

@@ -1,4 +1,4 @@
-import { mayHaveTakenEffect } from "../../shared/client/client-errors.ts";
+import { isUnanswered } from "../../shared/client/client-errors.ts";
 import { type NewTask, newIdempotencyKey } from "../../shared/client/create-task.ts";
 import type { HivegateClient } from "../../shared/client/rest.ts";
 import type { Task } from "../../shared/swarm/task.ts";
@@ -51,7 +51,7 @@ export class TaskForm {
       this.#say(startedText(task), "good");
       this.#started(task);
     } catch (thrown) {
-      if (!mayHaveTakenEffect(thrown)) this.#unanswered = null;
+      if (!isUnanswered(thrown)) this.#unanswered = null;
       this.#say(thrown instanceof Error ? thrown.message : "The task could not be started.", "bad");
     } finally {
       this.#start.disabled = false;

@@ -1,3 +1,4 @@
+import { isTaskUnanswered } from "../../../shared/client/create-task.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { CONNECTION_OPTIONS, connect } from "../connection.ts";
@@ -21,12 +22,19 @@ export const task: Command = {
     const timeout = args.text("timeout");
     const timeoutMs = timeout === undefined ? undefined : timeoutMsOf(timeout);
     const client = connect(args, io);
-    const result = await client.createTask({
+    const request = {
       task: args.words[0] ?? "",
       priority: args.text("priority"),
       timeoutMs,
       idempotencyKey: args.text("key"),
       verbose: args.flag("verbose"),
+    };
+    const result = await client.createTask(request).catch(async (thrown: unknown) => {
+      if (isTaskUnanswered(thrown))
+        await io.err(
+          `It may have been started. The same with --key ${thrown.idempotencyKey} finds it, or starts it.\n`,
+        );
+      throw thrown;
     });
     const { taskId, swarmId, method, note, state } = result.task;
     const json = args.flag("json");

@@ -3,6 +3,7 @@ import { GatewayUnreachable } from "../../../shared/client/client-errors.ts";
 import type { ConnectionState } from "../../../shared/client/connection.ts";
 import { HivegateStream } from "../../../shared/client/stream.ts";
 import type { HivegateError } from "../../../shared/errors.ts";
+import { LIMITS } from "../../../shared/limits.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { agent, FakeGateway, output, snapshot, status, TASK_ID, task, update } from "./fakes.ts";
 
@@ -288,6 +289,16 @@ describe("HivegateStream: requests", () => {
     const late = stream.request({ type: "ping" }, { timeoutMs: 1_000 });
     clock.advance(1_000);
     await expect(late).rejects.toMatchObject({ code: "timeout" });
+    const patient = stream.request({ type: "list_swarms" });
+    clock.advance(LIMITS.sidecarTimeoutMs);
+    // By now the gateway has said itself that its sidecar does not answer, and its word is on its way.
+    const word = { code: "timeout", message: "The gateway says so.", retryable: true, timestamp: 1 } as const;
+    gateway.send({
+      type: "error",
+      requestId: String(gateway.ofType("list_swarms").at(-1)?.requestId),
+      ...word,
+    });
+    await expect(patient).rejects.toMatchObject({ message: "The gateway says so." });
     const lost = stream.request({ type: "ping" });
     gateway.close(1006);
     await expect(lost).rejects.toBeInstanceOf(GatewayUnreachable);
