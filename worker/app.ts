@@ -62,7 +62,7 @@ export function createApp(ports: AppPorts): Hono {
   const identify = async (c: Context, permission: Permission) => {
     const identity = await authenticated(c, permission);
     gateway.requests.take(identity.subject, ports.now());
-    return { identity, sidecar: new ScopedSidecar(gateway.sidecar(hiveOf(c)), identity.scope) };
+    return { identity, sidecar: new ScopedSidecar(gateway.sidecar(hiveOf(c)), identity) };
   };
 
   app.onError((thrown, c) => {

@@ -1,6 +1,6 @@
 /** The sidecar as one client may see it: what is not in its token's scope does not exist. */
-import type { Scope } from "../shared/auth/permission.ts";
-import { HivegateError } from "../shared/errors.ts";
+import { type Identity, may, type Scope } from "../shared/auth/permission.ts";
+import { ERRORS, HivegateError } from "../shared/errors.ts";
 import type {
   AgentsAnswer,
   CreateTask,
@@ -27,10 +27,12 @@ import type { EventsRequest, SidecarClient, TaskAction } from "./sidecar-client.
 export class ScopedSidecar {
   readonly #sidecar: SidecarClient;
   readonly #scope: Scope;
+  readonly #mayReadTasks: boolean;
 
-  constructor(sidecar: SidecarClient, scope: Scope) {
+  constructor(sidecar: SidecarClient, client: Pick<Identity, "scope" | "permissions">) {
     this.#sidecar = sidecar;
-    this.#scope = scope;
+    this.#scope = client.scope;
+    this.#mayReadTasks = may(client, "tasks:read");
   }
 
   createTask(task: CreateTask): Promise<CreateTaskResult> {
@@ -49,9 +51,11 @@ export class ScopedSidecar {
     return task;
   }
 
+  /** Of a task's own words only who may read tasks is told. */
   async control(taskId: string, action: TaskAction): Promise<Task> {
     if (!isWholeHive(this.#scope)) await this.task(taskId);
-    return this.#sidecar.control(taskId, action);
+    const task = await this.#sidecar.control(taskId, action);
+    return this.#mayReadTasks ? task : wordless(task);
   }
 
   async eventStream(request: EventsRequest, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
@@ -110,3 +114,9 @@ export class ScopedSidecar {
     return { ...list, swarms, telemetry: { status: "telemetry_unavailable" } };
   }
 }
+
+const wordless = (task: Task): Task => ({
+  ...task,
+  task: "",
+  error: task.error && { ...task.error, message: ERRORS[task.error.code].advice },
+});

@@ -59,6 +59,9 @@ onEveryHost("the gateway over HTTP", ({ sidecar, gateway, connect }) => {
     expect(await (await post(`${TASKS}/${task.taskId}/stop`, "")).json()).toMatchObject({
       task: { state: "stopped" },
     });
+    const writer = await gateway().token({ permissions: ["tasks:write"] });
+    const stopped = await http(`${TASKS}/${task.taskId}/stop`, { method: "POST", token: writer });
+    expect(await stopped.json()).toMatchObject({ task: { task: "", state: "stopped" } });
     expect(await refusal(await post(`${TASKS}/${task.taskId}/pause`, ""))).toEqual([409, "not_supported"]);
   });
 

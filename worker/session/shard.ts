@@ -308,7 +308,7 @@ export class Shard {
     const { identity } = session.state;
     return {
       ...{ hive, uuid, identity },
-      sidecar: new ScopedSidecar(this.#sidecar, identity.scope),
+      sidecar: new ScopedSidecar(this.#sidecar, identity),
       now: () => clock.now(),
       allow: (type) => session.relay?.client.mayUse(type),
       follow: (taskId, how) => {

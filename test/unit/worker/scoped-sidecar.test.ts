@@ -1,4 +1,6 @@
 import { expect, it } from "vitest";
+import type { Permission } from "../../../shared/auth/permission.ts";
+import { ERRORS } from "../../../shared/errors.ts";
 import { ScopedSidecar } from "../../../worker/scoped-sidecar.ts";
 import { SidecarClient } from "../../../worker/sidecar-client.ts";
 import { aTask } from "../../support/agents.ts";
@@ -18,7 +20,7 @@ function scopedTo(swarmIds?: string[]) {
     ...{ sha256: () => new Uint8Array(32), clock: new ManualClock(), nonce: () => "nonce-0123456789" },
   });
   const scope = swarmIds === undefined ? {} : { swarm_ids: swarmIds };
-  return { asked, sidecar: new ScopedSidecar(client, scope) };
+  return { asked, sidecar: new ScopedSidecar(client, { scope, permissions: ["tasks:read"] }) };
 }
 
 it("S8 H4 a token's scope is asked for, so that newer tasks of others take no room, and is held to all the same", async () => {
@@ -40,4 +42,19 @@ it.each([
   const { asked, sidecar } = scopedTo(swarmIds);
   expect(await sidecar.tasks()).toHaveLength(count);
   expect(asked).toEqual(["/v1/tasks"]);
+});
+
+it.each<[Permission[], string, string]>([
+  [["tasks:write", "tasks:read"], "find the leak", "It says: the leak is here."],
+  [["tasks:write"], "", ERRORS.swarm_failed.advice],
+])("S8 H4 a task that was stopped by a token with %j shows it '%s'", async (permissions, text, message) => {
+  const error = { code: "swarm_failed", message: "It says: the leak is here." } as const;
+  const task = aTask({ state: "failed", task: "find the leak", error });
+  const client = new SidecarClient({
+    ...{ hive: "default", url: "http://sidecar:9700", key: { kid: "k", mac: () => new Uint8Array(32) } },
+    fetch: async () => Response.json({ task }),
+    ...{ sha256: () => new Uint8Array(32), clock: new ManualClock(), nonce: () => "nonce-0123456789" },
+  });
+  const shown = await new ScopedSidecar(client, { scope: {}, permissions }).control(task.taskId, "stop");
+  expect(shown).toEqual({ ...task, task: text, error: { ...error, message } });
 });
