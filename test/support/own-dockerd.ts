@@ -31,7 +31,7 @@ export type OwnDockerd = {
 /** Whether this process can run one; that it cannot is said aloud. */
 export function canRunDockerd(): boolean {
   const isRoot = process.platform === "linux" && process.getuid?.() === 0;
-  const found = isRoot && existsOnPath("dockerd");
+  const found = isRoot && existsOnPath("dockerd") && existsOnPath("unshare");
   if (!found) console.warn("SKIPPED: no dockerd to be run here, so nothing is said about its restart.");
   return found;
 }
@@ -66,7 +66,8 @@ export function ownDockerd(): OwnDockerd {
       ...["--pidfile", join(dir, "pid"), "--host", `unix://${socketPath}`, `--live-restore=${liveRestore}`],
       ...["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"],
     ];
-    daemon = spawn("dockerd", args, { stdio: "ignore" });
+    // In a network of its own: a daemon without a bridge takes away the bridge of the host's daemon.
+    daemon = spawn("unshare", ["--net", "dockerd", ...args], { stdio: "ignore" });
     await vi.waitFor(() => docker.ping(), { timeout: WITHIN_MS, interval: 100 });
   };
   return {
