@@ -13,8 +13,19 @@ export type CommandResult = {
   ended: "timeout" | "output_limit" | null;
 };
 
-/** Called with each piece of a task's output, in order; pieces are at most `LIMITS.taskEventBytes`. */
-export type OutputSink = (stream: "stdout" | "stderr", text: string) => void;
+export type OutputStream = "stdout" | "stderr";
+
+/**
+ * Called with each piece of a task's output, in order; pieces are at most `LIMITS.taskEventBytes`. Where output can be
+ * read again, `throughBytes` is where in its stream the piece ends.
+ */
+export type OutputSink = (stream: OutputStream, text: string, throughBytes?: number) => void;
+
+/** Up to where each stream of a task's output was kept: `throughBytes` of the last piece. */
+export type KeptBytes = Record<OutputStream, number>;
+
+/** `handle` is what `start` remembered, null if it never got that far. Without `kept` all output counts as new. */
+export type RecoverSpec = { taskId: string; handle: string | null; kept?: KeptBytes };
 
 /**
  * How a task's process ended. `exitCode` is null when nobody could see it. `end` is there where somebody said in
@@ -60,10 +71,10 @@ export interface Executor {
   ): Promise<{ exit: Promise<Exit> }>;
 
   /**
-   * Finds a task's process again after a restart of the sidecar.
-   * `handle` is what `start` remembered, null if it never got that far.
+   * Finds a task's process again after a restart of the sidecar. Output that can be read again comes from where it was
+   * kept on.
    */
-  recover(spec: { taskId: string; handle: string | null }, output: OutputSink): Promise<Recovery>;
+  recover(spec: RecoverSpec, output: OutputSink): Promise<Recovery>;
 
   /** Asks a task's processes to end (TERM), and ends them (KILL) if they live on after `graceMs`. */
   stop(taskId: string, options: { graceMs: number }): Promise<void>;

@@ -1,16 +1,17 @@
 /**
  * What happened in each task, as rows of the ledger: lines of output, changes of state, gaps, numbered in one
- * sequence. Output is in the ledger and not in files beside it so that a number is given, a line is kept and the line
- * that is still being written goes on or not, all at once: a sidecar that is killed leaves neither holes nor doubles.
+ * sequence. Output is in the ledger and not in files beside it so that a number is given, a line is kept, the line that
+ * is still being written goes on, and it is noted how far output was read, all at once or not at all: a sidecar that is
+ * killed leaves neither holes nor doubles.
  * Nothing is synced to disk for it. Every method that writes is to be called within a transaction.
  */
 import type { OnlyEvents } from "../../shared/protocol/sidecar.ts";
 import type { Task, TaskEvent } from "../../shared/swarm/task.ts";
+import type { KeptBytes, OutputStream } from "./executor.ts";
 import { readEvent } from "./ledger-rows.ts";
 import type { Statements } from "./ledger-statements.ts";
 import { cutLines } from "./output-lines.ts";
 
-export type OutputStream = "stdout" | "stderr";
 const STREAMS = ["stdout", "stderr"] as const satisfies OutputStream[];
 
 /** The last number given, the bytes held, and each stream's line that has not ended yet. */
@@ -47,8 +48,15 @@ export class LedgerEvents {
   }
 
   /** Adds a piece of output, line by line. Whether the stream's last line is unfinished: nobody is told of it yet. */
-  addOutput(taskId: string, stream: OutputStream, text: string, timestamp: number): boolean {
+  addOutput(
+    taskId: string,
+    stream: OutputStream,
+    text: string,
+    timestamp: number,
+    throughBytes?: number,
+  ): boolean {
     const head = this.#head(taskId);
+    if (throughBytes !== undefined) this.#statements.keepBytes.run(taskId, stream, throughBytes);
     const { lines, open } = cutLines(head.open[stream], text);
     for (const line of lines) this.#append(taskId, head, { timestamp, kind: "output", stream, ...line });
     if (open !== head.open[stream]) this.#setOpen(taskId, head, stream, open);
@@ -102,6 +110,13 @@ export class LedgerEvents {
     return which === "end"
       ? pieces.reverse().join("").slice(-limitChars)
       : pieces.join("").slice(0, limitChars);
+  }
+
+  /** How far output that can be read again was kept. */
+  keptBytes(taskId: string): KeptBytes {
+    const bytesOf = (stream: OutputStream) =>
+      Number(this.#statements.bytesKept.get(taskId, stream)?.bytes ?? 0);
+    return { stdout: bytesOf("stdout"), stderr: bytesOf("stderr") };
   }
 
   /** Keeps the last event of a task alone, so that numbering goes on from it. */

@@ -66,6 +66,14 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   `,
   "ALTER TABLE tasks ADD COLUMN note TEXT",
+  `
+  CREATE TABLE kept_bytes (
+    task_id TEXT NOT NULL REFERENCES tasks ON DELETE CASCADE,
+    stream TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (task_id, stream)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**

@@ -50,6 +50,8 @@ export const prepareStatements = (db: DatabaseSync) => ({
   openLine: db.prepare("INSERT OR REPLACE INTO open_lines (task_id, stream, text) VALUES (?, ?, ?)"),
   line: db.prepare("SELECT text FROM open_lines WHERE task_id = ? AND stream = ?"),
   endLine: db.prepare("DELETE FROM open_lines WHERE task_id = ? AND stream = ?"),
+  keepBytes: db.prepare("INSERT OR REPLACE INTO kept_bytes (task_id, stream, bytes) VALUES (?, ?, ?)"),
+  bytesKept: db.prepare("SELECT bytes FROM kept_bytes WHERE task_id = ? AND stream = ?"),
   events: db.prepare("SELECT * FROM events WHERE task_id = ? AND seq > ? ORDER BY seq LIMIT ?"),
   stateEvents: db.prepare(
     "SELECT * FROM events WHERE task_id = ? AND seq > ? AND kind = 'state' ORDER BY seq LIMIT ?",

@@ -8,9 +8,9 @@ import { LIMITS } from "../../shared/limits.ts";
 import type { CreateTask, OnlyEvents } from "../../shared/protocol/sidecar.ts";
 import { hasEnded, Task, type TaskEvent } from "../../shared/swarm/task.ts";
 import type { Logger } from "../log.ts";
-import type { Executor } from "./executor.ts";
+import type { Executor, KeptBytes, OutputStream } from "./executor.ts";
 import { LedgerBreakers } from "./ledger-breakers.ts";
-import { LedgerEvents, type OutputStream } from "./ledger-events.ts";
+import { LedgerEvents } from "./ledger-events.ts";
 import { fingerprintOfRow, refusalOf, sameOrThrow } from "./ledger-idempotency.ts";
 import { readTask, storeState, Unfinished } from "./ledger-rows.ts";
 import { openDatabase } from "./ledger-schema.ts";
@@ -118,10 +118,21 @@ export class Ledger {
 
   /**
    * Adds a piece of output, at most `LIMITS.taskEventBytes` long. Whether the stream's last line is unfinished, which
-   * readers do not see before it ends or `closeLines` is called.
+   * readers do not see before it ends or `closeLines` is called. `throughBytes`: see `OutputSink`.
    */
-  addOutput(taskId: string, stream: OutputStream, text: string, nowMs: number): boolean {
-    return this.#transaction(() => this.#events.addOutput(taskId, stream, text, nowMs));
+  addOutput(
+    taskId: string,
+    stream: OutputStream,
+    text: string,
+    nowMs: number,
+    throughBytes?: number,
+  ): boolean {
+    return this.#transaction(() => this.#events.addOutput(taskId, stream, text, nowMs, throughBytes));
+  }
+
+  /** How far each stream of a task's output was kept, as far as it can be read again. */
+  keptBytes(taskId: string): KeptBytes {
+    return this.#events.keptBytes(taskId);
   }
 
   /** Lets readers see unfinished lines as far as they have come. */

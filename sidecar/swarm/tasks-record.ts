@@ -6,10 +6,9 @@
 import { LIMITS } from "../../shared/limits.ts";
 import type { Task } from "../../shared/swarm/task.ts";
 import type { Logger } from "../log.ts";
-import type { OutputSink } from "./executor.ts";
+import type { OutputSink, OutputStream } from "./executor.ts";
 import type { Given } from "./fallback/task-runner.ts";
 import type { Ledger, TaskPatch } from "./ledger.ts";
-import type { OutputStream } from "./ledger-events.ts";
 import type { Profile } from "./profiles/profile.ts";
 import { SEARCHED_CHARS, SwarmIdSearch } from "./swarm-id-search.ts";
 import type { TaskOutput } from "./task-output.ts";
@@ -71,12 +70,12 @@ export class TaskRecord {
     else this.#identify(this.#context.ledger.output(this.#taskId, "beginning", SEARCHED_CHARS));
   }
 
-  readonly write: OutputSink = (stream, text) => {
+  readonly write: OutputSink = (stream, text, throughBytes) => {
     if (this.#state !== "open") return;
     const { ledger, now, output } = this.#context;
     try {
       this.#tellLoss();
-      const isUnfinished = ledger.addOutput(this.#taskId, stream, text, now());
+      const isUnfinished = ledger.addOutput(this.#taskId, stream, text, now(), throughBytes);
       // Where a line has ended it is another one that is unfinished now.
       if (!isUnfinished || text.includes("\n")) this.#forgetLine(stream);
       if (isUnfinished) this.#closeLineAfter(stream, LIMITS.unfinishedLineMs);

@@ -73,7 +73,7 @@ export class TaskRun {
 
   /** Finds the process of an earlier life of the sidecar again; goes on trying while its runtime is away. */
   async recover(unfinished: UnfinishedTask): Promise<void> {
-    const { runners, log } = this.#context;
+    const { runners, ledger, log } = this.#context;
     // Whoever asked while its runtime was away asked later than what was written down.
     this.#asked ??= unfinished.stopAsked ? "stop" : null;
     let found: Recovery;
@@ -81,7 +81,7 @@ export class TaskRun {
       this.#record.resume(unfinished.task);
       const { handle } = unfinished;
       found = await runners.recover(
-        { taskId: this.#taskId, handle },
+        { taskId: this.#taskId, handle, kept: ledger.keptBytes(this.#taskId) },
         {
           output: this.#record.write,
           // What the server said when it took the task says more.

@@ -1,7 +1,7 @@
 /** Who has a task done: the swarm's own commands, or an MCP server in their place. */
 import type { Swarm } from "../../../shared/protocol/sidecar.ts";
 import type { TaskMethod } from "../../../shared/swarm/task.ts";
-import type { Exit, OutputSink, Recovery } from "../executor.ts";
+import type { Exit, OutputSink, RecoverSpec, Recovery } from "../executor.ts";
 import type { SpawnRequest } from "../profiles/profile.ts";
 
 /** What a server that has a task says of it at once. `note` tells people who does the task, and where. */
@@ -27,10 +27,7 @@ export interface TaskRunner {
   start(request: SpawnRequest, callbacks: RunCallbacks): Promise<{ exit: Promise<Exit> }>;
 
   /** As `Executor.recover`; `given` as for `start`. */
-  recover(
-    spec: { taskId: string; handle: string | null },
-    callbacks: Pick<RunCallbacks, "output" | "given">,
-  ): Promise<Recovery>;
+  recover(spec: RecoverSpec, callbacks: Pick<RunCallbacks, "output" | "given">): Promise<Recovery>;
 
   /** As `Executor.stop`. @throws HivegateError `not_supported` where there is no way to stop a task */
   stop(taskId: string, options: { graceMs: number }): Promise<void>;

@@ -10,7 +10,15 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LIMITS } from "../../../shared/limits.ts";
 import { CANNOT_WRITE, cannotWrite } from "../cannot-write.ts";
-import type { CommandResult, Executor, ExecutorHealth, Exit, OutputSink, Recovery } from "../executor.ts";
+import type {
+  CommandResult,
+  Executor,
+  ExecutorHealth,
+  Exit,
+  OutputSink,
+  RecoverSpec,
+  Recovery,
+} from "../executor.ts";
 import { CommandOutput, firstOf } from "./command-output.ts";
 import { anyAlive, endProcesses, type Processes } from "./end.ts";
 import { Follower } from "./follower.ts";
@@ -97,12 +105,12 @@ class ProcessExecutor implements Executor {
     }
   }
 
-  async recover(spec: { taskId: string; handle: string | null }, sink: OutputSink): Promise<Recovery> {
+  async recover(spec: RecoverSpec, sink: OutputSink): Promise<Recovery> {
     const dir = this.#dirOf(spec.taskId);
     if (spec.handle === null) return { status: "never_started" };
     // It was there when the task was remembered, and it goes once the end is known.
     if (!existsSync(dir)) return { status: "ended", lostOutput: true, exit: { exitCode: null } };
-    const files = onDisk(() => new OutputFiles(dir));
+    const files = onDisk(() => new OutputFiles(dir, spec.kept));
     const processes = { marker: taskMarker(spec.taskId), leader: files.leader() };
     const running = anyAlive(processes);
     const exit = this.#follow(spec.taskId, processes, files, sink, this.#gone(processes));

@@ -1,7 +1,7 @@
 import { watch } from "node:fs";
 import { LIMITS } from "../../../shared/limits.ts";
-import type { OutputSink } from "../executor.ts";
-import { type OutputFiles, STREAMS, type Stream } from "./output-files.ts";
+import type { OutputSink, OutputStream } from "../executor.ts";
+import { type OutputFiles, STREAMS } from "./output-files.ts";
 
 /** Output on disk above this ends the task: nobody else empties the files. */
 const OUTPUT_LIMIT_BYTES = 4 * LIMITS.taskOutputBytes;
@@ -72,7 +72,7 @@ export class Follower {
   };
 
   /** Delivers some pieces, as far as `ends` when the streams are to end there; whether there may be more. */
-  #deliver(ends: Record<Stream, number> | null): boolean {
+  #deliver(ends: Record<OutputStream, number> | null): boolean {
     for (let piece = 0; piece < PIECES_PER_TURN; piece++) {
       const delivered = STREAMS.map((stream) =>
         this.#files.deliverPiece(stream, this.#sink, ends && Math.min(ends[stream], OUTPUT_LIMIT_BYTES)),
@@ -92,5 +92,5 @@ export class Follower {
   }
 }
 
-const isOverLimit = ({ stdout, stderr }: Record<Stream, number>): boolean =>
+const isOverLimit = ({ stdout, stderr }: Record<OutputStream, number>): boolean =>
   stdout + stderr > OUTPUT_LIMIT_BYTES;

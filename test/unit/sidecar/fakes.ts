@@ -14,6 +14,7 @@ import type {
   ExecutorHealth,
   Exit,
   OutputSink,
+  RecoverSpec,
   Recovery,
 } from "../../../sidecar/swarm/executor.ts";
 import { McpRunner } from "../../../sidecar/swarm/fallback/mcp-runner.ts";
@@ -62,7 +63,7 @@ export class FakeExecutor implements Executor {
   /** What a process writes first. */
   says = "";
   /** What `recover` finds. */
-  found: (spec: { taskId: string; handle: string | null }) => Promise<Recovery> = async () => ({
+  found: (spec: RecoverSpec) => Promise<Recovery> = async () => ({
     status: "never_started",
   });
   /** What the last `recover` was given to write to. */
@@ -89,7 +90,7 @@ export class FakeExecutor implements Executor {
     return { exit: exit.promise };
   }
 
-  async recover(spec: { taskId: string; handle: string | null }, output: OutputSink): Promise<Recovery> {
+  async recover(spec: RecoverSpec, output: OutputSink): Promise<Recovery> {
     this.recovered = output;
     return this.found(spec);
   }

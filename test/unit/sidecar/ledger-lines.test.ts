@@ -66,6 +66,18 @@ describe("lines in the ledger", () => {
     expect(told(ledger, 1)).toEqual(["stdout one", "stdout half"]);
   });
 
+  it("H9 are kept together with how far the output was read, or neither is", () => {
+    const directory = scratchDirectory();
+    const before = openLedger(directory);
+    before.ledger.begin(aTask(), AT_ONCE, 0);
+    before.ledger.addOutput(TASK_ID, "stdout", "one\nhal", 1, 7);
+    expect(() => before.ledger.addOutput(TASK_ID, "stdout", "f\n", Number.NaN, 9)).toThrow();
+    before.close();
+    const { ledger } = openLedger(directory);
+    expect(ledger.keptBytes(TASK_ID)).toEqual({ stdout: 7, stderr: 0 });
+    expect(told(ledger, 1)).toEqual(["stdout one"]);
+  });
+
   it("H9 can be left out: changes of state alone keep their numbers", () => {
     const { ledger } = openLedger();
     ledger.begin(aTask(), AT_ONCE, 0);

@@ -17,6 +17,18 @@ describe("after a restart", () => {
     return directory;
   }
 
+  it("H9 reads a task's output on from where it was kept, and nothing of it twice", async () => {
+    const directory = await interrupted(async ({ executor }) => {
+      executor.process.write("stdout", "one\ntw", 6);
+      executor.process.write("stderr", "warning\n", 8);
+    });
+    const { tasks, executor } = start({ directory });
+    const found = vi.fn(executor.found);
+    executor.found = found;
+    await tasks.recover();
+    expect(found.mock.calls[0]?.[0].kept).toEqual({ stdout: 6, stderr: 8 });
+  });
+
   it("H9 goes on watching a task that runs, to its right end", async () => {
     const { tasks, executor } = start({ directory: await interrupted() });
     const exit = Promise.withResolvers<Exit>();

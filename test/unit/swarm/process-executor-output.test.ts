@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import type { OutputSink } from "../../../sidecar/swarm/executor.ts";
 import { OutputFiles } from "../../../sidecar/swarm/process/output-files.ts";
 
 it("H9 delivers a task's output once and in order, however it is written and however often it is reopened", () => {
@@ -15,8 +16,13 @@ it("H9 delivers a task's output once and in order, however it is written and how
         const dir = mkdtempSync(join(tmpdir(), "hivegate-test-"));
         let files = new OutputFiles(dir);
         let delivered = "";
+        const kept = { stdout: 0, stderr: 0 };
         const deliverAll = (endBytes: number | null) => {
-          while (files.deliverPiece("stdout", (_, piece) => (delivered += piece), endBytes));
+          const keep: OutputSink = (stream, piece, throughBytes = 0) => {
+            delivered += piece;
+            kept[stream] = throughBytes;
+          };
+          while (files.deliverPiece("stdout", keep, endBytes));
         };
         let rest = Buffer.from(text);
         for (const { bytes, deliver, reopen } of steps) {
@@ -25,7 +31,7 @@ it("H9 delivers a task's output once and in order, however it is written and how
           if (deliver) deliverAll(null);
           if (reopen) {
             files.close();
-            files = new OutputFiles(dir);
+            files = new OutputFiles(dir, kept);
           }
         }
         appendFileSync(files.path("stdout"), rest);

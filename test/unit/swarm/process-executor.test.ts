@@ -48,13 +48,15 @@ describe("the process executor", () => {
     const taskId = randomUUID();
     tasks.push(taskId);
     const text = { stdout: "", stderr: "" };
+    const kept = { stdout: 0, stderr: 0 };
     const pieces: string[] = [];
-    const sink: OutputSink = (stream, piece) => {
+    const sink: OutputSink = (stream, piece, throughBytes = 0) => {
       text[stream] += piece;
+      kept[stream] = throughBytes;
       pieces.push(piece);
     };
     const { exit } = await executor.start({ taskId, argv }, { output: sink, remember });
-    return { taskId, handle: taskId, text, pieces, sink, exit };
+    return { taskId, handle: taskId, text, kept, pieces, sink, exit };
   };
   const comes = (check: () => void) => vi.waitFor(check, { timeout: 5_000, interval: 10 });
   const alive = (taskId: string) => markedProcesses(taskMarker(taskId));
