@@ -123,6 +123,11 @@ export class Delivery {
   }
 
   quality(session: Session): Quality {
+  /** The client waits for news of tasks, or of none. */
+  follows(session: Session, anything: boolean): void {
+    this.#save(session, { follows: anything });
+  }
+
     const { pace, socket, state } = session;
     return {
       latency_ms: pace.latencyMs,

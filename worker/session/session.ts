@@ -10,7 +10,8 @@ import type { SessionRates } from "./session-rates.ts";
 
 /**
  * Stored in the socket's attachment (at most 16,384 bytes), so it is written only when it changes: at the
- * start, when the session is given a picture of another epoch, and when the client changes what it wants.
+ * start, when the session is given a picture of another epoch, when the client changes what it wants, and when it
+ * begins or ceases to follow tasks.
  */
 export const SessionState = z.object({
   clientId: z.uuid(),
@@ -32,6 +33,8 @@ export const SessionState = z.object({
   heardMs: Timestamp,
   /** Whether it did not answer in time how far it had read. */
   owesAnswer: z.boolean(),
+  /** Whether it follows any task. Which ones only the shard's memory knows. */
+  follows: z.boolean(),
 });
 export type SessionState = z.infer<typeof SessionState>;
 

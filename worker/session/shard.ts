@@ -98,6 +98,9 @@ export class Shard {
       deliver: (session, text) => this.#delivery.sendText(session, text),
       hasRoom: (session) => !this.#delivery.isLate(session),
       whenRoom: (session) => this.#delivery.whenRoom(session, () => this.#isHere(session)),
+      follows: (session, anything) => {
+        if (this.#isHere(session)) this.#delivery.follows(session, anything);
+      },
       over: (session, taskId, reason) => this.#notFollowed(session, taskId, reason),
       log,
     });
@@ -145,7 +148,7 @@ export class Shard {
     const connectedMs = clock.now();
     const state: SessionState = {
       ...{ clientId: uuid(), ...hello, hive, epoch: null },
-      ...{ connectedMs, heardMs: connectedMs, owesAnswer: false },
+      ...{ connectedMs, heardMs: connectedMs, owesAnswer: false, follows: false },
     };
     const rights = this.#rightsOf(state);
     socket.save(state);
@@ -162,6 +165,11 @@ export class Shard {
   restore(socket: ClientSocket, state: SessionState): void {
     const place: Place = state.epoch === null ? { at: "nowhere", resume: null } : { at: "anywhere" };
     const session = this.#admit(socket, state, place);
+    // What it followed is forgotten, and its client would wait for ever: it comes back, and asks for it again.
+    if (state.follows) {
+      socket.close(ERRORS.shutting_down.close, ERRORS.shutting_down.advice);
+      return;
+    }
     if (state.kind === "stream") this.#audience.join(session);
     this.#delivery.restored(session);
   }

@@ -27,6 +27,8 @@ export type TaskFeedPorts<Follower> = {
   now(): number;
   /** A session no longer follows, for another reason than having asked for it. */
   over(session: Follower, taskId: string, reason: Unfollowed): void;
+  /** Whether the session follows anything, each time that this may have changed. */
+  follows(session: Follower, anything: boolean): void;
   log(message: string, error: unknown): void;
 };
 
@@ -68,6 +70,7 @@ export class TaskFeeds<Follower> {
         followers: new Map([[session, after]]),
         position: after,
       });
+    this.#note(session);
   }
 
   /** The same, unless the session follows the task already and is shown as much. */
@@ -106,7 +109,16 @@ export class TaskFeeds<Follower> {
   }
 
   #leave(session: Follower, feed: Feed<Follower>): void {
-    if (feed.followers.delete(session) && feed.followers.size === 0) this.#close(feed);
+    if (!feed.followers.delete(session)) return;
+    if (feed.followers.size === 0) this.#close(feed);
+    this.#note(session);
+  }
+
+  #note(session: Follower): void {
+    this.#ports.follows(
+      session,
+      [...this.#feeds].some(({ followers }) => followers.has(session)),
+    );
   }
 
   #close(feed: Feed<Follower>): void {
@@ -131,6 +143,7 @@ export class TaskFeeds<Follower> {
       if (this.#feeds.has(feed)) this.#ports.log("task stream", error);
     }
     if (!this.#feeds.delete(feed)) return;
+    for (const session of feed.followers.keys()) this.#note(session);
     // The last change of state says by itself that no more will come.
     if (reason === "ended" && !feed.output) return;
     for (const session of feed.followers.keys()) this.#ports.over(session, feed.taskId, reason);

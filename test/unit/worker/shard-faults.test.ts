@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ALL_PERMISSIONS, type Permission, type Scope } from "../../../shared/auth/permission.ts";
 import { mintToken } from "../../../shared/auth/token.ts";
 import { LIMITS } from "../../../shared/limits.ts";
@@ -101,6 +101,19 @@ describe("a shard that loses its memory", () => {
     await shard.receive(socket, JSON.stringify({ type: "ack", probe: probe.probe }));
     clock.advance(200);
     expect(sent.at(-1)).toContain('"status":"new"');
+  });
+});
+
+describe("a client that followed a task when its shard lost its memory", () => {
+  it("H9 U2 is sent to come back and ask for it again; one whose tasks are over stays", async () => {
+    const { shard, connect, answer } = setUp();
+    const { socket, saved, ofType } = connect("stream");
+    answer.resolve(Response.json({ task: aTask() }));
+    await shard.receive(socket, JSON.stringify({ type: "follow_task", taskId: aTask().taskId }));
+    expect(wokenWith(lastSaved(saved)).closed).toEqual([4004]);
+    // This sidecar's stream breaks at once.
+    await vi.waitFor(() => expect(ofType("task_unfollowed")).toHaveLength(1));
+    expect(wokenWith(lastSaved(saved)).closed).toEqual([]);
   });
 });
 

@@ -43,6 +43,8 @@ function setUp(history: number) {
   const delivered: [string, number][] = [];
   const updates: [string, string][] = [];
   const over: [string, string][] = [];
+  /** Who follows anything, as far as was told. */
+  const following = new Set<string>();
   /** Names of those who have no room, and of those who never will. */
   const late = new Set<string>();
   const gone = new Set<string>();
@@ -89,10 +91,11 @@ function setUp(history: number) {
     },
     now: () => 7,
     log: () => {},
+    follows: ({ name }, anything) => void (anything ? following.add(name) : following.delete(name)),
     over: (session, _, reason) => over.push([session.name, reason]),
   });
   const seenBy = (id: string) => delivered.filter(([client]) => client === id).map(([, seq]) => seq);
-  return { feeds, streams, over, updates, seenBy, late, gone };
+  return { feeds, streams, over, updates, following, seenBy, late, gone };
 }
 
 describe("followed tasks", () => {
@@ -218,6 +221,23 @@ describe("followed tasks", () => {
     late.delete("a");
     await vi.waitFor(() => expect(over).toEqual([["a", "lost"]]));
     expect(streams[0]?.signal.aborted).toBe(true);
+  });
+
+  it("H9 tell of each session whether it follows anything", async () => {
+    const { feeds, streams, following } = setUp(0);
+    const [a, b] = [session("a"), session("b")];
+    feeds.follow(a, TASK, from(0));
+    feeds.follow(a, "another", STATES);
+    feeds.follow(b, TASK, from(0));
+    expect([...following]).toEqual(["a", "b"]);
+    feeds.unfollow(a, "another");
+    feeds.follow(a, TASK, STATES);
+    expect([...following].sort()).toEqual(["a", "b"]);
+    streams[0]?.fail();
+    await vi.waitFor(() => expect([...following]).toEqual(["a"]));
+    streams[2]?.push(stateEvent(1, "completed"));
+    streams[2]?.end();
+    await vi.waitFor(() => expect([...following]).toEqual([]));
   });
 
   it("S6 are limited per session", () => {
