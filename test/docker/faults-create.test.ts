@@ -72,6 +72,9 @@ describe.skipIf(!(await dockerAvailable()))("a create between the sidecar and Do
     const stopped = toDocker.stopAt(request, { of, at: "start" });
     const first = create(text).catch(() => {});
     await stopped;
+    // Docker answers before the process runs.
+    if (ends === RAN_UNSEEN)
+      await vi.waitFor(() => expect(all.runs(text)).toBe(1), { timeout: WITHIN_MS, interval: 20 });
     await happen(fault);
     await first;
     const { task } = await createAtLast(text);
