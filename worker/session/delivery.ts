@@ -122,12 +122,12 @@ export class Delivery {
       this.#save(session, { heardMs: session.heardMs });
   }
 
-  quality(session: Session): Quality {
   /** The client waits for news of tasks, or of none. */
   follows(session: Session, anything: boolean): void {
     this.#save(session, { follows: anything });
   }
 
+  quality(session: Session): Quality {
     const { pace, socket, state } = session;
     return {
       latency_ms: pace.latencyMs,

@@ -163,13 +163,13 @@ export class Shard {
 
   /** A client whose socket was accepted before this shard's memory was lost. */
   restore(socket: ClientSocket, state: SessionState): void {
-    const place: Place = state.epoch === null ? { at: "nowhere", resume: null } : { at: "anywhere" };
-    const session = this.#admit(socket, state, place);
     // What it followed is forgotten, and its client would wait for ever: it comes back, and asks for it again.
     if (state.follows) {
       socket.close(ERRORS.shutting_down.close, ERRORS.shutting_down.advice);
       return;
     }
+    const place: Place = state.epoch === null ? { at: "nowhere", resume: null } : { at: "anywhere" };
+    const session = this.#admit(socket, state, place);
     if (state.kind === "stream") this.#audience.join(session);
     this.#delivery.restored(session);
   }
