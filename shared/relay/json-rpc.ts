@@ -17,9 +17,19 @@ export type RpcAnswer = RpcPart & { id: string; idAt: Span };
 export const isRequest = (part: RpcPart): part is RpcRequest => part.method !== null && part.id !== null;
 export const isAnswer = (part: RpcPart): part is RpcAnswer => part.method === null && part.id !== null;
 
+/** The same for all ways to write an id (raw JSON): who sends it back may write it another way than it came. */
+export function idKey(id: string): string {
+  if (!id.startsWith('"')) {
+    const number = Number(id);
+    return Number.isSafeInteger(number) ? String(number) : id;
+  }
+  const said = id.includes("\\") ? stringIn(id, 0, id.length) : null;
+  return said === null ? id : JSON.stringify(said);
+}
+
 /**
- * Null: it is no JSON-RPC, or nothing that all readers would read alike (a member that is there twice). That it is
- * JSON at all is not checked throughout.
+ * Null: it is no JSON-RPC, or nothing that all readers would read alike: a member that is there twice, or one of its
+ * `params` on which it depends who may say it, or whose it is. That it is JSON at all is not checked throughout.
  */
 export function scanRpc(text: string): RpcMessage | null {
   const start = skipSpace(text, 0);
@@ -38,27 +48,52 @@ export const paramOf = (text: string, part: RpcPart, ...path: string[]): Span | 
   findValue(text, part.start, ["params", ...path]);
 
 function partAt(text: string, start: number): RpcPart | null {
+  const times = { jsonrpc: 0, id: 0, method: 0, params: 0, outcome: 0 };
   let isVersion2 = false;
-  let methods = 0;
-  let ids = 0;
-  let outcomes = 0;
   let method: string | null = null;
   let idAt: Span | null = null;
+  let isTwofold = false;
   const end = scanObject(text, start, (name, from, to) => {
     if (name === "id") {
-      ids++;
+      times.id++;
       idAt = { start: from, end: to };
     } else if (name === "method") {
-      methods++;
+      times.method++;
       method = stringIn(text, from, to);
-    } else if (name === "jsonrpc") isVersion2 = text.slice(from, to) === '"2.0"';
-    else if (name === "result" || name === "error") outcomes++;
+    } else if (name === "params") {
+      times.params++;
+      isTwofold = saysTwice(text, from);
+    } else if (name === "jsonrpc") {
+      times.jsonrpc++;
+      isVersion2 = text.slice(from, to) === '"2.0"';
+    } else if (name === "result" || name === "error") times.outcome++;
   });
-  if (end === NOT_FOUND || !isVersion2 || ids > 1 || methods > 1) return null;
+  if (end === NOT_FOUND || !isVersion2 || isTwofold) return null;
+  if (times.jsonrpc > 1 || times.id > 1 || times.method > 1 || times.params > 1) return null;
   const id = idOf(text, idAt);
-  if (ids === 1 && id === null) return null;
-  const isSaid = methods === 1 ? method !== null && outcomes === 0 : ids === 1 && outcomes === 1;
+  if (times.id === 1 && id === null) return null;
+  const isSaid =
+    times.method === 1 ? method !== null && times.outcome === 0 : times.id === 1 && times.outcome === 1;
   return isSaid ? { start, end, method, id, idAt } : null;
+}
+
+const DECISIVE = new Map([
+  ["name", 1],
+  ["requestId", 2],
+  ["progressToken", 4],
+  ["_meta", 8],
+]);
+
+/** Whether this object, or the `_meta` in it, has anything decisive twice. */
+function saysTwice(text: string, at: number): boolean {
+  let seen = 0;
+  let isTwice = false;
+  scanObject(text, at, (name, start) => {
+    const one = DECISIVE.get(name) ?? 0;
+    isTwice ||= (seen & one) !== 0 || (name === "_meta" && saysTwice(text, start));
+    seen |= one;
+  });
+  return isTwice;
 }
 
 function idOf(text: string, at: Span | null): string | null {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isAnswer, isRequest, paramOf, scanRpc } from "../../../shared/relay/json-rpc.ts";
+import { idKey, isAnswer, isRequest, paramOf, scanRpc } from "../../../shared/relay/json-rpc.ts";
 import { findValue, replaced } from "../../../shared/relay/json-scan.ts";
 
 const json = fc.jsonValue({ maxDepth: 4 });
@@ -65,6 +65,11 @@ describe("finding a JSON-RPC message's id in its text", () => {
     ["a method that is a number", '{"jsonrpc":"2.0","id":1,"method":1}'],
     ["an answer without outcome", '{"jsonrpc":"2.0","id":1}'],
     ["both a method and a result", '{"jsonrpc":"2.0","id":1,"method":"m","result":1}'],
+    ["two params", '{"jsonrpc":"2.0","id":1,"method":"m","params":{},"params":[]}'],
+    ["two names", '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","\\u006eame":"b"}}'],
+    ["two tokens", '{"jsonrpc":"2.0","method":"m","params":{"_meta":{"progressToken":1,"progressToken":2}}}'],
+    ["two versions", '{"jsonrpc":"2.0","jsonrpc":"2.0","method":"m"}'],
+    ["a result twice", '{"jsonrpc":"2.0","id":1,"result":1,"result":2}'],
     ["another version", '{"jsonrpc":"1.0","id":1,"method":"m"}'],
     ["something behind it", '{"jsonrpc":"2.0","id":1,"method":"m"} {}'],
     ["an empty batch", "[]"],
@@ -74,6 +79,27 @@ describe("finding a JSON-RPC message's id in its text", () => {
     ["nothing", ""],
   ])("R3 takes %s for no JSON-RPC", (_, text) => {
     expect(scanRpc(text)).toBeNull();
+  });
+
+  it("R3 knows an id again that is written another way, and no other", () => {
+    const same = [
+      ['"a/1"', '"\\u0061\\/1"'],
+      ["1", "1.0"],
+      ["-0", "0"],
+      ["100", "1e2"],
+    ] as const;
+    for (const [one, other] of same) expect(idKey(one)).toBe(idKey(other));
+    const ids = [
+      "1",
+      '"1"',
+      "null",
+      '"null"',
+      "1.5",
+      "12345678901234567890",
+      "12345678901234567891",
+      '"\\x"',
+    ];
+    expect(new Set(ids.map(idKey)).size).toBe(ids.length);
   });
 
   it("R3 agrees with JSON.parse on where a parameter stands", () => {
