@@ -4,12 +4,15 @@ import { NotConnected, type Orchestrator } from "./orchestrator.ts";
 import type { OpenSocket } from "./orchestrator-socket.ts";
 import type { RelaySession, Upstream } from "./session.ts";
 
-/** What a close may say over a WebSocket; anything else (none given, lost) is told in these words. */
 const NORMAL = 1000;
+const GOING_AWAY = 1001;
+const NO_CODE = 1005;
 const isSayable = (code: number): boolean =>
   (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) ||
   (code >= 3000 && code <= 4999);
-const NO_CODE = 1005;
+
+/** A close without a code is told as a normal one, a connection that broke off as one that goes away. */
+const toSay = (code: number): number => (isSayable(code) ? code : code === NO_CODE ? NORMAL : GOING_AWAY);
 
 /**
  * A connection to an orchestrator for one session: every message passes as it is, and the end of either side is the
@@ -22,6 +25,8 @@ export class DedicatedUpstream implements Upstream {
   #socket: OpenSocket | null = null;
   /** What came before the connection was open: the client's credit bounds it. */
   #early: RelayMessage[] = [];
+  /** The orchestrator's end, told to the client once it has read what was said before. */
+  #ending: (() => void) | null = null;
 
   /** `onEnd` is called once it is over, whoever ended it. */
   constructor(session: RelaySession, orchestrator: Orchestrator, onEnd: () => void) {
@@ -44,13 +49,19 @@ export class DedicatedUpstream implements Upstream {
   }
 
   drained(): void {
-    this.#socket?.resume();
+    if (this.#ending) this.#ending();
+    else this.#socket?.resume();
   }
 
-  leave(_: RelaySession, code: number, reason: string): void {
+  declined(): void {
+    // What cannot be delivered ends the session.
+  }
+
+  leave(session: RelaySession, code: number, reason: string): void {
     this.#stopping.abort();
-    this.#early = [];
-    this.#socket?.close(isSayable(code) ? code : NORMAL, reason);
+    for (const { data } of this.#early.splice(0))
+      session.audit("to_orchestrator", data, null, "swarm_unavailable");
+    this.#socket?.close(toSay(code), reason);
     this.#socket = null;
     this.#onEnd();
   }
@@ -94,8 +105,12 @@ export class DedicatedUpstream implements Upstream {
     if (this.#stopping.signal.aborted) return;
     const session = this.#session;
     session.notice({ state: "interrupted" });
-    if (isSayable(code) && !error) session.end(code, reason);
-    else if (code === NO_CODE) session.end(NORMAL, "");
-    else session.end(ERRORS.swarm_unavailable.close, "The orchestrator was lost.");
+    const isClean = (isSayable(code) || code === NO_CODE) && !error;
+    const end = () => {
+      if (isClean) session.end(toSay(code), reason);
+      else session.end(ERRORS.swarm_unavailable.close, "The orchestrator was lost.");
+    };
+    if (session.isBlocked) this.#ending = end;
+    else end();
   }
 }

@@ -15,7 +15,7 @@ import type { RelaySession } from "../../../sidecar/relay/session.ts";
 import { portOf } from "../../support/line-server.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { scratchDirectory, silentLog } from "../sidecar/fakes.ts";
-import { RULES } from "./shared-setup.ts";
+import { RULES } from "./upstream-setup.ts";
 
 /** Keeps what sessions say instead of passing it on. */
 class DeafOrchestrators extends Orchestrators {
@@ -26,6 +26,7 @@ class DeafOrchestrators extends Orchestrators {
       send: (_, { data }) => void this.heard.push(String(data)),
       drained: () => {},
       leave: () => {},
+      declined: () => {},
     };
   }
 }
