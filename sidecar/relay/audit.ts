@@ -9,7 +9,7 @@ import type { Logger } from "../log.ts";
 import { withinMs } from "../swarm/tasks-deadline.ts";
 import type { Direction, RelayMetrics } from "./metrics.ts";
 
-/** `client` is null for what went to all clients of a connection. `method` is null where it is not known. */
+/** `client` is null for what went to all clients of a connection. `method` is null where it is not known, all of them of a batch. */
 export type AuditLine = {
   client: RelayClient | null;
   direction: Direction;
@@ -18,6 +18,8 @@ export type AuditLine = {
   outcome: "passed" | ErrorCode;
 };
 
+/** A longer name, or more names of a batch, are cut there. */
+const METHOD_CHARS = 500;
 /** So much may wait to be written; lines above it are lost, and counted. */
 const BUFFER_BYTES = 8 * 1024 * 1024;
 /** Lines are handed on so many characters at a time: handed on one by one, they would cost more than the messages. */
@@ -76,7 +78,7 @@ export class RelayAudit {
     const isText = typeof data === "string";
     this.#lines +=
       `{"time":${this.#options.now()},${this.#client(client)},"direction":"${direction}",` +
-      `"kind":"${isText ? "text" : "binary"}","method":${method === null ? "null" : JSON.stringify(method)},` +
+      `"kind":"${isText ? "text" : "binary"}","method":${method === null ? "null" : JSON.stringify(method.slice(0, METHOD_CHARS))},` +
       `"bytes":${isText ? Buffer.byteLength(data) : data.length},"outcome":"${outcome}"${this.#content(data)}}\n`;
     this.#count++;
     if (this.#lines.length >= this.#writeChars) this.#flush();

@@ -3,10 +3,10 @@
  * clients do not meet; the client's own is kept as it stood in its message.
  */
 import { LIMITS } from "../../shared/limits.ts";
+import { idKey } from "../../shared/relay/json-rpc.ts";
+import type { BatchAnswer } from "./batch-answer.ts";
 
-/** The answers to a batch, gathered until all are there. */
-export type Batch = { requests: number; answers: string[]; chars: number };
-
+/** Its texts are copies: see `copied`. */
 export type Asker<S> = {
   /** Null: the relay itself asks. */
   session: S | null;
@@ -17,14 +17,15 @@ export type Asker<S> = {
   text: string | null;
   /** The client's token for notices of progress, raw JSON; it too was replaced by our id. */
   progressToken: string | null;
-  batch: Batch | null;
+  batch: BatchAnswer | null;
   sentMs: number;
 };
 
 export class Pending<S> {
   readonly #prefix: string;
   readonly #askers = new Map<string, Asker<S>>();
-  readonly #perSession = new Map<S, number>();
+  /** Our ids of each session's requests. */
+  readonly #ofSession = new Map<S, Set<string>>();
   #count = 0;
 
   /** `prefix` is nobody else's, and needs no escapes in JSON. */
@@ -37,14 +38,17 @@ export class Pending<S> {
   }
 
   isFull(session: S): boolean {
-    return (this.#perSession.get(session) ?? 0) >= LIMITS.relayPendingRequests;
+    return (this.#ofSession.get(session)?.size ?? 0) >= LIMITS.relayPendingRequests;
   }
 
   /** Our id for this request, raw JSON. */
   add(asker: Asker<S>): string {
     const id = `"${this.#prefix}${++this.#count}"`;
     this.#askers.set(id, asker);
-    if (asker.session) this.#perSession.set(asker.session, (this.#perSession.get(asker.session) ?? 0) + 1);
+    const { session } = asker;
+    if (!session) return id;
+    const ofSession = this.#ofSession.get(session) ?? new Set();
+    this.#ofSession.set(session, ofSession.add(id));
     return id;
   }
 
@@ -53,38 +57,43 @@ export class Pending<S> {
     return this.#askers.get(id);
   }
 
-  /** The same, and it is answered. */
+  /** Whether an id (raw JSON) is one of ours, were it of a request that is over. */
+  isOurs(id: string): boolean {
+    return id.startsWith(`"${this.#prefix}`);
+  }
+
+  /** The same as `get`, and it is answered. */
   take(id: string): Asker<S> | undefined {
     const asker = this.#askers.get(id);
     this.#askers.delete(id);
-    if (asker?.session) this.#discount(asker.session);
+    if (asker?.session) this.#discount(asker.session, id);
     return asker;
   }
 
   /** Our id for the request that this client sent last with this id of its own; null: none waits. */
   find(session: S, id: string): string | null {
-    let found: string | null = null;
-    for (const [ours, asker] of this.#askers) if (asker.session === session && asker.id === id) found = ours;
-    return found;
+    const key = idKey(id);
+    const isIt = (ours: string) => idKey(this.#askers.get(ours)?.id ?? "") === key;
+    return [...(this.#ofSession.get(session) ?? [])].findLast(isIt) ?? null;
   }
 
   /** The client is gone: its answers are no longer wanted. */
   forget(session: S): void {
-    if (!this.#perSession.delete(session)) return;
-    for (const [id, asker] of this.#askers) if (asker.session === session) this.#askers.delete(id);
+    for (const id of this.#ofSession.get(session) ?? []) this.#askers.delete(id);
+    this.#ofSession.delete(session);
   }
 
   /** All that will not be answered. */
   takeAll(): Asker<S>[] {
     const all = [...this.#askers.values()];
     this.#askers.clear();
-    this.#perSession.clear();
+    this.#ofSession.clear();
     return all;
   }
 
-  #discount(session: S): void {
-    const left = (this.#perSession.get(session) ?? 1) - 1;
-    if (left > 0) this.#perSession.set(session, left);
-    else this.#perSession.delete(session);
+  #discount(session: S, id: string): void {
+    const ofSession = this.#ofSession.get(session);
+    ofSession?.delete(id);
+    if (ofSession?.size === 0) this.#ofSession.delete(session);
   }
 }

@@ -4,14 +4,17 @@
  * - Each request gets an id of our own, and its answer goes to whoever asked, with the id that they gave. So do notices
  *   of progress. Any other notification goes to all clients.
  * - A request *from* the orchestrator goes to one client: the one that asked something last, else the one that came
- *   last. When that client leaves, or nobody is there, it is answered by an error.
+ *   last. It gets an id of our own as well. When that client leaves, does not answer in time, or nobody is there, it is
+ *   answered by an error.
  * - A batch goes out as single messages (many servers know no batches), and its answers come back as one.
  * - A server of MCP wants to be initialised on each connection. The last `initialize` that was answered by a result is
  *   therefore said again, in the relay's own name, before anything else goes over a new one.
  */
-import { ERRORS, type ErrorCode, HivegateError } from "../../shared/errors.ts";
+import type { Clock } from "../../shared/clock.ts";
+import { type ErrorCode, HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import {
+  idKey,
   isAnswer,
   isRequest,
   paramOf,
@@ -20,8 +23,11 @@ import {
   type RpcRequest,
   scanRpc,
 } from "../../shared/relay/json-rpc.ts";
-import { findValue, replaced, stringIn } from "../../shared/relay/json-scan.ts";
-import { type Asker, type Batch, Pending } from "./pending.ts";
+import { findValue, replaced, type Span } from "../../shared/relay/json-scan.ts";
+import { Asked } from "./asked.ts";
+import { BatchAnswer } from "./batch-answer.ts";
+import { type Asker, Pending } from "./pending.ts";
+import { cancelledBy, copied, errorText, methodsOf, tokenOf } from "./rpc-text.ts";
 
 export type RpcClient = {
   deliver(text: string, method: string | null): void;
@@ -32,6 +38,7 @@ export type RpcClient = {
 export type RpcExchangePorts<S> = {
   /** For our ids: nobody else's, without what needs escapes in JSON. */
   prefix: string;
+  clock: Clock;
   /** Milliseconds, for durations alone. */
   nowMs(): number;
   /** Says something to the orchestrator. */
@@ -47,25 +54,29 @@ export type RpcExchangePorts<S> = {
 
 export type Outgoing = { texts: string[]; method: string | null; outcome: "passed" | ErrorCode };
 
+/** What becomes of one part of a client's message: it goes out so, or not; null: there was nothing to send. */
+type Said = { text: string } | { refused: ErrorCode | null };
+
 const LOST = "The orchestrator was lost before it answered. The request may have taken effect: look it up.";
 
-const TOO_LARGE = new HivegateError(
-  "overloaded",
-  "The answers to this batch are too large together. Ask one by one.",
-);
+/** An `initialize` is kept, to be said again: a longer one is refused. */
+const INITIALIZE_CHARS = 64 * 1024;
 
 export class RpcExchange<S extends RpcClient> {
   /** The last `initialize` that was answered by a result, as its client sent it. */
   initialize: string | null = null;
   readonly #ports: RpcExchangePorts<S>;
   readonly #pending: Pending<S>;
-  /** What the orchestrator asked, by its id, and whom. */
-  readonly #asked = new Map<string, { client: S; id: string }>();
+  readonly #asked: Asked<S>;
   #lastAsker: S | null = null;
 
   constructor(ports: RpcExchangePorts<S>) {
     this.#ports = ports;
     this.#pending = new Pending(ports.prefix);
+    this.#asked = new Asked({
+      ...ports,
+      expired: (ids) => this.#nobodyAnswers(ids, "timeout", "The client did not answer in time."),
+    });
   }
 
   /** Requests that wait for their answers. */
@@ -80,24 +91,31 @@ export class RpcExchange<S extends RpcClient> {
     const { parts, isBatch } = message;
     if (parts.length > LIMITS.relayBatchParts) return null;
     const requests = isBatch ? parts.filter(isRequest).length : 0;
-    const batch = requests > 0 ? { requests, answers: [], chars: 0 } : null;
-    const texts = parts.flatMap((part) => {
-      const one = isRequest(part)
+    const deliver = (answers: string) => client.deliver(answers, null);
+    const batch = requests > 0 ? new BatchAnswer(requests, deliver) : null;
+    const texts: string[] = [];
+    let outcome: Outgoing["outcome"] = "passed";
+    for (const part of parts) {
+      const said = isRequest(part)
         ? this.#request(client, text, part, batch)
         : this.#other(client, text, part);
-      return one === null ? [] : [one];
-    });
-    return {
-      texts,
-      method: parts[0]?.method ?? null,
-      outcome: texts.length > 0 ? "passed" : whyNothing(parts),
-    };
+      if ("text" in said) texts.push(said.text);
+      else if (said.refused) outcome = said.refused;
+    }
+    return { texts, method: methodsOf(parts), outcome: texts.length > 0 ? "passed" : outcome };
+  }
+
+  /** Whether this client's request of this id (raw JSON) waits for its answer. */
+  isWaiting(client: S, id: string): boolean {
+    return this.#pending.find(client, id) !== null;
   }
 
   /** What the orchestrator said. */
   incoming(text: string): void {
     const message = scanRpc(text);
-    if (!message) this.#ports.toAll(text, null);
+    // What names an id of ours is one client's affair, were it too garbled to say whose.
+    if (!message && text.includes(this.#ports.prefix)) this.#ports.unclaimed();
+    else if (!message) this.#ports.toAll(text, null);
     else for (const part of message.parts) this.#incomingPart(text, part);
   }
 
@@ -113,66 +131,70 @@ export class RpcExchange<S extends RpcClient> {
   forget(client: S): void {
     this.#pending.forget(client);
     if (this.#lastAsker === client) this.#lastAsker = null;
-    for (const asked of this.#asked.values()) if (asked.client === client) this.#nobodyAnswers(asked.id);
+    this.#nobodyAnswers(this.#asked.takeAll(client));
   }
 
   /** The orchestrator is asked nothing more: what it asks itself is answered by errors. */
   forgetAsked(): void {
     this.#lastAsker = null;
-    for (const { id } of this.#asked.values()) this.#nobodyAnswers(id);
+    this.#nobodyAnswers(this.#asked.takeAll());
+  }
+
+  /** This client will not hear what it was asked by this id of ours. */
+  declined(client: S, ours: string): void {
+    const id = this.#asked.take(client, ours);
+    if (id !== null) this.#nobodyAnswers([id], "overloaded", "The client does not read what it is asked.");
   }
 
   /** The connection is lost: what was not answered may have taken effect, and is not said again. */
   lost(): void {
-    this.#asked.clear();
+    this.#asked.takeAll();
     for (const asker of this.#pending.takeAll()) this.#fail(asker, "swarm_unavailable", LOST);
   }
 
-  #request(client: S, text: string, part: RpcRequest, batch: Batch | null): string | null {
+  #request(client: S, text: string, part: RpcRequest, batch: BatchAnswer | null): Said {
     const asker = { ...this.#asker(client, text, part), batch };
-    if (this.#pending.isFull(client)) {
-      this.#fail(asker, "overloaded", "Too many requests wait for answers. Wait for some of them.");
-      return null;
-    }
+    if (this.#pending.isFull(client))
+      return this.#fail(asker, "overloaded", "Too many requests wait for answers. Wait for some of them.");
+    if (asker.text !== null && asker.text.length > INITIALIZE_CHARS)
+      return this.#fail(asker, "frame_too_large", "This initialize is too long. Send less in it.");
     this.#lastAsker = client;
     const by = this.#pending.add(asker);
     const idChange = { ...part.idAt, by };
-    const mayHaveToken = text.includes("progressToken", part.start);
-    const token = mayHaveToken ? paramOf(text, part, "_meta", "progressToken") : null;
-    if (!token) return replaced(text, [idChange], part);
-    asker.progressToken = text.slice(token.start, token.end);
+    const token = tokenOf(text, part);
+    if (!token) return { text: replaced(text, [idChange], part) };
+    asker.progressToken = copied(text.slice(token.start, token.end));
     const tokenChange = { ...token, by };
     const isIdFirst = part.idAt.start < token.start;
-    return replaced(text, isIdFirst ? [idChange, tokenChange] : [tokenChange, idChange], part);
+    return { text: replaced(text, isIdFirst ? [idChange, tokenChange] : [tokenChange, idChange], part) };
   }
 
   #asker(session: S | null, text: string, { id, method, start, end }: RpcRequest): Asker<S> {
     return {
-      ...{ session, id, method, progressToken: null, batch: null },
-      text: method === "initialize" ? text.slice(start, end) : null,
+      ...{ session, id: copied(id), method: copied(method), progressToken: null, batch: null },
+      text: method === "initialize" ? copied(text.slice(start, end)) : null,
       sentMs: this.#ports.nowMs(),
     };
   }
 
-  /** A notification, or an answer to what this client was asked; null: there is nothing to send. */
-  #other(client: S, text: string, part: RpcPart): string | null {
+  /** A notification, or an answer to what this client was asked. */
+  #other(client: S, text: string, part: RpcPart): Said {
     if (isAnswer(part)) {
-      if (this.#asked.get(keyOf(part.id))?.client !== client) {
-        client.refuse(null, new HivegateError("invalid_request", "Nothing was asked by this id."));
-        return null;
-      }
-      this.#asked.delete(keyOf(part.id));
+      const id = this.#asked.take(client, part.id);
+      if (id !== null) return { text: replaced(text, [{ ...part.idAt, by: id }], part) };
+      client.refuse(null, new HivegateError("invalid_request", "Nothing was asked by this id."));
+      return { refused: "invalid_request" };
     }
-    const id = part.method === "notifications/cancelled" ? paramOf(text, part, "requestId") : null;
-    if (!id) return text.slice(part.start, part.end);
+    const id = cancelledBy(text, part);
+    if (!id) return { text: text.slice(part.start, part.end) };
     const ours = this.#pending.find(client, text.slice(id.start, id.end));
     // Null: it was answered in the meantime, so that there is nothing to cancel.
-    return ours === null ? null : replaced(text, [{ ...id, by: ours }], part);
+    return ours === null ? { refused: null } : { text: replaced(text, [{ ...id, by: ours }], part) };
   }
 
   #incomingPart(text: string, part: RpcPart): void {
     if (isAnswer(part)) {
-      const asker = this.#pending.take(part.id);
+      const asker = this.#pending.take(idKey(part.id));
       if (asker) this.#answered(asker, text, part);
       else this.#ports.unclaimed();
     } else if (isRequest(part)) this.#ask(text, part);
@@ -187,59 +209,57 @@ export class RpcExchange<S extends RpcClient> {
     if (asker.text !== null && findValue(text, part.start, ["result"])) this.initialize = asker.text;
     this.#ports.answered(this.#ports.nowMs() - asker.sentMs);
     const answer = replaced(text, [{ ...part.idAt, by: asker.id }], part);
-    if (asker.batch) gather(asker.session, asker.batch, asker.id, answer);
+    if (asker.batch) asker.batch.add(asker.id, answer);
     else asker.session.deliver(answer, asker.method);
   }
 
   #ask(text: string, part: RpcRequest): void {
     const client = this.#lastAsker ?? this.#ports.newestClient();
-    if (!client || this.#asked.size >= LIMITS.relayPendingRequests) {
-      this.#nobodyAnswers(part.id);
-      return;
-    }
-    this.#asked.set(keyOf(part.id), { client, id: part.id });
-    client.deliver(text.slice(part.start, part.end), part.method);
+    const by = client && this.#asked.add(client, part.id);
+    if (by) client.deliver(replaced(text, [{ ...part.idAt, by }], part), part.method);
+    else if (client) this.#nobodyAnswers([part.id], "overloaded", "Too much was asked that is not answered.");
+    else this.#nobodyAnswers([part.id]);
   }
 
   #notified(text: string, part: RpcPart): void {
+    const cancelled = cancelledBy(text, part);
     const token = part.method === "notifications/progress" ? paramOf(text, part, "progressToken") : null;
-    const asker = token ? this.#pending.get(text.slice(token.start, token.end)) : undefined;
-    if (token && asker?.session && asker.progressToken !== null)
-      asker.session.deliver(replaced(text, [{ ...token, by: asker.progressToken }], part), part.method);
+    if (cancelled) this.#takenBack(text, part, cancelled);
+    else if (token) this.#progressed(text, part, token);
     else this.#ports.toAll(text.slice(part.start, part.end), part.method);
   }
 
-  #nobodyAnswers(id: string): void {
-    this.#asked.delete(keyOf(id));
-    this.#ports.reply(errorText(id, new HivegateError("swarm_unavailable", "No client is there to answer.")));
+  #takenBack(text: string, part: RpcPart, id: Span): void {
+    const question = this.#asked.takeBack(text.slice(id.start, id.end));
+    if (question) {
+      const changes = [{ ...id, by: question.ours }];
+      question.client.deliver(replaced(text, changes, part), part.method);
+    } else this.#ports.unclaimed();
   }
 
-  #fail({ session, id, batch }: Asker<S>, code: ErrorCode, message: string): void {
+  /** What a client's request has come to is that client's alone, were it gone or answered. */
+  #progressed(text: string, part: RpcPart, token: Span): void {
+    const ours = idKey(text.slice(token.start, token.end));
+    const asker = this.#pending.get(ours);
+    if (asker?.session && asker.progressToken !== null)
+      asker.session.deliver(replaced(text, [{ ...token, by: asker.progressToken }], part), part.method);
+    else if (this.#pending.isOurs(ours)) this.#ports.unclaimed();
+    else this.#ports.toAll(text.slice(part.start, part.end), part.method);
+  }
+
+  /** `ids` are the orchestrator's. */
+  #nobodyAnswers(
+    ids: string[],
+    code: ErrorCode = "swarm_unavailable",
+    why = "No client is there to answer.",
+  ): void {
+    for (const id of ids) this.#ports.reply(errorText(id, new HivegateError(code, why)));
+  }
+
+  #fail({ session, id, batch }: Asker<S>, code: ErrorCode, message: string): Said {
     const error = new HivegateError(code, message);
-    if (batch && session) gather(session, batch, id, errorText(id, error));
+    if (batch) batch.add(id, errorText(id, error));
     else session?.refuse(id, error);
+    return { refused: code };
   }
-}
-
-function gather(client: RpcClient, batch: Batch, id: string, answer: string): void {
-  const isTooLarge = batch.chars + answer.length > LIMITS.relayMessageBytes;
-  batch.answers.push(isTooLarge ? errorText(id, TOO_LARGE) : answer);
-  if (!isTooLarge) batch.chars += answer.length;
-  if (batch.answers.length === batch.requests) client.deliver(`[${batch.answers.join(",")}]`, null);
-}
-
-/** What was refused when nothing of a message goes out; the cancellation of what is over needs no answer. */
-function whyNothing(parts: readonly RpcPart[]): Outgoing["outcome"] {
-  if (parts.some(isRequest)) return "overloaded";
-  return parts.some(isAnswer) ? "invalid_request" : "passed";
-}
-
-/** The same for all ways to write an id: who sends it back may write it another way than it came. */
-const keyOf = (id: string): string =>
-  id.startsWith('"') ? `"${stringIn(id, 0, id.length) ?? id}` : String(Number(id));
-
-/** `id` is raw JSON. */
-function errorText(id: string, { code, message }: HivegateError): string {
-  const error = JSON.stringify({ code: ERRORS[code].rpc, message, data: { code } });
-  return `{"jsonrpc":"2.0","id":${id},"error":${error}}`;
 }

@@ -2,7 +2,7 @@ import type { Clock } from "../../shared/clock.ts";
 import { ERRORS, HivegateError } from "../../shared/errors.ts";
 import { Channel, costOf, type GivenUp } from "../../shared/relay/channel.ts";
 import type { HoldTotal } from "../../shared/relay/hold-queue.ts";
-import { isAnswer, scanRpc } from "../../shared/relay/json-rpc.ts";
+import { isAnswer, isRequest, scanRpc } from "../../shared/relay/json-rpc.ts";
 import type { Link } from "../../shared/relay/link.ts";
 import type { RelayClient, RelayMessage, RelayMode } from "../../shared/relay/records.ts";
 import type { AuditLine, RelayAudit } from "./audit.ts";
@@ -15,6 +15,8 @@ export type Upstream = {
   send(session: RelaySession, message: RelayMessage): void;
   /** The client has read what was held for it. */
   drained(session: RelaySession): void;
+  /** The client will not hear of this request of the orchestrator's; its id, raw JSON, as it was delivered. */
+  declined(session: RelaySession, id: string): void;
   /** The client is gone. */
   leave(session: RelaySession, code: number, reason: string): void;
 };
@@ -148,8 +150,10 @@ export class RelaySession {
       this.end(ERRORS.slow_consumer.close, ERRORS.slow_consumer.advice);
       return;
     }
-    const part = typeof data === "string" ? scanRpc(data)?.parts[0] : undefined;
-    const id = part && isAnswer(part) ? part.id : null;
-    this.refuse(id, new HivegateError(why, "A message was dropped: it was not read in time. Read faster."));
+    const parts = typeof data === "string" ? (scanRpc(data)?.parts ?? []) : [];
+    for (const { id } of parts.filter(isRequest)) this.upstream?.declined(this, id);
+    const error = new HivegateError(why, "A message was dropped: it was not read in time. Read faster.");
+    const answers = parts.filter(isAnswer).map(({ id }) => id);
+    for (const id of answers.length > 0 ? answers : [null]) this.refuse(id, error);
   }
 }

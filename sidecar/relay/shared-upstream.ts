@@ -1,16 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { type ErrorCode, HivegateError } from "../../shared/errors.ts";
-import { LIMITS } from "../../shared/limits.ts";
-import { costOf } from "../../shared/relay/channel.ts";
 import { isRequest, scanRpc } from "../../shared/relay/json-rpc.ts";
 import type { RelayMessage } from "../../shared/relay/records.ts";
-import { TimedHold } from "../../shared/relay/timed-hold.ts";
 import type { RelayAudit } from "./audit.ts";
+import { HeldMessages, type Said } from "./held-messages.ts";
 import { type ConnectionState, KeptConnection } from "./kept-connection.ts";
 import type { RelayMetrics } from "./metrics.ts";
 import type { Orchestrator } from "./orchestrator.ts";
 import type { OpenSocket } from "./orchestrator-socket.ts";
 import { RpcExchange } from "./rpc-exchange.ts";
+import { cancelledBy, methodsOf } from "./rpc-text.ts";
 import type { RelaySession, Upstream } from "./session.ts";
 
 export type SharedUpstreamOptions = {
@@ -23,17 +22,13 @@ export type SharedUpstreamOptions = {
   onRetired(): void;
 };
 
-/** A message that waits for the orchestrator. */
-type Waiting = { session: RelaySession; message: RelayMessage };
-
 /** What one connection had, for another to go on with. */
-export type Released = { sessions: RelaySession[]; waiting: Waiting[]; initialize: string | null };
-
-const HELD_LIMITS = { bytes: LIMITS.orchestratorHeldBytes, ageMs: LIMITS.relayHeldMs };
+export type Released = { sessions: RelaySession[]; waiting: Said[]; initialize: string | null };
 
 const NOT_RPC =
   "Expected JSON-RPC 2.0: one message, or an array of a few. Use mode=dedicated for anything else.";
 const NOT_SENT = "The orchestrator cannot be reached. The message was not sent.";
+const CANCELLED = "The request was cancelled before it was sent.";
 
 /**
  * One connection to an orchestrator for many clients, who all speak JSON-RPC (see `rpc-exchange.ts`). It is there while
@@ -42,16 +37,16 @@ const NOT_SENT = "The orchestrator cannot be reached. The message was not sent."
 export class SharedUpstream implements Upstream {
   readonly #options: SharedUpstreamOptions;
   readonly #sessions = new Set<RelaySession>();
-  readonly #held: TimedHold<Waiting>;
-  #exchange = this.#newExchange();
+  readonly #held: HeldMessages;
+  #exchange: RpcExchange<RelaySession>;
   #connection: KeptConnection | null = null;
   #isRetired = false;
   #cancelDeadline: (() => void) | null = null;
 
   constructor(options: SharedUpstreamOptions) {
     this.#options = options;
-    this.#held = new TimedHold({
-      limits: HELD_LIMITS,
+    this.#exchange = this.#newExchange();
+    this.#held = new HeldMessages({
       clock: this.#clock,
       expired: (waiting) => this.#giveUp(waiting, "swarm_unavailable"),
     });
@@ -92,22 +87,26 @@ export class SharedUpstream implements Upstream {
 
   leave(session: RelaySession): void {
     this.#sessions.delete(session);
-    this.#held.takeOut((waiting) => waiting.session === session);
+    this.#giveUp(this.#held.takeAll(session), "swarm_unavailable");
     this.#exchange.forget(session);
     if (this.#sessions.size === 0) this.#disconnect();
   }
 
   send(session: RelaySession, message: RelayMessage): void {
-    const waiting = { session, message };
+    const said = { session, message };
     const socket = this.#socket;
-    if (typeof message.data !== "string") this.#refuse(waiting, "invalid_request", NOT_RPC);
-    else if (socket && this.#held.size === 0) this.#pass(socket, waiting);
-    else if (this.state?.state === "circuit_open") this.#refuse(waiting, "circuit_open", NOT_SENT);
-    else this.#hold(waiting);
+    if (typeof message.data !== "string") this.#refuse(said, "invalid_request", NOT_RPC);
+    else if (socket && this.#held.size === 0) this.#pass(socket, said, message.data);
+    else if (this.state?.state === "circuit_open") this.#refuse(said, "circuit_open", NOT_SENT);
+    else this.#hold(said, message.data);
   }
 
   drained(): void {
     // What one client does not read holds nothing back from the others.
+  }
+
+  declined(session: RelaySession, id: string): void {
+    this.#exchange.declined(session, id);
   }
 
   /**
@@ -116,7 +115,7 @@ export class SharedUpstream implements Upstream {
    */
   retire(withinMs: number): Released {
     const { initialize } = this.#exchange;
-    const released = { sessions: [...this.#sessions], waiting: this.#held.takeOut(), initialize };
+    const released = { sessions: [...this.#sessions], waiting: this.#held.takeAll(), initialize };
     this.#isRetired = true;
     this.#sessions.clear();
     this.#exchange.forgetAsked();
@@ -144,6 +143,7 @@ export class SharedUpstream implements Upstream {
   #newExchange(): RpcExchange<RelaySession> {
     return new RpcExchange<RelaySession>({
       prefix: `hivegate-${randomUUID().slice(0, 8)}-`,
+      clock: this.#clock,
       nowMs: () => performance.now(),
       reply: (text) => this.#connection?.socket?.send(text, () => {}),
       toAll: (text, method) => this.#toAll(text, method),
@@ -184,7 +184,7 @@ export class SharedUpstream implements Upstream {
     for (const session of this.#sessions) session.notice(state);
     this.#options.onState(state);
     // Unless all of it was moved to another one.
-    if (state.state === "circuit_open") this.#giveUp(this.#held.takeOut(), "circuit_open");
+    if (state.state === "circuit_open") this.#giveUp(this.#held.takeAll(), "circuit_open");
   }
 
   #opened(socket: OpenSocket): void {
@@ -226,12 +226,11 @@ export class SharedUpstream implements Upstream {
     for (const session of this.#sessions) session.deliverToAll(data);
   }
 
-  #pass(socket: OpenSocket, waiting: Waiting): void {
-    const { session } = waiting;
-    const text = String(waiting.message.data);
+  #pass(socket: OpenSocket, said: Said, text: string): void {
+    const { session } = said;
     const outgoing = this.#exchange.outgoing(session, text);
     if (!outgoing) {
-      this.#refuse(waiting, "invalid_request", NOT_RPC);
+      this.#refuse(said, "invalid_request", NOT_RPC);
       return;
     }
     session.sent(text, outgoing.method, outgoing.outcome);
@@ -241,30 +240,47 @@ export class SharedUpstream implements Upstream {
     else socket.send(last, () => session.passedOn(text));
   }
 
-  #hold(waiting: Waiting): void {
-    const { data, urgent } = waiting.message;
-    if (!this.#held.hold(waiting, { bytes: costOf(data), urgent }))
-      this.#refuse(waiting, "overloaded", NOT_SENT);
+  #hold(said: Said, text: string): void {
+    const { session, message } = said;
+    const cancelled = cancelledIn(text);
+    const requests = cancelled === null ? [] : this.#held.takeRequests(session, cancelled);
+    if (requests.length > 0) {
+      for (const request of requests) this.#refuse(request, "swarm_unavailable", CANCELLED);
+      session.sent(text, "notifications/cancelled");
+      session.passedOn(text);
+      return;
+    }
+    // What it cancels may wait here in a batch, which it must not overtake.
+    const isEarly = cancelled !== null && !this.#exchange.isWaiting(session, cancelled);
+    if (!this.#held.hold(said, text, message.urgent && !isEarly)) this.#refuse(said, "overloaded", NOT_SENT);
   }
 
   #flush(): void {
     for (let socket = this.#socket; socket && this.#held.size > 0; socket = this.#socket) {
       const next = this.#held.shift();
-      if (next) this.#pass(socket, next);
+      if (next) this.#pass(socket, next, String(next.message.data));
     }
   }
 
-  #giveUp(waiting: Waiting[], code: ErrorCode): void {
+  #giveUp(waiting: Said[], code: ErrorCode): void {
     for (const one of waiting) this.#refuse(one, code, NOT_SENT);
   }
 
   /** Nothing of the message was sent: each of its requests is answered by an error. */
-  #refuse({ session, message: { data } }: Waiting, code: ErrorCode, why: string): void {
+  #refuse({ session, message: { data } }: Said, code: ErrorCode, why: string): void {
     const parts = (typeof data === "string" && scanRpc(data)?.parts) || [];
     const error = new HivegateError(code, why);
     const ids = parts.filter(isRequest).map(({ id }) => id);
     for (const id of ids.length > 0 ? ids : [null]) session.refuse(id, error);
-    session.audit("to_orchestrator", data, parts[0]?.method ?? null, code);
+    session.audit("to_orchestrator", data, methodsOf(parts), code);
     session.passedOn(data);
   }
+}
+
+/** The id (raw JSON) that this cancels, if it is a single cancellation. */
+function cancelledIn(text: string): string | null {
+  const message = scanRpc(text);
+  const [part] = message && !message.isBatch ? message.parts : [];
+  const id = part && cancelledBy(text, part);
+  return id ? text.slice(id.start, id.end) : null;
 }

@@ -1,8 +1,12 @@
+import { randomUUID } from "node:crypto";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { HivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import { type RpcClient, RpcExchange } from "../../../sidecar/relay/rpc-exchange.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 
 class FakeClient implements RpcClient {
   readonly got: string[] = [];
@@ -18,12 +22,14 @@ class FakeClient implements RpcClient {
 }
 
 function start() {
+  const clock = new ManualClock();
   const clients: FakeClient[] = [];
   const said: string[] = [];
   const toAll: string[] = [];
   const counts = { greeted: 0, answered: 0, unclaimed: 0 };
   const exchange = new RpcExchange<FakeClient>({
     prefix: "ours-",
+    clock,
     nowMs: () => 0,
     reply: (text) => said.push(text),
     toAll: (text) => toAll.push(text),
@@ -47,7 +53,7 @@ function start() {
     return JSON.parse(texts[0] ?? "");
   };
   const hear = (message: object) => exchange.incoming(JSON.stringify({ jsonrpc: "2.0", ...message }));
-  return { exchange, join, out, hear, said, toAll, counts };
+  return { clock, exchange, join, out, hear, said, toAll, counts };
 }
 
 describe("JSON-RPC of many clients over one connection", () => {
@@ -158,19 +164,103 @@ describe("JSON-RPC of many clients over one connection", () => {
     expect([b.got.length, toAll.length]).toEqual([0, 1]);
   });
 
+  it("R5 tells the progress of a request to nobody when its asker has left, or was answered", () => {
+    const { exchange, join, out, hear, toAll, counts } = start();
+    const [a, b] = [join(), join()];
+    const asked = [a, b].map((client) =>
+      out(client, { id: 1, method: "m", params: { _meta: { progressToken: 7 } } }),
+    );
+    exchange.forget(a);
+    hear({ id: asked[1].id, result: 0 });
+    for (const { id } of asked)
+      hear({ method: "notifications/progress", params: { progressToken: id, message: "a secret" } });
+    expect([a.got.length, b.got.length, toAll.length, counts.unclaimed]).toEqual([0, 1, 0, 2]);
+  });
+
+  it("R5 tells nobody what can be read in two ways and names somebody's request", () => {
+    const { exchange, join, out, toAll, counts } = start();
+    const { id } = out(join(), { id: 1, method: "m" });
+    for (const twice of ['"id":"x"', '"result":"a secret"'])
+      exchange.incoming(`{"jsonrpc":"2.0","id":"${id}","result":"a secret",${twice}}`);
+    expect([toAll, counts.unclaimed]).toEqual([[], 2]);
+  });
+
+  it.each(["progress\\u0054oken", "\\u0070rogressToken"])(
+    "R5 finds a token for progress that is called %s",
+    (name) => {
+      const { exchange, join } = start();
+      const text = `{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"${name}":7}}}`;
+      const [sent] = exchange.outgoing(join(), text)?.texts ?? [];
+      const { id, params } = JSON.parse(sent ?? "");
+      expect(params).toEqual({ _meta: { progressToken: id } });
+    },
+  );
+
   it("R3 asks the client that asked last, takes the answer of no other, and answers itself when it leaves", () => {
     const { exchange, join, out, hear, said } = start();
     const [a, b] = [join(), join()];
     out(a, { id: 1, method: "m" });
     hear({ id: "question", method: "sampling/createMessage" });
     expect([a.got.length, b.got.length]).toEqual([1, 0]);
-    const answer = '{"jsonrpc":"2.0","id":"quest\\u0069on","result":1}';
+    const ours = JSON.parse(a.got[0] ?? "").id;
+    const answer = `{"jsonrpc":"2.0","id":"\\u006f${ours.slice(1)}","result":1}`;
     expect(exchange.outgoing(b, answer)?.texts).toEqual([]);
     expect(b.refused).toEqual([[null, "invalid_request"]]);
-    expect(exchange.outgoing(a, answer)?.texts).toEqual([answer]);
+    expect(exchange.outgoing(a, answer)?.texts).toEqual(['{"jsonrpc":"2.0","id":"question","result":1}']);
+    expect(exchange.outgoing(a, answer)?.texts).toEqual([]);
     hear({ id: "next", method: "sampling/createMessage" });
     exchange.forget(a);
     expect(said.map((text) => JSON.parse(text))).toMatchObject([{ id: "next", error: { code: -32010 } }]);
+  });
+
+  it("R3 takes a late answer for no other question, were the orchestrator's id the same", () => {
+    const { exchange, join, hear } = start();
+    const client = join();
+    hear({ id: 0, method: "elicitation/create", params: { message: "Show the list?" } });
+    exchange.lost();
+    hear({ id: 0, method: "elicitation/create", params: { message: "Delete the database?" } });
+    const [first, second] = client.got.map((text) => JSON.parse(text).id);
+    const answer = (id: string) => JSON.stringify({ jsonrpc: "2.0", id, result: { action: "accept" } });
+    expect(exchange.outgoing(client, answer(first))?.texts).toEqual([]);
+    expect(exchange.outgoing(client, answer(second))?.texts).toEqual([
+      '{"jsonrpc":"2.0","id":0,"result":{"action":"accept"}}',
+    ]);
+  });
+
+  it("R3 tells the client that was asked, and no other, that the orchestrator takes its question back", () => {
+    const { exchange, join, out, hear, toAll } = start();
+    const [a, b] = [join(), join()];
+    out(a, { id: 1, method: "m" });
+    hear({ id: 7, method: "elicitation/create" });
+    const { id } = JSON.parse(a.got[0] ?? "");
+    const takeBack = { method: "notifications/cancelled", params: { requestId: 7, reason: "late" } };
+    hear(takeBack);
+    hear(takeBack);
+    expect(a.got.slice(1).map((text) => JSON.parse(text).params)).toEqual([
+      { requestId: id, reason: "late" },
+    ]);
+    expect([b.got, toAll]).toEqual([[], []]);
+    expect(exchange.outgoing(a, JSON.stringify({ jsonrpc: "2.0", id, result: 0 }))?.texts).toEqual([]);
+  });
+
+  it("S6 asks a client only so much at once, and answers itself what is not answered in time", () => {
+    const { clock, exchange, join, out, hear, said } = start();
+    const [mute, other] = [join(), join()];
+    out(mute, { id: 1, method: "m" });
+    for (let id = 0; id <= 64; id++) hear({ id, method: "ping" });
+    expect(mute.got).toHaveLength(64);
+    expect(said.map((text) => JSON.parse(text))).toMatchObject([{ id: 64, error: { code: -32029 } }]);
+    clock.advance(5 * 60_000);
+    out(other, { id: 1, method: "m" });
+    hear({ id: "of another", method: "ping" });
+    expect(other.got).toHaveLength(1);
+    clock.advance(5 * 60_000);
+    const late = said.slice(1).map((text) => JSON.parse(text));
+    expect(late.map(({ id }) => id)).toEqual(Array.from({ length: 64 }, (_, id) => id));
+    expect(late[0].error.data).toEqual({ code: "timeout" });
+    exchange.declined(other, JSON.stringify(JSON.parse(other.got[0] ?? "").id));
+    expect(JSON.parse(said.at(-1) ?? "")).toMatchObject({ id: "of another", error: { code: -32029 } });
+    expect(clock.waiting).toBe(0);
   });
 
   it("R3 says `initialize` again over a new connection, once it was answered by a result", () => {
@@ -198,6 +288,46 @@ describe("JSON-RPC of many clients over one connection", () => {
     expect(exchange.outgoing(b, more)?.texts).toHaveLength(1);
     exchange.forget(a);
     expect(exchange.outgoing(a, more)?.texts).toHaveLength(1);
+  });
+
+  it("S6 keeps of a request that waits no more than what it needs", () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc");
+    const { exchange, join } = start();
+    const client = join();
+    const heldBytes = () => {
+      collect();
+      const { heapUsed, external } = process.memoryUsage();
+      return heapUsed + external;
+    };
+    const before = heldBytes();
+    for (let n = 0; n < 40; n++) {
+      const [id, x] = [`"${randomUUID()}"`, "x".repeat(4_000_000)];
+      const params = `{"_meta":{"progressToken":${id}},"x":"${x}"}`;
+      const bytes = Buffer.from(
+        `{"jsonrpc":"2.0","id":${id},"method":"a/method/with/a/long/name","params":${params}}`,
+      );
+      expect(exchange.outgoing(client, bytes.toString())?.texts).toHaveLength(1);
+    }
+    expect(heldBytes() - before).toBeLessThan(80_000_000);
+    expect(exchange.pending).toBe(40);
+  });
+
+  it("S6 keeps no initialize that is very long", () => {
+    const { exchange, join } = start();
+    const client = join();
+    const params = { x: "x".repeat(64 * 1024) };
+    const text = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params });
+    expect(exchange.outgoing(client, text)).toEqual({
+      ...{ texts: [], method: "initialize", outcome: "frame_too_large" },
+    });
+    expect(client.refused).toEqual([["1", "frame_too_large"]]);
+  });
+
+  it("R5 names all methods of a batch for the audit", () => {
+    const { exchange, join } = start();
+    const batch = ["ping", "tools/call", "ping"].map((method, id) => ({ jsonrpc: "2.0", id, method }));
+    expect(exchange.outgoing(join(), JSON.stringify(batch))?.method).toBe("ping, tools/call");
   });
 
   it("R1 passes on what is no JSON-RPC to all, and takes none from clients", () => {

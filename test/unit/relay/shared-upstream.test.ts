@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { start } from "./shared-setup.ts";
+import { LIMITS } from "../../../shared/limits.ts";
+import { settle, start } from "./upstream-setup.ts";
 
 describe("a shared connection to an orchestrator", () => {
   it("R4 holds what comes while it is away, and sends it once it is there: urgent ones first", async () => {
-    const { orchestrator, join, heard, advance, settle } = start();
+    const { orchestrator, join, heard, advance } = start();
     orchestrator.isUp = false;
     const client = join();
     await settle();
@@ -17,8 +18,71 @@ describe("a shared connection to an orchestrator", () => {
     expect([client.refused(), client.states()]).toEqual([[], ["connecting", "reconnecting", "connected"]]);
   });
 
+  it("R4 sends no request that was cancelled while it waited, and answers it by an error", async () => {
+    const { orchestrator, join, heard, advance } = start();
+    orchestrator.isUp = false;
+    const [a, b] = [join(), join()];
+    await settle();
+    for (const client of [a, b]) for (const id of [1, 2]) client.ask(id);
+    const params = { requestId: 1 };
+    const data = JSON.stringify({ jsonrpc: "2.0", method: "notifications/cancelled", params });
+    a.session.receive({ data, urgent: true });
+    expect([a.refused(), b.refused()]).toEqual([[["1", "swarm_unavailable"]], []]);
+    orchestrator.isUp = true;
+    await advance(5_000);
+    expect(heard()).toEqual(["m2", "m1", "m2"]);
+  });
+
+  it("R4 lets a cancellation overtake what others wait for, and not the batch with its own request", async () => {
+    const { orchestrator, join, heard } = start();
+    const [a, b] = [join(), join()];
+    await settle();
+    a.ask(1);
+    orchestrator.isStuffed = true;
+    b.ask(2);
+    const ask = (id: number) => ({ jsonrpc: "2.0", id, method: `m${id}` });
+    a.session.receive({ data: JSON.stringify([ask(3)]), urgent: false });
+    for (const requestId of [3, 1]) {
+      const cancel = { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId } };
+      a.session.receive({ data: JSON.stringify(cancel), urgent: true });
+    }
+    orchestrator.isStuffed = false;
+    orchestrator.tellRoom();
+    const cancelled = "notifications/cancelled";
+    expect(heard()).toEqual(["m1", cancelled, "m2", "m3", cancelled]);
+  });
+
+  it("R5 says in the audit what a client that left had waiting, and was not sent", async () => {
+    const { orchestrator, join } = start();
+    orchestrator.isUp = false;
+    const client = join();
+    await settle();
+    client.ask(1);
+    client.session.over(1000, "");
+    expect(client.audited).toMatchObject([{ method: "m1", outcome: "swarm_unavailable" }]);
+  });
+
+  it("R4 answers each request of a batch whose answer was not read, and what the orchestrator asked", async () => {
+    const { orchestrator, join, advance } = start();
+    const client = join();
+    await settle();
+    orchestrator.sayText("x".repeat(LIMITS.relayWindowBytes));
+    const batch = [1, 2].map((id) => ({ jsonrpc: "2.0", id, method: "m" }));
+    client.session.receive({ data: JSON.stringify(batch), urgent: false });
+    for (const text of [...orchestrator.heard]) orchestrator.say({ id: JSON.parse(text).id, result: 0 });
+    orchestrator.say({ id: "question", method: "sampling/createMessage" });
+    await advance(LIMITS.relayHeldMs);
+    expect(client.refused()).toEqual([
+      ["1", "timeout"],
+      ["2", "timeout"],
+      [null, "timeout"],
+    ]);
+    const answer = JSON.parse(orchestrator.heard.at(-1) ?? "");
+    expect(answer).toMatchObject({ id: "question", error: { data: { code: "overloaded" } } });
+  });
+
   it("R4 gives up what was held for a minute, with an error for each request", async () => {
-    const { orchestrator, join, advance, settle } = start();
+    const { orchestrator, join, advance } = start();
     orchestrator.isUp = false;
     const client = join();
     await settle();
@@ -30,7 +94,7 @@ describe("a shared connection to an orchestrator", () => {
   });
 
   it("R2 waits longer each time, then opens the circuit and refuses all at once", async () => {
-    const { clock, orchestrator, join, advance, settle } = start();
+    const { clock, orchestrator, join, advance } = start();
     orchestrator.isUp = false;
     const client = join();
     await settle();
@@ -48,7 +112,7 @@ describe("a shared connection to an orchestrator", () => {
   });
 
   it("R3 is connected while it has clients, and not a moment longer", async () => {
-    const { clock, orchestrator, upstream, join, settle } = start();
+    const { clock, orchestrator, upstream, join } = start();
     const [a, b] = [join(), join()];
     await settle();
     expect([orchestrator.opened, upstream.state?.state]).toEqual([1, "connected"]);
@@ -62,7 +126,7 @@ describe("a shared connection to an orchestrator", () => {
   });
 
   it("R4 greets a new connection before anything else goes over it", async () => {
-    const { orchestrator, join, heard, advance, settle } = start();
+    const { orchestrator, join, heard, advance } = start();
     const client = join();
     await settle();
     client.session.receive({
@@ -94,7 +158,7 @@ describe("a shared connection to an orchestrator", () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 80, size: "max" }), async (steps) => {
-        const { orchestrator, join, heard, advance, settle } = start();
+        const { orchestrator, join, heard, advance } = start();
         const clients = [join(), join(), join()];
         await settle();
         let asked = 0;
