@@ -1,3 +1,4 @@
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ALL_PERMISSIONS } from "../../../shared/auth/permission.ts";
 import { HivegateError } from "../../../shared/errors.ts";
@@ -78,6 +79,19 @@ describe("what a role may send and receive", () => {
     ).toEqual([]);
     expect(["tools/call:agent_spawn", "aab", "tools/list2", "tools/call"].filter(maySend)).toEqual([]);
     expect(rightsWith({ send: ["tools/call"] }).maySend("tools/call:agent_spawn")).toBe(true);
+  });
+
+  it("R5 S6 fits patterns as expressions would, without trying all places, and no name of any length", () => {
+    const text = fc.string({ unit: fc.constantFrom("a", "b", "*"), minLength: 1 });
+    const name = fc.string({ unit: fc.constantFrom("a", "b") });
+    fc.assert(
+      fc.property(text, name, (pattern, given) => {
+        const expression = new RegExp(`^${pattern.replaceAll("*", ".*")}$`);
+        expect(rightsWith({ send: [pattern] }).maySend(given)).toBe(expression.test(given));
+      }),
+    );
+    const { maySend } = rightsWith({ send: ["a*"] });
+    expect([maySend("a".repeat(200)), maySend("a".repeat(201))]).toEqual([true, false]);
   });
 
   it("R5 lets a role that may send nothing still keep its session", () => {
