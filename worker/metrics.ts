@@ -42,6 +42,9 @@ const METRICS = {
   relay_given_up_total: counter(
     "Relayed messages that were accepted and not delivered, or not answered; each was said.",
   ),
+  relay_dropped_total: counter(
+    "Binary messages of the orchestrator's, which no client of a shared connection gets.",
+  ),
   relay_sessions_ended_total: counter("Clients that the relay sent away, by the error's code."),
   relay_slowed_total: counter("Times that relayed messages had to wait for their client's rate."),
   relay_link_dials_total: counter("Times that the relay's link was dialled."),

@@ -99,6 +99,11 @@ export class Channel {
     this.#passedOn = 0;
   }
 
+  /** Takes back of what is held whatever `isWanted`. */
+  takeOut(isWanted: (message: RelayMessage) => boolean): RelayMessage[] {
+    return this.#held.takeOut(isWanted);
+  }
+
   /** Gives back what was held; no timer is left. */
   close(): RelayMessage[] {
     return this.#held.takeOut();

@@ -6,6 +6,7 @@ import type { Clock } from "../../shared/clock.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { Channel, type GivenUp } from "../../shared/relay/channel.ts";
+import type { HoldTotal } from "../../shared/relay/hold-queue.ts";
 import type { Link } from "../../shared/relay/link.ts";
 import type { RelayMessage } from "../../shared/relay/records.ts";
 import { count, type RelayCounts } from "./figures.ts";
@@ -15,6 +16,8 @@ import { RateQueue } from "./rate-queue.ts";
 export type ClientEnd = {
   /** Sends, or finds that the client is gone. `cost` counts as unread until the client has read it. */
   send(data: string | Uint8Array, cost: number): void;
+  /** Sends what nobody gave credit for: a client that leaves too much of that unread is ended. */
+  answer(text: string): void;
   /** What it was sent and is not known to have read, in the same measure. */
   unread(nowMs: number): number;
   end(code: ErrorCode): void;
@@ -24,8 +27,8 @@ export type PipePorts<Said> = {
   clock: Clock;
   link: Pick<Link, "send">;
   counts: RelayCounts;
-  /** What all clients of the shard hold together, in bytes. */
-  holding: { bytes: number };
+  /** What all clients of the shard hold together. */
+  total: HoldTotal;
   client: ClientEnd;
   messagesPerSecond: number;
   /** What the client said has its turn. */
@@ -47,12 +50,13 @@ export class ClientPipe<Said> {
   readonly #rated: RateQueue<Said>;
   #channel: Channel;
   #isSlowed = false;
+  /** The client is gone: what comes for it is dropped. */
+  #isLeft = false;
   #isClosed = false;
   #delivered = 0;
   #passedOn = 0;
-  #holding = 0;
   #lookAt = LOOK_EVERY_BYTES;
-  /** When it was seen last that the client reads. */
+  /** When it was seen last that the client reads, or has little to read. */
   #progressMs = 0;
 
   constructor(ports: PipePorts<Said>, number: number) {
@@ -61,7 +65,7 @@ export class ClientPipe<Said> {
     this.#channel = this.#newChannel(number);
     this.#rated = new RateQueue({
       rate: { perSecond, burst: 2 * perSecond },
-      waitingBytes: LIMITS.relayWaitingBytes,
+      ...{ waitingBytes: LIMITS.relayWaitingBytes, total: ports.total },
       nowMs: ports.clock.now(),
       pass: ports.pass,
     });
@@ -78,15 +82,13 @@ export class ClientPipe<Said> {
   /** What the client says, at its rate: it comes back by `pass`. */
   submit(said: Said, how: { cost: number; urgent: boolean }): void {
     const { clock, client, counts, slowed, busy } = this.#ports;
-    const mayWait = this.#rated.size === 0 || this.#mayHold();
-    const nowMs = clock.now();
-    const outcome = mayWait ? this.#rated.push(said, { bytes: how.cost, urgent: how.urgent, nowMs }) : "full";
+    const { cost: bytes, urgent } = how;
+    const outcome = this.#rated.push(said, { bytes, urgent, nowMs: clock.now() });
     if (outcome === "passed") return;
     if (outcome === "full") {
       client.end("rate_limited");
       return;
     }
-    this.#account();
     busy();
     if (this.#isSlowed) return;
     this.#isSlowed = true;
@@ -97,15 +99,25 @@ export class ClientPipe<Said> {
   /** To the orchestrator, within the credit. */
   send(message: RelayMessage): void {
     count(this.#ports.counts.toOrchestrator, message.data);
-    if (this.#channel.held > 0 && !this.#mayHold()) this.#ports.gaveUp(message, "overloaded");
-    else this.#channel.send(message);
-    this.#account();
+    this.#channel.send(message);
+  }
+
+  /** Takes back of what waits whatever is wanted: as it was said, or as it would be sent. */
+  takeOut(
+    isWanted: (said: Said) => boolean,
+    isWantedMessage: (message: RelayMessage) => boolean,
+  ): { said: Said[]; messages: RelayMessage[] } {
+    return { said: this.#rated.takeOut(isWanted), messages: this.#channel.takeOut(isWantedMessage) };
   }
 
   /** To the client. The sidecar may send as much again when it has been read. */
   deliver(data: string | Uint8Array, cost: number): void {
     const { clock, client, counts, busy } = this.#ports;
-    if (this.#delivered === this.#passedOn) this.#progressMs = clock.now();
+    if (this.#isLeft) {
+      this.drop(cost);
+      return;
+    }
+    if (this.#delivered - this.#passedOn < FULL_BYTES) this.#progressMs = clock.now();
     client.send(data, cost);
     count(counts.toClients, data);
     this.#delivered += cost;
@@ -120,13 +132,11 @@ export class ClientPipe<Said> {
 
   credited(bytes: number): void {
     this.#channel.credited(bytes);
-    this.#account();
   }
 
   /** The link has room again. */
   drain(): void {
     this.#channel.drain();
-    this.#account();
   }
 
   /** What time brings about. False: nothing is left to be done. */
@@ -134,9 +144,8 @@ export class ClientPipe<Said> {
     this.#rated.drain(nowMs);
     if (this.#rated.size === 0) this.#isSlowed = false;
     this.#settle(nowMs);
-    this.#account();
-    // It may have been ended just now.
-    return !this.#isClosed && (this.#rated.size > 0 || this.#delivered > this.#passedOn);
+    // It may have been ended just now. Less than that unread takes nothing from the sidecar that it could miss.
+    return !this.#isClosed && (this.#rated.size > 0 || this.#delivered - this.#passedOn >= LOOK_EVERY_BYTES);
   }
 
   /** Another channel in place of one that is over. Gives back what was never sent through that one. */
@@ -147,25 +156,23 @@ export class ClientPipe<Said> {
     return unsent;
   }
 
+  /** The client is gone. What it said goes on its way, as long as it is ticked. */
+  leave(): void {
+    if (this.#isLeft) return;
+    this.#isLeft = true;
+    this.drop(this.#delivered - this.#passedOn);
+    this.#passedOn = this.#delivered;
+  }
+
+  /** What still waits will not be sent. */
   close(): void {
     this.#channel.close();
-    this.#ports.holding.bytes -= this.#holding;
-    this.#holding = 0;
+    this.#rated.takeOut();
     this.#isClosed = true;
   }
 
-  #mayHold(): boolean {
-    return this.#ports.holding.bytes < LIMITS.relayShardHeldBytes;
-  }
-
-  #account(): void {
-    if (this.#isClosed) return;
-    const { heldBytes } = this;
-    this.#ports.holding.bytes += heldBytes - this.#holding;
-    this.#holding = heldBytes;
-  }
-
   #settle(nowMs: number): void {
+    if (this.#isLeft) return;
     const { client } = this.#ports;
     const unread = client.unread(nowMs);
     const read = this.#delivered - this.#passedOn - unread;
@@ -180,13 +187,7 @@ export class ClientPipe<Said> {
   }
 
   #newChannel(number: number): Channel {
-    const { link, clock, gaveUp } = this.#ports;
-    return new Channel({
-      ...{ number, link, clock },
-      gaveUp: (message, why) => {
-        gaveUp(message, why);
-        this.#account();
-      },
-    });
+    const { link, clock, total, gaveUp } = this.#ports;
+    return new Channel({ number, link, clock, gaveUp, total });
   }
 }

@@ -7,7 +7,7 @@ import type { RelayedClient } from "./relayed-client.ts";
 
 export type DedicatedClientPorts = Pick<
   PipePorts<string | Uint8Array>,
-  "clock" | "link" | "counts" | "holding" | "client" | "messagesPerSecond" | "busy" | "slowed"
+  "clock" | "link" | "counts" | "total" | "client" | "messagesPerSecond" | "busy" | "slowed"
 >;
 
 /** A stream with a hole is worth nothing: where one would be, the session ends. */
@@ -69,6 +69,7 @@ export class DedicatedClient implements RelayedClient {
   #giveUp(code: ErrorCode): void {
     this.#ports.counts.givenUp++;
     tally(this.#ports.counts.ended, code);
+    this.pipe.close();
     this.#ports.client.end(code);
   }
 }

@@ -12,8 +12,10 @@ export type RelayFigures = {
   toClients: Traffic;
   /** Refused by the gateway, by the code of the error that the client was given. */
   refused: Partial<Record<ErrorCode, number>>;
-  /** Messages that were accepted and will not be delivered, or whose answer will not come. Each was said to its client. */
+  /** Messages that were accepted and will not be delivered, or whose answer will not come. Each was said to its client, if it was there. */
   givenUp: number;
+  /** Came from the orchestrator and is for no client of a shared connection: what is no text. */
+  dropped: number;
   /** Sessions that ended because of what happened on the relay, by code. */
   ended: Partial<Record<ErrorCode, number>>;
   /** Times that messages had to wait for the client's rate. */
@@ -37,7 +39,7 @@ export type RelayCounts = Omit<
 
 export const noCounts = (): RelayCounts => ({
   ...{ toOrchestrator: { messages: 0, bytes: 0 }, toClients: { messages: 0, bytes: 0 } },
-  ...{ refused: {}, ended: {}, givenUp: 0, slowed: 0, dials: 0, failedDials: 0, resets: 0 },
+  ...{ refused: {}, ended: {}, givenUp: 0, dropped: 0, slowed: 0, dials: 0, failedDials: 0, resets: 0 },
 });
 
 export function count(traffic: Traffic, data: string | Uint8Array): void {

@@ -1,12 +1,14 @@
 /** What a text on the relay is: JSON-RPC, which is the orchestrator's, or something else. */
-import { scanRpc } from "../../shared/relay/json-rpc.ts";
+import { idKey, type RpcPart, scanRpc } from "../../shared/relay/json-rpc.ts";
 
 /** One JSON-RPC message. */
 export type Rpc = {
-  /** JSON, so that `1` and `"1"` stay apart; null: it has none and wants no answer. */
+  /** JSON, so that `1` and `"1"` stay apart, always written the same way; null: it has none and wants no answer. */
   id: string | null;
   /** What it is called for roles: its method, `tools/call:NAME` for a tool's call, or `response`. */
   name: string;
+  /** The id of the request that it takes back, if it does. */
+  cancels?: string;
 };
 
 export const RESPONSE = "response";
@@ -14,16 +16,15 @@ export const RESPONSE = "response";
 /** The usual beginning of an answer: then nothing behind it has to be read. */
 const ANSWER = /^\{"jsonrpc":"2\.0","id":(0|-?[1-9]\d{0,14}|"[^"\\]*"),"(?:result|error)":/;
 
-/** The JSON-RPC messages of a text, several if it is a batch. Null: it is something else. */
+/**
+ * The JSON-RPC messages of a text, several if it is a batch. Null: it is something else, or would not be read alike by
+ * everybody: what is judged here has to be what the orchestrator understands.
+ */
 export function readRpc(text: string): readonly Rpc[] | null {
   if (!text.includes('"jsonrpc"')) return null;
+  // Only the parser says whether it is JSON throughout, only the scan whether a member is there twice.
   const json = parsed(text);
-  if (!Array.isArray(json)) {
-    const rpc = asRpc(json, text, 0);
-    return rpc && [rpc];
-  }
-  const all = json.map((each, index) => asRpc(each, text, index)).filter((rpc) => rpc !== null);
-  return all.length === json.length && all.length > 0 ? all : null;
+  return json === undefined ? null : rpcsIn(text, json);
 }
 
 /** One that came from the orchestrator, or several; what is no JSON-RPC is called by its `type`. */
@@ -31,8 +32,7 @@ export function readFromOrchestrator(text: string): readonly Rpc[] {
   const id = ANSWER.exec(text)?.[1];
   if (id !== undefined) return [{ id, name: RESPONSE }];
   const json = parsed(text);
-  const all = Array.isArray(json) ? json : [json];
-  return all.map((each, index) => asRpc(each, text, index) ?? { id: null, name: typeOf(each) });
+  return rpcsIn(text, json) ?? all(json).map((each) => ({ id: null, name: typeOf(each) }));
 }
 
 /** Those messages of a batch for which `isWanted` says yes, as a batch. */
@@ -41,45 +41,56 @@ export function pick(batch: string, isWanted: (index: number) => boolean): strin
   return JSON.stringify(Array.isArray(json) ? json.filter((_, index) => isWanted(index)) : json);
 }
 
-/** Cancellations and stops go before what waits: they are about what was sent before. */
-export const isUrgent = (name: string): boolean => URGENT.test(name);
-const URGENT = /(?:^|[/:_.-])(?:cancel(?:led|Request)?|stop|abort|terminate|shutdown|kill)$/i;
+/** By the method that does it, the parameter that names the request which is taken back. */
+const CANCELLED = new Map([
+  ["notifications/cancelled", "requestId"],
+  ["$/cancelRequest", "id"],
+]);
 
 /**
- * The message at this place of a batch; a single one is at the first. Read by hand: every message passes here, and where
- * code cannot be made at run time a schema takes longer than parsing the text.
+ * What goes before what waits, because the order tells nothing there. A call that stops something does not: what it
+ * stops may be what waits before it.
  */
-function asRpc(json: unknown, text: string, index: number): Rpc | null {
-  const id = member(json, "id");
-  const method = member(json, "method");
-  if (member(json, "jsonrpc") !== "2.0" || !isId(id)) return null;
-  if (method !== undefined && typeof method !== "string") return null;
-  const name = method === undefined ? RESPONSE : nameOf(method, json);
-  return { id: id === undefined ? null : idText(id, text, index), name };
+export const isUrgent = (name: string): boolean => URGENT.has(name);
+const URGENT = new Set([...CANCELLED.keys(), "ping", RESPONSE]);
+
+/** An id is raw JSON; the same for all ways to write it. */
+export function sameId(raw: string): string {
+  const id = idKey(raw);
+  // A copy: a part of a large text would keep all of that in memory. Short ones are copies as it is.
+  return id.length < SLICED_CHARS ? id : String(parsed(JSON.stringify(id)));
+}
+const SLICED_CHARS = 13;
+
+function rpcsIn(text: string, json: unknown): readonly Rpc[] | null {
+  const messages = all(json);
+  return scanRpc(text)?.parts.map((part, index) => asRpc(part, messages[index])) ?? null;
 }
 
-const isId = (id: unknown): id is string | number | null | undefined =>
-  id === undefined || id === null || typeof id === "string" || typeof id === "number";
-
-/** A number that JavaScript cannot hold is given back as it was written. */
-function idText(id: string | number | null, text: string, index: number): string {
-  const isExact = typeof id !== "number" || Number.isSafeInteger(id);
-  return (isExact ? null : scanRpc(text)?.parts[index]?.id) ?? JSON.stringify(id);
+function asRpc({ id, method }: RpcPart, json: unknown): Rpc {
+  const rpc = {
+    id: id === null ? null : sameId(id),
+    name: method === null ? RESPONSE : nameOf(method, json),
+  };
+  const param = CANCELLED.get(rpc.name);
+  const cancels = param === undefined ? undefined : member(member(json, "params"), param);
+  return cancels === undefined ? rpc : { ...rpc, cancels: sameId(JSON.stringify(cancels)) };
 }
 
 function nameOf(method: string, json: unknown): string {
-  if (method !== "tools/call") return method;
-  const tool = member(member(json, "params"), "name");
+  const tool = method === "tools/call" ? member(member(json, "params"), "name") : null;
   return typeof tool === "string" ? `${method}:${tool}` : method;
 }
+
+const all = (json: unknown): readonly unknown[] => (Array.isArray(json) ? json : [json]);
+
+const member = (json: unknown, name: string): unknown =>
+  typeof json === "object" && json !== null ? Reflect.get(json, name) : undefined;
 
 function typeOf(json: unknown): string {
   const type = member(json, "type");
   return typeof type === "string" ? type : "";
 }
-
-const member = (json: unknown, name: string): unknown =>
-  typeof json === "object" && json !== null ? Reflect.get(json, name) : undefined;
 
 function parsed(text: string): unknown {
   try {

@@ -1,6 +1,6 @@
 /** Lets through at a rate what comes as it likes: what comes too fast waits, urgent items first, within a limit. */
 import { fullBucket, type Rate, type TokenBucket, take } from "../../shared/pressure/token-bucket.ts";
-import { HoldQueue } from "../../shared/relay/hold-queue.ts";
+import { HoldQueue, type HoldTotal } from "../../shared/relay/hold-queue.ts";
 
 export class RateQueue<T> {
   readonly #rate: Rate;
@@ -8,11 +8,19 @@ export class RateQueue<T> {
   readonly #waiting: HoldQueue<T>;
   #bucket: TokenBucket;
 
-  constructor(options: { rate: Rate; waitingBytes: number; nowMs: number; pass(item: T): void }) {
+  /** `total`: what it holds together with others. */
+  constructor(options: {
+    rate: Rate;
+    waitingBytes: number;
+    total: HoldTotal;
+    nowMs: number;
+    pass(item: T): void;
+  }) {
     this.#rate = options.rate;
     this.#pass = options.pass;
     // However long the rate makes them wait, it comes to their turn.
-    this.#waiting = new HoldQueue({ bytes: options.waitingBytes, ageMs: Number.POSITIVE_INFINITY });
+    const limits = { bytes: options.waitingBytes, ageMs: Number.POSITIVE_INFINITY };
+    this.#waiting = new HoldQueue(limits, options.total);
     this.#bucket = fullBucket(options.rate, options.nowMs);
   }
 
@@ -39,6 +47,11 @@ export class RateQueue<T> {
       const item = this.#waiting.shift();
       if (item !== undefined) this.#pass(item);
     }
+  }
+
+  /** Takes out what waits and `isWanted`; everything unless said. */
+  takeOut(isWanted?: (item: T) => boolean): T[] {
+    return this.#waiting.takeOut(isWanted);
   }
 
   #take(nowMs: number): boolean {

@@ -5,12 +5,12 @@ import type { ErrorCode } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { Link } from "../../shared/relay/link.ts";
 import type { OrchestratorNotice, RelayRecord } from "../../shared/relay/records.ts";
-import { utf8Bytes } from "../session/frames.ts";
 import { clientCloseCode, closeReason } from "./close-code.ts";
 import { noCounts, type RelayCounts, type RelayFigures } from "./figures.ts";
 import { type Dial, Line, type LineState } from "./line.ts";
 import { type Joining, newClient, type RelayedClient } from "./relayed-client.ts";
 import type { RelaySettings } from "./settings.ts";
+import { isTooLarge } from "./size.ts";
 
 export type RelayPorts = {
   clock: Clock;
@@ -30,9 +30,16 @@ export type Membership = {
   readonly client: RelayedClient;
   /** What the client sent. False: it is not for the orchestrator. */
   receive(data: string | ArrayBuffer): boolean;
-  /** The client is gone; how its connection was closed, if that is known. */
+  /**
+   * The client is gone; how it closed its connection, if that is known. What it said and has to wait still goes its
+   * way, but not for long.
+   */
   leave(code?: number, reason?: string): void;
+  /** The session was ended by us: what waits is given up. */
+  end(code: number, reason: string): void;
 };
+
+type Closing = { code: number; reason: string };
 
 type Member = {
   /** Of its channel. */
@@ -43,6 +50,8 @@ type Member = {
   readonly client: RelayedClient;
   /** What the sidecar said last of its orchestrator. */
   notice: OrchestratorNotice | null;
+  /** Once its client is gone: how its channel is closed when nothing waits any more, and when at the latest. */
+  leaving: (Closing & { untilMs: number }) | null;
 };
 
 /** For clients whose connections broke off. */
@@ -55,8 +64,9 @@ export class Relay {
   readonly #ports: RelayPorts;
   readonly #members = new Map<number, Member>();
   readonly #busy = new Set<RelayedClient>();
+  readonly #leaving = new Set<Member>();
   readonly #counts: RelayCounts = noCounts();
-  readonly #holding = { bytes: 0 };
+  readonly #total = { bytes: 0, limitBytes: LIMITS.relayShardHeldBytes };
   /** No number is used twice on one link. */
   #lastNumber = 0;
   #line: Line | null = null;
@@ -71,9 +81,10 @@ export class Relay {
   get figures(): RelayFigures {
     const all = [...this.#members.values()].map(({ client }) => client);
     const sum = (of: (client: RelayedClient) => number) => all.reduce((total, each) => total + of(each), 0);
-    const dedicated = all.filter(({ mode }) => mode === "dedicated").length;
+    const here = [...this.#members.values()].filter(({ leaving }) => !leaving);
+    const dedicated = here.filter(({ client }) => client.mode === "dedicated").length;
     return {
-      ...{ ...this.#counts, shared: all.length - dedicated, dedicated },
+      ...{ ...this.#counts, shared: here.length - dedicated, dedicated },
       pending: sum(({ pending }) => pending),
       held: sum(({ pipe }) => pipe.held),
       heldBytes: sum(({ pipe }) => pipe.heldBytes),
@@ -89,11 +100,11 @@ export class Relay {
     const { clock, settings, audit } = this.#ports;
     const { id, subject } = joining.client;
     const client: RelayedClient = newClient(joining, number, {
-      ...{ clock, settings, counts: this.#counts, holding: this.#holding, link: this.#sender(this.#line) },
+      ...{ clock, settings, counts: this.#counts, total: this.#total, link: this.#sender(this.#line) },
       audit: (refused) => audit({ client: id, subject, ...refused }),
       busy: () => this.#makeBusy(client),
     });
-    const member: Member = { number, isOpen: false, joining, client, notice: null };
+    const member: Member = { number, isOpen: false, joining, client, notice: null, leaving: null };
     this.#members.set(number, member);
     if (this.#line.link.isUp) this.#open(member);
     else if (this.#lineState.state !== "connecting") this.#tellLine(member);
@@ -105,6 +116,7 @@ export class Relay {
         return true;
       },
       leave: (code = GOING_AWAY, reason = "") => this.#leave(member, { code, reason }),
+      end: (code, reason) => this.#remove(member, { code, reason }),
     };
   }
 
@@ -152,14 +164,32 @@ export class Relay {
     this.#line?.link.send({ type: "open", channel: member.number, mode, client });
   }
 
-  #leave(member: Member, closing: { code: number; reason: string }): void {
+  #leave(member: Member, closing: Closing): void {
+    if (member.leaving) return;
+    if (!this.#isMember(member) || member.client.pipe.held === 0) {
+      this.#remove(member, closing);
+      return;
+    }
+    member.client.pipe.leave();
+    member.leaving = { ...closing, untilMs: this.#ports.clock.now() + LIMITS.relayLeavingMs };
+    this.#leaving.add(member);
+    this.#tickSoon();
+  }
+
+  #remove(member: Member, closing: Closing): void {
     const { number, client } = member;
     client.pipe.close();
     this.#busy.delete(client);
-    if (this.#members.get(number) !== member) return;
-    this.#members.delete(number);
-    if (member.isOpen) this.#line?.link.send({ type: "close", channel: number, ...closing });
+    this.#leaving.delete(member);
+    if (this.#isMember(member)) {
+      this.#members.delete(number);
+      if (member.isOpen) this.#line?.link.send({ type: "close", channel: number, ...closing });
+    }
     if (this.#members.size === 0) this.#lingerOn();
+  }
+
+  #isMember(member: Member): boolean {
+    return this.#members.get(member.number) === member;
   }
 
   /** Clients that come back soon find the link still there. */
@@ -194,6 +224,7 @@ export class Relay {
         break;
       case "close":
         this.#members.delete(member.number);
+        this.#remove(member, record);
         joining.end.close(clientCloseCode(record.code), closeReason(record.reason));
         break;
       case "open":
@@ -247,6 +278,10 @@ export class Relay {
 
   #makeBusy(client: RelayedClient): void {
     this.#busy.add(client);
+    this.#tickSoon();
+  }
+
+  #tickSoon(): void {
     if (this.#isTicking) return;
     this.#isTicking = true;
     this.#ports.clock.after(TICK_MS, () => {
@@ -261,11 +296,15 @@ export class Relay {
     const busy = [...this.#busy];
     this.#busy.clear();
     for (const client of busy) if (client.pipe.tick(nowMs)) this.#makeBusy(client);
+    for (const member of [...this.#leaving]) this.#tickLeaving(member, nowMs);
+    if (this.#leaving.size > 0) this.#tickSoon();
+  }
+
+  #tickLeaving(member: Member, nowMs: number): void {
+    const { client, leaving } = member;
+    client.pipe.tick(nowMs);
+    if (!leaving || (client.pipe.held > 0 && nowMs < leaving.untilMs)) return;
+    this.#counts.givenUp += client.pipe.held;
+    this.#remove(member, leaving);
   }
 }
-
-/** A UTF-16 unit is at most three bytes of UTF-8, so most texts need no counting. */
-const isTooLarge = (data: string | ArrayBuffer): boolean =>
-  typeof data === "string"
-    ? data.length * 3 > LIMITS.relayMessageBytes && utf8Bytes(data) > LIMITS.relayMessageBytes
-    : data.byteLength > LIMITS.relayMessageBytes;

@@ -2,6 +2,7 @@
 import type { Clock } from "../../shared/clock.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
+import type { HoldTotal } from "../../shared/relay/hold-queue.ts";
 import type { Link } from "../../shared/relay/link.ts";
 import type { RelayClient, RelayMode } from "../../shared/relay/records.ts";
 import type { ClientEnd, ClientPipe } from "./client-pipe.ts";
@@ -13,7 +14,10 @@ import { SharedClient } from "./shared-client.ts";
 
 export interface RelayedClient {
   readonly mode: RelayMode;
-  readonly pipe: Pick<ClientPipe<never>, "credited" | "drain" | "tick" | "close" | "held" | "heldBytes">;
+  readonly pipe: Pick<
+    ClientPipe<never>,
+    "credited" | "drain" | "tick" | "leave" | "close" | "held" | "heldBytes"
+  >;
   /** Requests that wait for their answers. */
   readonly pending: number;
   readonly hearsNotices: boolean;
@@ -47,7 +51,7 @@ export type Surroundings = {
   clock: Clock;
   settings: RelaySettings;
   counts: RelayCounts;
-  holding: { bytes: number };
+  total: HoldTotal;
   link: Pick<Link, "send">;
   audit(refused: { name: string; code: ErrorCode }): void;
   busy(): void;

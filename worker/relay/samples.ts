@@ -19,6 +19,7 @@ export function* relaySamples(figures: RelayFigures): Generator<readonly [string
   yield [series("relay_held_bytes"), figures.heldBytes];
   yield [series("relay_link_up"), Number(figures.linkUp)];
   yield [series("relay_given_up_total"), figures.givenUp];
+  yield [series("relay_dropped_total"), figures.dropped];
   yield [series("relay_slowed_total"), figures.slowed];
   yield [series("relay_link_dials_total"), figures.dials];
   yield [series("relay_link_failed_dials_total"), figures.failedDials];

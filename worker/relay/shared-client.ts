@@ -7,23 +7,24 @@ import type { RelayMessage } from "../../shared/relay/records.ts";
 import { errorFrame } from "../session/error-frame.ts";
 import { ClientPipe, type PipePorts } from "./client-pipe.ts";
 import { tally } from "./figures.ts";
-import { isUrgent, pick, RESPONSE, type Rpc, readFromOrchestrator, readRpc } from "./message.ts";
+import { isUrgent, pick, RESPONSE, type Rpc, readFromOrchestrator, readRpc, sameId } from "./message.ts";
 import { PendingRequests, rpcError } from "./pending.ts";
 import { redact } from "./redact.ts";
 import type { RelayedClient } from "./relayed-client.ts";
 import type { Rights } from "./roles.ts";
 import type { RelaySettings } from "./settings.ts";
+import { isTooLarge } from "./size.ts";
 
 export type SharedClientPorts = Pick<
   PipePorts<Said>,
-  "clock" | "link" | "counts" | "holding" | "client" | "messagesPerSecond" | "slowed" | "busy"
+  "clock" | "link" | "counts" | "total" | "client" | "messagesPerSecond" | "slowed" | "busy"
 > & {
   redact: RelaySettings["redact"];
   tell(frame: GatewayFrame): void;
   audit(refused: { name: string; code: ErrorCode }): void;
 };
 
-type Said = { text: string; rpcs: readonly Rpc[] };
+type Said = { text: string; rpcs: readonly Rpc[]; urgent: boolean };
 
 export class SharedClient implements RelayedClient {
   readonly mode = "shared";
@@ -31,6 +32,10 @@ export class SharedClient implements RelayedClient {
   readonly #ports: SharedClientPorts;
   readonly #pending = new PendingRequests();
   #rights: Rights;
+  /** What is in the messages that wait to be sent, or did. */
+  readonly #rpcsOf = new WeakMap<RelayMessage, readonly Rpc[]>();
+  /** Requests of the orchestrator's that this client was given and has not answered; the oldest are forgotten. */
+  readonly #asked = new Set<string>();
   #isDraining = false;
   /** Whether something was sent of which no answer tells that it arrived. */
   #hasNotified = false;
@@ -74,14 +79,22 @@ export class SharedClient implements RelayedClient {
     if (typeof data !== "string") return false;
     const rpcs = readRpc(data);
     if (!rpcs) return false;
-    const urgent = rpcs.every(({ name }) => isUrgent(name));
-    this.pipe.submit({ text: data, rpcs }, { cost: costOf(data), urgent });
+    const [{ cancels } = NOTHING] = rpcs;
+    const found = cancels === undefined ? "nowhere" : this.#takeBack(cancels);
+    if (found === "alone" && cancels !== undefined) {
+      this.#deliver(rpcError(cancels, new HivegateError("swarm_unavailable", CANCELLED)));
+      return true;
+    }
+    const urgent = found !== "among others" && rpcs.every(({ name }) => isUrgent(name));
+    this.pipe.submit({ text: data, rpcs, urgent }, { cost: costOf(data), urgent });
     return true;
   }
 
   give(data: string | Uint8Array): void {
     const cost = costOf(data);
-    const seen = typeof data === "string" ? this.#seen(data) : data;
+    // JSON-RPC is text; nobody could say what is in anything else.
+    const seen = typeof data === "string" ? this.#seen(data) : null;
+    if (typeof data !== "string") this.#ports.counts.dropped++;
     if (seen === null) this.pipe.drop(cost);
     else this.pipe.deliver(seen, cost);
   }
@@ -93,7 +106,8 @@ export class SharedClient implements RelayedClient {
 
   reset(number: number): void {
     const unsent = this.pipe.renew(number);
-    for (const id of unsent.flatMap(idsOf)) this.#pending.remove(id);
+    this.#asked.clear();
+    for (const id of unsent.flatMap((message) => this.#idsOf(message))) this.#pending.remove(id);
     const error = new HivegateError("sidecar_unreachable", LOST_REQUEST);
     for (const id of this.#pending.takeAll()) {
       this.#ports.counts.givenUp++;
@@ -102,14 +116,36 @@ export class SharedClient implements RelayedClient {
     if (this.#hasNotified) this.#fail(null, new HivegateError("sidecar_unreachable", LOST_MESSAGES));
     this.#hasNotified = false;
     for (const message of unsent) {
-      for (const id of idsOf(message)) this.#pending.add(id);
+      for (const id of this.#idsOf(message)) this.#pending.add(id);
       this.pipe.send(message);
     }
   }
 
+  /** A request that still waits and is taken back is not sent; one of a batch is, before its cancellation. */
+  #takeBack(id: string): "alone" | "among others" | "nowhere" {
+    let isAmongOthers = false;
+    const isWanted = (rpcs: readonly Rpc[]) => {
+      const isIn = rpcs.some((rpc) => requestId(rpc) === id);
+      if (isIn && rpcs.length > 1) isAmongOthers = true;
+      return isIn && rpcs.length === 1;
+    };
+    const { said, messages } = this.pipe.takeOut(
+      ({ rpcs }) => isWanted(rpcs),
+      (message) => isWanted(this.#rpcsOf.get(message) ?? []),
+    );
+    for (const _ of messages) this.#pending.remove(id);
+    if (said.length + messages.length > 0) return "alone";
+    return isAmongOthers ? "among others" : "nowhere";
+  }
+
   /** What the client said, now that it is its turn. A batch passes as a whole, or not at all. */
-  #say({ text, rpcs }: Said): void {
-    const refused = this.#refusal(rpcs);
+  #say({ text, rpcs, urgent }: Said): void {
+    if (rpcs.length > LIMITS.relayBatchParts) {
+      this.#refuse({ id: null, name: "batch" }, new HivegateError("invalid_request", TOO_MANY));
+      return;
+    }
+    const data = this.#ports.redact === "both" ? redact(text) : text;
+    const refused = this.#refusal(rpcs, data);
     if (refused) {
       for (const rpc of rpcs) this.#refuse(rpc, refused);
       return;
@@ -119,14 +155,16 @@ export class SharedClient implements RelayedClient {
       if (id === null) this.#hasNotified = true;
       else this.#pending.add(id);
     }
-    const data = this.#ports.redact === "both" ? redact(text) : text;
-    this.pipe.send({ data, urgent: rpcs.every(({ name }) => isUrgent(name)) });
+    const message = { data, urgent };
+    this.#rpcsOf.set(message, rpcs);
+    this.pipe.send(message);
   }
 
-  #refusal(rpcs: readonly Rpc[]): HivegateError | null {
+  #refusal(rpcs: readonly Rpc[], data: string): HivegateError | null {
     if (this.#isDraining) return new HivegateError("shutting_down");
-    const forbidden = rpcs.find(({ name }) => !this.#rights.maySend(name));
+    const forbidden = rpcs.find((rpc) => !this.#maySend(rpc));
     if (forbidden) return this.#forbidden(forbidden.name);
+    if (isTooLarge(data)) return new HivegateError("frame_too_large", GROWN);
     if (this.#pending.size + rpcs.length > LIMITS.relayPendingRequests) {
       return new HivegateError(
         "overloaded",
@@ -134,6 +172,12 @@ export class SharedClient implements RelayedClient {
       );
     }
     return null;
+  }
+
+  /** What it was asked it may answer, whatever its role. */
+  #maySend({ id, name }: Rpc): boolean {
+    const isAnswer = name === RESPONSE && id !== null && this.#asked.delete(id);
+    return isAnswer || this.#rights.maySend(name);
   }
 
   #forbidden(name: string): HivegateError {
@@ -152,29 +196,41 @@ export class SharedClient implements RelayedClient {
     else this.#deliver(rpcError(id, error));
   }
 
-  #gaveUp({ data }: RelayMessage, why: GivenUp): void {
+  #gaveUp(message: RelayMessage, why: GivenUp): void {
     const error = new HivegateError(why, why === "timeout" ? HELD_TOO_LONG : HELD_TOO_MUCH);
-    const rpcs = typeof data === "string" ? (readRpc(data) ?? []) : [];
-    for (const rpc of rpcs) {
+    for (const rpc of this.#rpcsOf.get(message) ?? []) {
       this.#ports.counts.givenUp++;
+      this.#ports.audit({ name: rpc.name.slice(0, NAME_CHARS), code: why });
       this.#fail(requestId(rpc), error);
     }
   }
 
+  #idsOf(message: RelayMessage): string[] {
+    return (this.#rpcsOf.get(message) ?? []).map(requestId).filter((id) => id !== null);
+  }
+
   /** What of a text the client may see; null: nothing. */
   #seen(text: string): string | null {
-    const { receivesAll, mayReceive } = this.#rights;
+    const { receivesAll, mayReceive, maySend } = this.#rights;
     let seen = text;
-    if (!receivesAll || this.#pending.size > 0) {
+    if (!receivesAll || !maySend(RESPONSE) || this.#pending.size > 0) {
       const rpcs = readFromOrchestrator(text);
       for (const { id, name } of rpcs) if (name === RESPONSE && id !== null) this.#pending.remove(id);
       const isHidden = ({ name }: Rpc) => name !== RESPONSE && !mayReceive(name);
       const hidden = receivesAll ? [] : rpcs.filter(isHidden);
       for (const { id } of hidden) if (id !== null) this.#decline(id);
+      for (const rpc of rpcs) if (!hidden.includes(rpc)) this.#remember(requestId(rpc));
       if (hidden.length === rpcs.length && hidden.length > 0) return null;
       if (hidden.length > 0) seen = pick(text, (index) => !isHidden(rpcs[index] ?? NOTHING));
     }
     return this.#ports.redact === "off" ? seen : redact(seen);
+  }
+
+  #remember(asked: string | null): void {
+    if (asked === null) return;
+    this.#asked.add(asked);
+    const [oldest] = this.#asked;
+    if (this.#asked.size > LIMITS.relayPendingRequests && oldest !== undefined) this.#asked.delete(oldest);
   }
 
   /** A request of the orchestrator's that this client does not see must not wait for it. */
@@ -188,7 +244,7 @@ export class SharedClient implements RelayedClient {
       this.#tellError(error);
       return;
     }
-    this.#pending.remove(id);
+    this.#pending.remove(sameId(id));
     this.#deliver(rpcError(id, error));
   }
 
@@ -196,17 +252,13 @@ export class SharedClient implements RelayedClient {
     this.#ports.tell(errorFrame(error, this.#ports.clock.now()));
   }
 
-  /** What is ours costs the sidecar no credit. */
   #deliver(text: string): void {
-    this.#ports.client.send(text, costOf(text));
+    this.#ports.client.answer(text);
   }
 }
 
 /** Which answer it waits for. An answer of the client's own has the orchestrator's id. */
 const requestId = ({ id, name }: Rpc): string | null => (name === RESPONSE ? null : id);
-
-const idsOf = ({ data }: RelayMessage): string[] =>
-  (typeof data === "string" ? (readRpc(data) ?? []) : []).map(requestId).filter((id) => id !== null);
 
 const NOTHING: Rpc = { id: null, name: RESPONSE };
 const NAME_CHARS = 100;
@@ -216,4 +268,7 @@ const LOST_MESSAGES = "The way to the orchestrator was lost. Messages without an
 const HELD_TOO_MUCH = "Too much waits for the orchestrator. This message was not sent: try again later.";
 const HELD_TOO_LONG =
   "The orchestrator could not be reached in time. This message was not sent: try again later.";
+const TOO_MANY = `At most ${LIMITS.relayBatchParts} messages in a batch. None of these was sent.`;
+const GROWN = "With its secrets replaced this is too large. Send a smaller message, and no secrets.";
+const CANCELLED = "The request was cancelled before it was sent.";
 const NOT_ASKED = "This client may not be asked that.";

@@ -34,10 +34,10 @@ const PACE: PaceLimits = {
   probes: LIMITS.probes,
 };
 
-/** A relay's clients are sent no more than the window by it, in characters of up to three bytes. */
+/** A relay's clients are sent no more than the window by it, in characters of up to three bytes, and one message more. */
 const RELAY_PACE: PaceLimits = {
   ...PACE,
-  lostBytes: LIMITS.sessionBacklogBytes + 3 * LIMITS.relayWindowBytes,
+  lostBytes: LIMITS.sessionBacklogBytes + 3 * LIMITS.relayWindowBytes + LIMITS.relayMessageBytes,
 };
 
 const LOOK_AGAIN_MS = 50;

@@ -154,7 +154,9 @@ export class Shard {
     socket.save(state);
     const session = this.#admit(socket, state, { at: "nowhere", resume: position && { position } });
     if (!isOpaque(state)) this.#send(session, this.#welcome(state, rights));
-    if (rights) session.relay = this.#joinRelay(session, rights);
+    // Each of the two may find that the client cannot be sent anything, and end the session.
+    if (rights && this.#isHere(session)) session.relay = this.#joinRelay(session, rights);
+    if (!this.#isHere(session)) session.relay?.leave();
     this.#joined(session);
     this.#wakeAfter(LIMITS.sweepMs);
     this.#counts.sessionsOpened++;
@@ -200,8 +202,12 @@ export class Shard {
   disconnect(socket: ClientSocket, code?: number, reason?: string): void {
     const session = this.#sessions.get(socket);
     if (!session) return;
-    this.#sessions.delete(socket);
     session.relay?.leave(code, reason);
+    this.#remove(session);
+  }
+
+  #remove(session: Session): void {
+    this.#sessions.delete(session.socket);
     this.#tasks.unfollowAll(session);
     this.#audience.leave(session);
     this.#reporter.noted();
@@ -280,15 +286,22 @@ export class Shard {
       ...{ rights, mode: relay.mode, notices: relay.notices },
       client: { id, subject: identity.subject, role: rights.role },
       end: {
+        // What a client said that is gone may still be on its way.
         send: (data, cost) => {
+          if (!this.#isHere(session)) return;
           // Who only listens to an orchestrator of its own is there as well.
           if (isDedicated) this.#delivery.heard(session);
           this.#delivery.relay(session, data, cost);
         },
+        answer: (text) => {
+          if (this.#isHere(session)) this.#delivery.sendText(session, text);
+        },
         unread: (nowMs) => this.#delivery.unread(session, nowMs),
-        tell: (frame) => this.#send(session, frame),
+        tell: (frame) => {
+          if (this.#isHere(session)) this.#send(session, frame);
+        },
         end: (code) => this.#end(session, code),
-        close: (code, reason) => this.#close(session, code, reason),
+        close: (code, reason) => void this.#close(session, code, reason),
       },
     });
   }
@@ -421,13 +434,17 @@ export class Shard {
   }
 
   #end(session: Session, code: ErrorCode): void {
-    this.#counts.ended(code);
-    this.#close(session, ERRORS[code].close, ERRORS[code].advice);
+    const isEnded = this.#close(session, ERRORS[code].close, ERRORS[code].advice);
+    if (isEnded) this.#counts.ended(code);
   }
 
-  #close(session: Session, code: number, reason: string): void {
-    this.disconnect(session.socket, code, reason);
+  /** False: it was over before. */
+  #close(session: Session, code: number, reason: string): boolean {
+    if (!this.#isHere(session)) return false;
+    this.#remove(session);
+    session.relay?.end(code, reason);
     session.socket.close(code, reason);
+    return true;
   }
 
   #send(session: Session, frame: GatewayFrame): void {

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isUrgent, pick, readFromOrchestrator, readRpc } from "../../../worker/relay/message.ts";
+import { isUrgent, pick, readFromOrchestrator, readRpc, sameId } from "../../../worker/relay/message.ts";
 
 const text = JSON.stringify;
 
@@ -39,15 +39,30 @@ describe("what is for the orchestrator", () => {
     ).toEqual([...["response", "notifications/x"]]);
   });
 
-  it("R4 hurries cancellations and stops", () => {
-    const urgent = [
-      "notifications/cancelled",
-      "$/cancelRequest",
-      "tools/call:swarm_stop",
-      "tools/call:agent_terminate",
-    ];
+  it("R4 hurries cancellations, pings and answers, but no call: what it stops may wait before it", () => {
+    const urgent = ["notifications/cancelled", "$/cancelRequest", "ping", "response"];
     expect(urgent.filter((name) => !isUrgent(name))).toEqual([]);
-    expect(["tools/call:nonstop", "tools/list", "stopwatch", "response"].filter(isUrgent)).toEqual([]);
+    expect(["tools/call:swarm_stop", "tools/list", "hive/cancel", "toString"].filter(isUrgent)).toEqual([]);
+  });
+
+  it("R4 sees which request a cancellation takes back", () => {
+    const cancel = (method: string, params: object) => readRpc(text({ jsonrpc: "2.0", method, params }));
+    expect(cancel("notifications/cancelled", { requestId: 5 })).toMatchObject([{ cancels: "5" }]);
+    expect(cancel("$/cancelRequest", { id: "é" })).toMatchObject([{ cancels: '"é"' }]);
+    for (const other of [cancel("notifications/cancelled", {}), cancel("constructor", { id: 1 })])
+      expect(other?.[0]).not.toHaveProperty("cancels");
+  });
+
+  it("R5 is nothing that others might read otherwise: a member that is there twice", () => {
+    const call = (rest: string) => readRpc(`{"jsonrpc":"2.0","id":1,"method":"tools/call",${rest}}`);
+    expect(call('"params":{"name":"a"}')).toMatchObject([{ name: "tools/call:a" }]);
+    const twofold = ['"params":{"name":"a","name":"b"}', '"params":{},"params":{}', '"method":"m"', '"id":2'];
+    expect(twofold.map(call)).toEqual(twofold.map(() => null));
+  });
+
+  it("R3 knows an id however it is written", () => {
+    expect(readRpc('{"jsonrpc":"2.0","id":"\\u00e9","method":"m"}')).toMatchObject([{ id: '"é"' }]);
+    expect([sameId('"\\u00e9"'), sameId("1"), sameId('"1"')]).toEqual(['"é"', "1", '"1"']);
   });
 });
 

@@ -1,4 +1,5 @@
 /** A relay on a clock that is moved by hand, with clients and a sidecar's end of the link that the test speaks for. */
+import type { Permission } from "../../../shared/auth/permission.ts";
 import type { ErrorCode } from "../../../shared/errors.ts";
 import type { GatewayFrame } from "../../../shared/protocol/gateway.ts";
 import { costOf } from "../../../shared/relay/channel.ts";
@@ -14,6 +15,13 @@ import { ManualClock } from "../../support/manual-clock.ts";
 export async function settle(): Promise<void> {
   for (let i = 0; i < 20; i++) await Promise.resolve();
 }
+
+type Joining = {
+  mode?: "shared" | "dedicated";
+  notices?: boolean;
+  reads?: boolean;
+  permissions?: Permission[];
+};
 
 export function setUp(settings: Partial<RelaySettings> = {}) {
   const clock = new ManualClock();
@@ -55,13 +63,13 @@ export function setUp(settings: Partial<RelaySettings> = {}) {
     before?.closed();
   };
 
-  const join = (options: { mode?: "shared" | "dedicated"; notices?: boolean; reads?: boolean } = {}) => {
+  const join = (options: Joining = {}) => {
     const { mode = "shared", notices = false, reads = true } = options;
+    const { permissions = ["relay:read", "relay:write"] } = options;
     const raw: (string | Uint8Array)[] = [];
     const frames: GatewayFrame[] = [];
     const ended: (ErrorCode | number)[] = [];
     let unread = 0;
-    const permissions = ["relay:read", "relay:write"] as const;
     const client = {
       ...{ raw, frames, ended },
       /** What it has read of what it was sent. */
@@ -75,17 +83,18 @@ export function setUp(settings: Partial<RelaySettings> = {}) {
     };
     const end = (code: ErrorCode | number) => {
       ended.push(code);
-      membership.leave();
+      membership.end(4000, "");
     };
     const membership = relay.join({
       client: { id: `c${instances++}`, subject: "s", role: "operator" },
-      rights: rightsOf({ permissions: [...permissions], scope: {} }, mode, DEFAULT_ROLES),
+      rights: rightsOf({ permissions, scope: {} }, mode, DEFAULT_ROLES),
       ...{ mode, notices },
       end: {
         send(data, cost) {
           raw.push(typeof data === "string" ? data : data.slice());
           if (!reads) unread += cost;
         },
+        answer: (text) => void raw.push(text),
         unread: () => unread,
         tell: (frame) => void frames.push(frame),
         end,

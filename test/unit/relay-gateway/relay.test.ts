@@ -24,6 +24,16 @@ describe("a relay's link", () => {
     expect(relay.figures).toMatchObject({ dials: 1, linkUp: false, shared: 0, dedicated: 0 });
   });
 
+  it("R2 is let go as well when the sidecar ended the last client", async () => {
+    const { relay, join, pass, tell } = setUp();
+    const client = join({ mode: "dedicated" });
+    await settle();
+    tell({ type: "close", channel: 1, code: 1000, reason: "" });
+    await pass(LIMITS.relayLingerMs + 1_000, 1_000);
+    expect(client.ended).toEqual([1000]);
+    expect(relay.figures).toMatchObject({ linkUp: false, dedicated: 0 });
+  });
+
   it("R2 is dialled with growing pauses, then as the circuit breaker allows, and clients hear of each try", async () => {
     const { clock, relay, join, away, pass, cut } = setUp();
     const client = join();
@@ -74,6 +84,65 @@ describe("a relay's link", () => {
   });
 });
 
+describe("a cancellation", () => {
+  const cancelled = (requestId: unknown) => ({
+    ...{ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId } },
+  });
+
+  it("R4 takes back a request that still waits, whose asker is told, wherever it waits", async () => {
+    const { relay, join, said, pass } = setUp({ messagesPerSecond: 10 });
+    const client = join();
+    client.say(request(1));
+    client.say(cancelled(1));
+    for (let i = 2; i <= 30; i++) client.say(request(i));
+    client.say(cancelled(30));
+    await pass(5_000);
+    expect(said().map(({ data }) => JSON.parse(String(data)).id)).toEqual(
+      Array.from({ length: 28 }, (_, i) => i + 2),
+    );
+    expect(client.rpc().map(({ id, error }) => [id, error.message])).toEqual(
+      [1, 30].map((id) => [id, "The request was cancelled before it was sent."]),
+    );
+    expect(relay.figures.pending).toBe(28);
+  });
+
+  it("R4 follows its request where that waits in a batch, and goes to the orchestrator where it was sent", async () => {
+    const { join, said } = setUp();
+    const client = join();
+    client.say([request(1), request(2)]);
+    client.say(cancelled(2));
+    await settle();
+    client.say(cancelled(1));
+    await settle();
+    expect(said().map(({ data }) => JSON.parse(String(data)).params?.requestId)).toEqual([undefined, 2, 1]);
+  });
+});
+
+describe("what a client said and left", () => {
+  it("R4 still goes its way, and then the channel is closed as the client closed it", async () => {
+    const { relay, join, said, pass, records } = setUp({ messagesPerSecond: 10 });
+    const client = join({ mode: "dedicated" });
+    await settle();
+    for (let i = 0; i < 50; i++) client.sayRaw(`${i}`);
+    client.leave();
+    expect(relay.figures).toMatchObject({ dedicated: 0, held: 30 });
+    await pass(5_000);
+    expect(said().map(({ data }) => data)).toEqual(Array.from({ length: 50 }, (_, i) => `${i}`));
+    expect(records.at(-1)).toMatchObject({ type: "close" });
+    expect(relay.figures).toMatchObject({ held: 0, givenUp: 0 });
+  });
+
+  it("R4 S6 is given up after a while, and counted", async () => {
+    const { relay, join, away, pass } = setUp();
+    away(true);
+    const client = join();
+    client.say(request(1));
+    client.leave();
+    await pass(LIMITS.relayLeavingMs + 1_000, 1_000);
+    expect(relay.figures).toMatchObject({ held: 0, heldBytes: 0, givenUp: 1 });
+  });
+});
+
 describe("what a client said and nobody can deliver", () => {
   it("R4 is answered each by an error of its own when the sidecar forgets it", async () => {
     const { join, cut, forget, pass, said, tell } = setUp();
@@ -94,7 +163,7 @@ describe("what a client said and nobody can deliver", () => {
   });
 
   it("R4 is given up when it waited too long or too much waits, each with an error that says it was not sent", async () => {
-    const { relay, join, away, pass } = setUp();
+    const { relay, join, away, pass, audited } = setUp();
     away(true);
     const client = join();
     client.say(request(0));
@@ -105,22 +174,46 @@ describe("what a client said and nobody can deliver", () => {
     await pass(LIMITS.relayHeldMs + 1_000, 1_000);
     expect(client.rpc().map(({ id }) => id)).toEqual([4, 5, 0, 1, 2, 3]);
     for (const { error } of client.rpc()) expect(error.message).toContain("was not sent");
+    expect(audited).toHaveLength(6);
+    expect(audited).toContainEqual(expect.objectContaining({ name: "m", code: "timeout" }));
     expect(relay.figures).toMatchObject({ held: 0, heldBytes: 0, pending: 0, givenUp: 6 });
   });
 
   it("S6 R4 is bounded for all clients together", async () => {
-    const { relay, join, away } = setUp();
+    const { relay, join, away, pass } = setUp();
     away(true);
     const clients = Array.from({ length: 20 }, () => join());
     const pad = "x".repeat(1024 * 1024);
     for (const client of clients) for (let i = 0; i < 3; i++) client.say(request(i, { pad }));
-    expect(relay.figures.heldBytes).toBeLessThan(LIMITS.relayShardHeldBytes + 40 * pad.length);
-    expect(relay.figures.heldBytes).toBeGreaterThan(LIMITS.relayShardHeldBytes);
-    expect(clients.at(-1)?.rpc()).toHaveLength(2);
+    expect(relay.figures.heldBytes).toBeLessThanOrEqual(LIMITS.relayShardHeldBytes);
+    expect(relay.figures.heldBytes).toBeGreaterThan(LIMITS.relayShardHeldBytes - 2 * pad.length);
+    expect(clients.at(-1)?.rpc()).toHaveLength(3);
     for (const client of clients) client.leave();
+    await pass(LIMITS.relayLeavingMs, 1_000);
     const late = join();
     for (let i = 0; i < 3; i++) late.say(request(i, { pad }));
     expect(late.rpc()).toEqual([]);
+  });
+
+  it("S6 R4 is bounded for all clients together, were it one large message of each", () => {
+    const { relay, join, away } = setUp();
+    away(true);
+    const clients = Array.from({ length: 10 }, () => join());
+    const pad = "x".repeat(LIMITS.relayMessageBytes - 1_000);
+    for (const client of clients) client.say(request(1, { pad }));
+    expect(relay.figures.heldBytes).toBeLessThanOrEqual(LIMITS.relayShardHeldBytes);
+    expect(clients.filter((client) => client.rpc().length > 0)).toHaveLength(2);
+  });
+
+  it("R3 waits no more when the sidecar refuses it, however its id is written", async () => {
+    const { relay, join, tell } = setUp();
+    const client = join();
+    client.sayRaw('{"jsonrpc":"2.0","id":"\\u00e9","method":"m"}');
+    await settle();
+    tell({ type: "refused", channel: 1, id: '"\\u00e9"', code: "overloaded", message: "later" });
+    await settle();
+    expect(client.rpc()).toMatchObject([{ id: "é" }]);
+    expect(relay.figures.pending).toBe(0);
   });
 
   it("R4 is refused with an error while the gateway stops, which waits for what is under way", async () => {
@@ -191,12 +284,55 @@ describe("how fast clients read and write", () => {
     expect(JSON.stringify(audited)).not.toContain("hunter2");
   });
 
+  it("R5 S6 refuses a batch of too many as one", () => {
+    const { relay, join, audited } = setUp();
+    const client = join();
+    client.say(Array.from({ length: LIMITS.relayBatchParts + 1 }, (_, id) => request(id)));
+    expect(client.frames).toMatchObject([{ type: "error", code: "invalid_request" }]);
+    expect([client.raw.length, audited.length, relay.figures.pending]).toEqual([0, 1, 0]);
+  });
+
+  it("R5 S6 sends nothing on that is too large once its secrets are replaced", async () => {
+    const { join, said } = setUp();
+    const client = join();
+    const fields = '"pwd":1,'.repeat(LIMITS.relayMessageBytes / 16);
+    client.sayRaw(`{"jsonrpc":"2.0","id":1,"method":"m","params":{${fields}"n":1}}`);
+    await settle();
+    expect(client.rpc()).toMatchObject([{ id: 1, error: { data: { code: "frame_too_large" } } }]);
+    expect(said()).toEqual([]);
+  });
+
   it("R1 S6 ends a client whose message is too large", () => {
     const { join } = setUp();
     const [shared, dedicated] = [join(), join({ mode: "dedicated" })];
     shared.sayRaw(JSON.stringify(request(1, { pad: "é".repeat(LIMITS.relayMessageBytes / 2) })));
     dedicated.sayRaw(new ArrayBuffer(LIMITS.relayMessageBytes + 1));
     expect([shared.ended, dedicated.ended]).toEqual([["frame_too_large"], ["frame_too_large"]]);
+  });
+});
+
+describe("what the orchestrator says to a viewer", () => {
+  it("R3 R5 may be answered where it was asked, and only once", async () => {
+    const { join, tell, said } = setUp();
+    const viewer = join({ permissions: ["relay:read"] });
+    await settle();
+    tell({ type: "message", channel: 1, data: '{"jsonrpc":"2.0","id":7,"method":"ping"}', urgent: false });
+    await settle();
+    for (const id of [8, 7, 7]) viewer.say({ jsonrpc: "2.0", id, result: {} });
+    await settle();
+    expect(said().map(({ data }) => JSON.parse(String(data)).id)).toEqual([7]);
+    expect(viewer.frames.map((frame) => "code" in frame && frame.code)).toEqual(["forbidden", "forbidden"]);
+  });
+
+  it("R5 is dropped and counted where it is no text: nobody could say what it holds", async () => {
+    const { relay, join, tell, pass } = setUp();
+    const clients = [join(), join({ permissions: ["relay:read"] })];
+    await settle();
+    for (const channel of [1, 2])
+      tell({ type: "message", channel, data: new Uint8Array([123, 125]), urgent: false });
+    await pass(100);
+    expect(clients.flatMap(({ raw }) => raw)).toEqual([]);
+    expect(relay.figures.dropped).toBe(2);
   });
 });
 
