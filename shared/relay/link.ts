@@ -19,7 +19,7 @@ export type LinkLimits = {
   bytes: number;
   /** An interruption longer than this resets the link, if anything was at stake. */
   heldMs: number;
-  /** No acknowledgement for this long while one is due: the socket is closed. */
+  /** No acknowledgement for this long, and as long as the next batch may take, while one is due: the socket is closed. */
   silentMs: number;
 };
 
@@ -52,6 +52,8 @@ const DEFAULT_LIMITS: LinkLimits = {
 /** What was received is acknowledged with the next batch, but after so many, or so long, by itself. */
 const ACKNOWLEDGE_EVERY = 32;
 const ACKNOWLEDGE_AFTER_MS = 50;
+/** As slow as a link may be: the other end can acknowledge a batch only once all of it has come. */
+const LEAST_BYTES_PER_SECOND = 64 * 1024;
 /** The socket is closed with these, because browsers' sockets can be closed with few others: see `errors.ts`. */
 const PROTOCOL_ERROR = 4000;
 const SILENT = 4006;
@@ -70,7 +72,7 @@ export class Link {
   /** Batches of the other end that came, and how many of them it was told of. */
   #received = 0;
   #acknowledged = 0;
-  /** When the other end last acknowledged something, or had nothing to acknowledge. */
+  /** When the other end last acknowledged something, or was first sent something to acknowledge. */
   #progressMs = 0;
   #cancelHeld: (() => void) | null = null;
   #cancelAcknowledge: (() => void) | null = null;
@@ -191,11 +193,18 @@ export class Link {
     this.#received = frame.number;
     this.#acknowledgeSoon();
     const peer = this.#peer;
+    const failures: unknown[] = [];
     for (const record of frame.records) {
-      this.#options.received(record);
+      try {
+        this.#options.received(record);
+      } catch (error) {
+        // Those behind it are of other channels as well, and will not come again.
+        failures.push(error);
+      }
       // What a record leads to may reset the link: the records behind it belong to what is over.
-      if (this.#peer !== peer) return;
+      if (this.#peer !== peer) break;
     }
+    if (failures.length > 0) throw failures[0];
   }
 
   /** Drops what the other end has had. False: it cannot have had so much. */
@@ -231,6 +240,7 @@ export class Link {
     if (!batch || !this.#isUp) return;
     this.#socket?.send(batch);
     this.#acknowledged = this.#received;
+    if (this.#outbox.kept === 1) this.#progressMs = this.#options.clock.now();
     this.#watchSilence();
   }
 
@@ -251,21 +261,26 @@ export class Link {
   #watchSilence(): void {
     if (this.#cancelSilence || !this.#isDue) return;
     this.#progressMs = this.#options.clock.now();
-    this.#lookForSilence(this.#limits.silentMs);
+    this.#lookForSilence();
   }
 
-  #lookForSilence(delayMs: number): void {
-    this.#cancelSilence = this.#options.clock.after(delayMs, () => {
+  #lookForSilence(): void {
+    const { clock } = this.#options;
+    this.#cancelSilence = clock.after(this.#silentAtMs - clock.now(), () => {
       this.#cancelSilence = null;
       if (!this.#isDue) return;
-      const leftMs = this.#progressMs + this.#limits.silentMs - this.#options.clock.now();
-      if (leftMs > 0) this.#lookForSilence(leftMs);
+      if (clock.now() < this.#silentAtMs) this.#lookForSilence();
       else this.#drop(SILENT, "silent");
     });
   }
 
+  get #silentAtMs(): number {
+    const underWayMs = (this.#outbox.oldestBytes * 1_000) / LEAST_BYTES_PER_SECOND;
+    return this.#progressMs + this.#limits.silentMs + underWayMs;
+  }
+
   get #isDue(): boolean {
-    return this.#socket !== null && (!this.#isUp || this.#outbox.isKeeping);
+    return this.#socket !== null && (!this.#isUp || this.#outbox.kept > 0);
   }
 
   #limitHolding(): void {

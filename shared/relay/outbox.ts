@@ -20,9 +20,14 @@ export class Outbox {
     return this.#keptBytes + this.#open.bytes;
   }
 
-  /** Whether batches were made that are not acknowledged. */
-  get isKeeping(): boolean {
-    return this.#kept.length > 0;
+  /** Batches that were made and are not acknowledged. */
+  get kept(): number {
+    return this.#kept.length;
+  }
+
+  /** Bytes of the oldest one of those. */
+  get oldestBytes(): number {
+    return this.#kept[0]?.length ?? 0;
   }
 
   /** The batch that was full before this record, if it was. */

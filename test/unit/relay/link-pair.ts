@@ -11,13 +11,14 @@ export class End {
   resets = 0;
   rooms = 0;
   socket: LinkSocket | null = null;
+  take = (record: RelayRecord): void => void this.received.push(copied(record));
 
   constructor(clock: ManualClock, name: string, limits?: LinkLimits) {
     let instances = 0;
     this.link = new Link({
       clock,
       newInstance: () => `${name}${++instances}`,
-      received: (record) => this.received.push(copied(record)),
+      received: (record) => this.take(record),
       onReset: () => this.resets++,
       onRoom: () => this.rooms++,
       onDown: () => {

@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { BatchWriter, encodeAcknowledge } from "../../../shared/relay/batch.ts";
+import { Link } from "../../../shared/relay/link.ts";
 import type { RelayRecord } from "../../../shared/relay/records.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 import { type End, LinkPair } from "./link-pair.ts";
 
 const message = (data: string): RelayRecord => ({ type: "message", channel: 1, data, urgent: false });
@@ -167,7 +169,7 @@ describe("a relay's link", () => {
     const pair = await upPair();
     pair.a.link.send(message("unheard"));
     await Promise.resolve();
-    pair.clock.advance(15_000);
+    pair.clock.advance(15_001);
     expect([pair.a.socket, pair.a.link.isUp]).toEqual([null, false]);
     pair.connect();
     await pair.deliver();
@@ -178,6 +180,74 @@ describe("a relay's link", () => {
     pair.clock.advance(600_000);
     expect(pair.a.socket).not.toBeNull();
     expect(pair.clock.waiting).toBe(0);
+  });
+
+  it.each([1, 2, 8])("R4 waits for a large message to get through a link of %i Mbit/s", (megabits) => {
+    const clock = new ManualClock();
+    const arrived: number[] = [];
+    let dials = 0;
+    const end = (received: (record: RelayRecord) => void) =>
+      new Link({
+        ...{ clock, received, onReset: () => {}, onDown: () => clock.after(500, dial) },
+        newInstance: () => `i${arrived.length}${dials}`,
+        soon: (flush) => void clock.after(0, flush),
+      });
+    const b = end((record) => void (record.type === "message" && arrived.push(record.data.length)));
+    const a = end(() => {});
+    const dial = () => {
+      dials++;
+      const connect = (from: Link, to: Link, bytesPerMs: number) => {
+        let freeMs = clock.now();
+        let isOpen = true;
+        from.attach({
+          send: (bytes) => {
+            freeMs = Math.max(freeMs, clock.now()) + bytes.length / bytesPerMs;
+            const copy = bytes.slice();
+            clock.after(freeMs - clock.now(), () => isOpen && to.receive(copy));
+          },
+          close: () => {
+            isOpen = false;
+          },
+        });
+      };
+      connect(a, b, megabits * 125);
+      connect(b, a, 100_000);
+    };
+    dial();
+    clock.advance(1_000);
+    const data = "x".repeat(4 * 1024 * 1024);
+    for (const channel of [1, 2]) a.send({ type: "message", channel, urgent: false, data });
+    clock.advance(120_000);
+    expect([arrived, dials]).toEqual([[data.length, data.length], 1]);
+  });
+
+  it("R4 waits for each acknowledgement for as long, whenever the one before it came", async () => {
+    const pair = await upPair();
+    pair.a.link.send(message("one"));
+    await pair.deliver();
+    pair.clock.advance(50);
+    await pair.deliver();
+    pair.clock.advance(14_940);
+    pair.a.link.send(message("two"));
+    await Promise.resolve();
+    pair.clock.advance(14_000);
+    expect(pair.a.link.isUp).toBe(true);
+    pair.clock.advance(1_001);
+    expect(pair.a.link.isUp).toBe(false);
+  });
+
+  it("R4 loses no other record to one that cannot be taken", async () => {
+    const pair = await upPair();
+    const writer = new BatchWriter();
+    const got: string[] = [];
+    pair.b.take = (record) => {
+      if (record.type !== "message") return;
+      if (record.data === "two") throw new Error("of two");
+      got.push(String(record.data));
+    };
+    for (const data of ["one", "two", "three"]) writer.add(message(data));
+    expect(() => pair.b.link.receive(writer.take(1, 0))).toThrow("of two");
+    expect([got, pair.b.link.isUp]).toEqual([["one", "three"], true]);
   });
 
   it("R4 drops a batch that comes twice, and closes a socket on which one is missing", async () => {
