@@ -54,6 +54,8 @@ export const LIMITS = {
   queuedTasks: 1_000,
   /** Those of one client, so that it cannot take up the whole queue; above it `overloaded`. */
   queuedTasksPerClient: 100,
+  /** A task that waits while nobody can start tasks for this long fails. */
+  queuedTaskMs: 60 * 60 * 1000,
   /** New tasks of one client at once, and each second after that; above it `rate_limited`. */
   clientTaskBurst: 60,
   clientTasksPerSecond: 1,
@@ -156,7 +158,7 @@ export const LIMITS = {
   /** A telemetry reader that leaves more than this unread, on top of its snapshot, gets `slow_consumer`. */
   telemetryReaderBacklogBytes: 4 * 1024 * 1024,
 
-  /** A relayed message above this closes the connection that it came by, with 1009. */
+  /** A relayed message above this closes the connection that it came by: a client's with `frame_too_large`. */
   relayMessageBytes: 4 * 1024 * 1024,
   /** What one side of a relay channel may send before the other has passed it on; above it messages are held. */
   relayWindowBytes: 1024 * 1024,

@@ -22,6 +22,7 @@ export function observedExecutor(executor: Executor, observe: ObserveCommand): E
     recover: (spec, output) => time("recover", () => executor.recover(spec, output)),
     stop: (taskId, options) => time("stop", () => executor.stop(taskId, options)),
     health: () => executor.health(),
+    canStart: () => executor.canStart(),
     close: () => executor.close(),
   };
 }

@@ -85,14 +85,24 @@ export class Admission {
     this.#waiting = this.#waiting.filter((waiting) => waiting.taskId !== taskId);
   }
 
-  /** The task whose turn it is, which counts as running from now on; null while there is no room for any. */
-  next(): Candidate | null {
+  /** The task whose turn it is; null while there is no room for any. */
+  get head(): Candidate | null {
     if (!this.#hasRoom()) return null;
-    const next = this.#waiting.find(({ client }) => this.#mayRunMore(client));
+    return this.#waiting.find(({ client }) => this.#mayRunMore(client)) ?? null;
+  }
+
+  /** The same, which counts as running from now on. */
+  next(): Candidate | null {
+    const next = this.head;
     if (!next) return null;
     this.leave(next.taskId);
     this.runs(next);
     return next;
+  }
+
+  /** Those that have waited since then, or for longer. */
+  waitingSince(atMs: number): Candidate[] {
+    return this.#waiting.filter(({ createdAt }) => createdAt <= atMs);
   }
 
   #checkQueue(client: string): void {

@@ -82,6 +82,9 @@ export interface Executor {
   /** Whether commands can be run now. Never throws: what is wrong is in `details.reason`. */
   health(): Promise<ExecutorHealth>;
 
+  /** Whether a start would be tried now, and might succeed. Never throws. */
+  canStart(): Promise<boolean>;
+
   /** Lets go of everything watched. Running tasks go on. */
   close(): Promise<void>;
 }

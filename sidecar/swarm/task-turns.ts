@@ -1,12 +1,13 @@
 /** Which task runs when: what `Admission` decides is written down in the ledger, told, and started. */
 import type { HivegateError } from "../../shared/errors.ts";
+import { LIMITS } from "../../shared/limits.ts";
 import type { CreateTask } from "../../shared/protocol/sidecar.ts";
 import type { Task } from "../../shared/swarm/task.ts";
 import type { Logger } from "../log.ts";
-import { Admission, type AdmissionLimits } from "./admission.ts";
+import { Admission, type AdmissionLimits, type Candidate } from "./admission.ts";
 import { cannotWrite } from "./cannot-write.ts";
 import type { Executor } from "./executor.ts";
-import type { Ledger, UnfinishedTask } from "./ledger.ts";
+import type { Ledger, TaskPatch, UnfinishedTask } from "./ledger.ts";
 import type { TaskOutput } from "./task-output.ts";
 import { NOTHING_RAN, type RunRequest } from "./tasks-run.ts";
 
@@ -15,19 +16,29 @@ export type TurnsOptions = {
   method: Executor["method"];
   output: Pick<TaskOutput, "changed">;
   limits: Partial<AdmissionLimits> | undefined;
+  /** Whether anybody could start a task now. Never throws. */
+  canStart(): Promise<boolean>;
   /** A queued task's turn has come. */
   start(request: RunRequest): void;
   onChange(task: Task): void;
   now(): number;
   log: Logger;
-  /** How long until what failed, because a disk is full, is tried anew. */
+  /** How long until what failed, because a disk is full or the swarm is away, is tried anew. */
   retryMs: number;
+};
+
+const GIVEN_UP: Task["error"] = {
+  code: "swarm_unavailable",
+  message: `The swarm was away for too long when the task's turn came. ${NOTHING_RAN}`,
 };
 
 export class TaskTurns {
   readonly #options: TurnsOptions;
   readonly #admission: Admission;
   #retry: NodeJS.Timeout | undefined;
+  #isLooking = false;
+  /** Since when nobody could start a task whose turn had come. */
+  #awaySinceMs: number | null = null;
   #closed = false;
 
   constructor(options: TurnsOptions) {
@@ -68,11 +79,54 @@ export class TaskTurns {
     this.startNext();
   }
 
-  /** Starts as many of those that wait as may run now. */
+  /**
+   * Starts as many of those that wait as may run now. While nobody could start them they wait on: a swarm that is away
+   * for a moment must not cost every task in the queue.
+   */
   startNext(): void {
-    const { ledger, log, now, retryMs } = this.#options;
     clearTimeout(this.#retry);
+    if (this.#closed || this.#isLooking) return;
+    if (this.#admission.head) void this.#look();
+    else this.#awaySinceMs = null;
+  }
+
+  async #look(): Promise<void> {
+    this.#isLooking = true;
+    const canStart = await this.#options.canStart();
+    this.#isLooking = false;
     if (this.#closed) return;
+    if (!canStart) return this.#wait();
+    this.#awaySinceMs = null;
+    this.#startAll();
+  }
+
+  #wait(): void {
+    const { log, now } = this.#options;
+    const nowMs = now();
+    if (this.#awaySinceMs === null) log.warn({}, "nobody can start tasks now: those in the queue wait on");
+    this.#awaySinceMs ??= nowMs;
+    const giveUpMs = nowMs - LIMITS.queuedTaskMs;
+    if (this.#awaySinceMs <= giveUpMs) this.#giveUp(this.#admission.waitingSince(giveUpMs));
+    this.#later();
+  }
+
+  #giveUp(candidates: readonly Candidate[]): void {
+    for (const { taskId } of candidates) {
+      try {
+        this.#end(taskId, { state: "failed", error: GIVEN_UP, neverRan: true });
+      } catch (err) {
+        this.#options.log.error({ err, taskId }, "the end of a queued task could not be stored yet");
+        return;
+      }
+    }
+  }
+
+  #later(): void {
+    this.#retry = setTimeout(() => this.startNext(), this.#options.retryMs).unref();
+  }
+
+  #startAll(): void {
+    const { ledger, log, now } = this.#options;
     for (let next = this.#admission.next(); next; next = this.#admission.next()) {
       const { taskId } = next;
       let spawned: UnfinishedTask;
@@ -81,7 +135,7 @@ export class TaskTurns {
       } catch (err) {
         log.error({ err, taskId }, "the start of a queued task could not be stored yet");
         this.#admission.waits(next);
-        this.#retry = setTimeout(() => this.startNext(), retryMs).unref();
+        this.#later();
         return;
       }
       this.#tell(spawned.task);
@@ -91,23 +145,26 @@ export class TaskTurns {
 
   /** Stops a queued task: it is never run. @throws HivegateError `swarm_unavailable` when the ledger cannot be written */
   stop(taskId: string): Task {
-    const { ledger, now } = this.#options;
-    const nowMs = now();
-    let task: Task;
     try {
-      task = ledger.change(taskId, { state: "stopped", endedAt: nowMs }, nowMs);
+      return this.#end(taskId, { state: "stopped" });
     } catch (thrown) {
       throw this.#unwritten(thrown, taskId, "The task still waits for its turn.");
     }
-    this.#admission.leave(taskId);
-    this.#tell(task);
-    return task;
   }
 
   /** Starts nothing any more. */
   close(): void {
     this.#closed = true;
     clearTimeout(this.#retry);
+  }
+
+  /** @throws when the ledger cannot be written: the task waits on */
+  #end(taskId: string, patch: TaskPatch): Task {
+    const nowMs = this.#options.now();
+    const task = this.#options.ledger.change(taskId, { ...patch, endedAt: nowMs }, nowMs);
+    this.#admission.leave(taskId);
+    this.#tell(task);
+    return task;
   }
 
   /** What is no error of ours is SQLite's, for want of room: for the client, and for whoever runs the sidecar. */

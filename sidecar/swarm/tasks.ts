@@ -78,6 +78,7 @@ export class Tasks {
     this.#turns = new TaskTurns({
       ...{ ledger, onChange, now, log, limits: options.limits, method: executor.method },
       output: this.#context.output,
+      canStart: () => this.#runners.canStart(),
       start: (request) => void this.#start(request),
       retryMs: this.#context.recoveryRetryMs,
     });

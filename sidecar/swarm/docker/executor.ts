@@ -122,6 +122,10 @@ class DockerExecutor implements Executor {
     }
   }
 
+  async canStart(): Promise<boolean> {
+    return (await this.health()).running;
+  }
+
   async close(): Promise<void> {
     this.#closed.abort();
     this.#tasks.clear();

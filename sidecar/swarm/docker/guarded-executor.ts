@@ -91,6 +91,10 @@ export class GuardedExecutor implements Executor {
     return this.#executor.health();
   }
 
+  async canStart(): Promise<boolean> {
+    return !this.#isOpen && (await this.#executor.canStart());
+  }
+
   close(): Promise<void> {
     this.#isClosed = true;
     this.#stopProbe();

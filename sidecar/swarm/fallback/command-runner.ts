@@ -10,6 +10,7 @@ export function commandRunner(executor: Executor, cli: SwarmCli): TaskRunner {
       await cli.prepare();
       return executor.start({ taskId: request.taskId, argv: cli.spawnArgv(request) }, { output, remember });
     },
+    canStart: () => executor.canStart(),
     recover: (spec, { output }) => executor.recover(spec, output),
     stop: (taskId, options) => executor.stop(taskId, options),
     swarms: () => cli.swarms(),

@@ -50,6 +50,10 @@ export class McpRunner implements TaskRunner {
     return { exit: this.#exitOf(request.taskId, handle, callbacks.output) };
   }
 
+  canStart(): Promise<boolean> {
+    return this.#first(async () => true).catch(() => false);
+  }
+
   /** A task that is not one of the servers' was never started here. */
   async recover(...[spec, { output, given }]: Parameters<TaskRunner["recover"]>): Promise<Recovery> {
     const handle = readHandle(spec.handle);

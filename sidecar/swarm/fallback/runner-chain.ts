@@ -45,6 +45,12 @@ export class RunnerChain {
     return this.#first((runner) => runner.start(request, callbacks));
   }
 
+  /** Whether anybody can be given a task now. Never throws. */
+  async canStart(): Promise<boolean> {
+    for (const runner of this.#order) if (await runner.canStart()) return true;
+    return false;
+  }
+
   /** As `TaskRunner.recover`. */
   recover(...[spec, callbacks]: Parameters<TaskRunner["recover"]>): Promise<Recovery> {
     const runner = readHandle(spec.handle) ? this.#mcp : this.#commands;

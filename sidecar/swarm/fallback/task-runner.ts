@@ -26,6 +26,9 @@ export interface TaskRunner {
    */
   start(request: SpawnRequest, callbacks: RunCallbacks): Promise<{ exit: Promise<Exit> }>;
 
+  /** As `Executor.canStart`. */
+  canStart(): Promise<boolean>;
+
   /** As `Executor.recover`; `given` as for `start`. */
   recover(spec: RecoverSpec, callbacks: Pick<RunCallbacks, "output" | "given">): Promise<Recovery>;
 

@@ -132,6 +132,10 @@ class ProcessExecutor implements Executor {
     }
   }
 
+  async canStart(): Promise<boolean> {
+    return (await this.health()).running;
+  }
+
   async close(): Promise<void> {
     this.#closed.abort();
     for (const { letGo } of this.#tasks.values()) letGo();

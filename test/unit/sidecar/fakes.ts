@@ -105,6 +105,10 @@ export class FakeExecutor implements Executor {
     return { running: true, details: {} };
   }
 
+  async canStart(): Promise<boolean> {
+    return (await this.health()).running;
+  }
+
   async close(): Promise<void> {}
 
   /** The process of the only task started. */

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import { aTask, scratchDirectory, TASK_ID, taskId } from "./fakes.ts";
+import { LIMITS } from "../../../shared/limits.ts";
+import { aTask, scratchDirectory, TASK_ID, taskId, unreachable } from "./fakes.ts";
 import { ended, failChanges, start } from "./tasks-setup.ts";
 
 const ONE = { limits: { runningTasks: 1 }, telemetryTimeoutMs: 1 };
@@ -82,6 +83,44 @@ describe("a task that has to wait for its turn", () => {
     executor.started[0]?.exit(0);
     await vi.waitFor(() => expect(tasks.get(taskId(3)).state).toBe("running"));
     expect(tasks.get(taskId(2))).toMatchObject({ state: "failed" });
+  });
+
+  it("H9 waits on in its place while nobody can start it, and runs when the swarm is back", async () => {
+    const { tasks, executor } = start(ONE);
+    for (const n of [1, 2, 3]) await tasks.create(aTask({ taskId: taskId(n) }));
+    executor.beforeStart = unreachable;
+    const away = vi.spyOn(executor, "canStart").mockResolvedValue(false);
+    executor.started[0]?.exit(0);
+    await vi.waitFor(() => expect(away.mock.calls.length).toBeGreaterThan(2));
+    expect([2, 3].map((n) => tasks.get(taskId(n)).state)).toEqual(["queued", "queued"]);
+    expect(await tasks.control(taskId(3), "stop")).toMatchObject({ state: "stopped" });
+
+    executor.beforeStart = async () => {};
+    away.mockResolvedValue(true);
+    await vi.waitFor(() => expect(tasks.get(taskId(2)).state).toBe("running"));
+    expect(executor.started).toHaveLength(2);
+  });
+
+  it("H9 fails once the swarm has been away for an hour of its waiting, and may be asked for again", async () => {
+    let nowMs = 1_000_000;
+    const { tasks, executor } = start({ ...ONE, now: () => nowMs });
+    for (const n of [1, 2]) await tasks.create(aTask({ taskId: taskId(n) }));
+    const away = vi.spyOn(executor, "canStart").mockResolvedValue(false);
+    const looks = async (count: number) => {
+      const before = away.mock.calls.length;
+      await vi.waitFor(() => expect(away.mock.calls.length).toBeGreaterThanOrEqual(before + count));
+    };
+    nowMs += LIMITS.queuedTaskMs;
+    executor.started[0]?.exit(0);
+    await looks(2);
+    nowMs += LIMITS.queuedTaskMs - 1;
+    await looks(2);
+    expect(tasks.get(taskId(2)).state).toBe("queued");
+    nowMs += 1;
+    const end = await ended(tasks, taskId(2));
+    expect(end).toMatchObject({ state: "failed", error: { code: "swarm_unavailable" } });
+    expect(end.error?.message).toContain("Nothing was run");
+    expect(await tasks.create(aTask({ taskId: taskId(2) }))).toMatchObject({ created: true });
   });
 
   it("H9 keeps its place while the ledger cannot note that its turn has come", async () => {

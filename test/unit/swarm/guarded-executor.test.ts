@@ -69,9 +69,12 @@ describe("Docker's circuit breaker", () => {
     ["a container that is stopped or paused", { statusCode: 409 }],
   ])("S4 %s costs one request its time, and the next ones none", async (_, thrown) => {
     const { executor, inner, fails, run } = guarded();
+    expect(await executor.canStart()).toBe(true);
     fails(dockerUnavailable(thrown));
     expect(await run()).toBe("swarm_unavailable");
     expect([await run(), await run()]).toEqual(["circuit_open", "circuit_open"]);
+    inner.canStart = async () => true;
+    expect(await executor.canStart()).toBe(false);
     expect(inner.commands).toHaveLength(1);
     expect(executor.circuit.state).toBe("open");
     await executor.close();

@@ -25,6 +25,9 @@ function chain({ flags = FLAGS, commands = null, mcp = null, servers = true }: P
       work("docker", commands);
       return { exit: Promise.resolve({ exitCode: 0 }) };
     },
+    async canStart() {
+      return commands === null;
+    },
     async recover() {
       asked.push("docker");
       return { status: "never_started" };
@@ -68,6 +71,15 @@ const start = (setup: Partial<Setup>) => {
     (thrown: HivegateError) => ({ asked, failed: thrown }),
   );
 };
+
+it.each<[boolean, Partial<Setup>]>([
+  [true, {}],
+  [true, { commands: "swarm_unavailable" }],
+  [false, { commands: "swarm_unavailable", servers: false }],
+])("H9 whether anybody can start a task is %s: %o", async (canStart, setup) => {
+  const { runners, asked } = chain(setup);
+  expect([await runners.canStart(), asked]).toEqual([canStart, []]);
+});
 
 describe("who does a task", () => {
   const only = (flags: Partial<HybridFlags>): HybridFlags => ({
