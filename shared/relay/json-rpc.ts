@@ -47,6 +47,18 @@ export function scanRpc(text: string): RpcMessage | null {
 export const paramOf = (text: string, part: RpcPart, ...path: string[]): Span | null =>
   findValue(text, part.start, ["params", ...path]);
 
+/** By the notification that takes a request back, the parameter that names it. */
+export const CANCELLATIONS: ReadonlyMap<string, string> = new Map([
+  ["notifications/cancelled", "requestId"],
+  ["$/cancelRequest", "id"],
+]);
+
+/** Where the id stands that a cancellation names; null: it is none. */
+export function cancelledBy(text: string, { start, method }: RpcPart): Span | null {
+  const name = CANCELLATIONS.get(method ?? "");
+  return name === undefined ? null : findValue(text, start, ["params", name]);
+}
+
 function partAt(text: string, start: number): RpcPart | null {
   const times = { jsonrpc: 0, id: 0, method: 0, params: 0, outcome: 0 };
   let isVersion2 = false;
@@ -80,8 +92,9 @@ function partAt(text: string, start: number): RpcPart | null {
 const DECISIVE = new Map([
   ["name", 1],
   ["requestId", 2],
-  ["progressToken", 4],
-  ["_meta", 8],
+  ["id", 4],
+  ["progressToken", 8],
+  ["_meta", 16],
 ]);
 
 /** Whether this object, or the `_meta` in it, has anything decisive twice. */

@@ -14,6 +14,7 @@ import type { Clock } from "../../shared/clock.ts";
 import { type ErrorCode, HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import {
+  cancelledBy,
   idKey,
   isAnswer,
   isRequest,
@@ -27,7 +28,7 @@ import { findValue, replaced, type Span } from "../../shared/relay/json-scan.ts"
 import { Asked } from "./asked.ts";
 import { BatchAnswer } from "./batch-answer.ts";
 import { type Asker, Pending } from "./pending.ts";
-import { cancelledBy, copied, errorText, methodsOf, tokenOf } from "./rpc-text.ts";
+import { copied, errorText, methodsOf, tokenOf } from "./rpc-text.ts";
 
 export type RpcClient = {
   deliver(text: string, method: string | null): void;

@@ -16,10 +16,6 @@ export function methodsOf(parts: readonly RpcPart[]): string | null {
   return methods.size === 0 ? null : [...methods].join(", ");
 }
 
-/** Where the id stands that a cancellation names; null: it is none. */
-export const cancelledBy = (text: string, part: RpcPart): Span | null =>
-  part.method === "notifications/cancelled" ? paramOf(text, part, "requestId") : null;
-
 /** Where the token for notices of progress stands. Its name may be written with escapes. */
 export function tokenOf(text: string, part: RpcPart): Span | null {
   const mayBeThere = text.includes("progressToken", part.start) || text.includes("\\u", part.start);

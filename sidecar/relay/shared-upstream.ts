@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type ErrorCode, HivegateError } from "../../shared/errors.ts";
-import { isRequest, scanRpc } from "../../shared/relay/json-rpc.ts";
+import { cancelledBy, isRequest, scanRpc } from "../../shared/relay/json-rpc.ts";
 import type { RelayMessage } from "../../shared/relay/records.ts";
 import type { RelayAudit } from "./audit.ts";
 import { HeldMessages, type Said } from "./held-messages.ts";
@@ -9,7 +9,7 @@ import type { RelayMetrics } from "./metrics.ts";
 import type { Orchestrator } from "./orchestrator.ts";
 import type { OpenSocket } from "./orchestrator-socket.ts";
 import { RpcExchange } from "./rpc-exchange.ts";
-import { cancelledBy, methodsOf } from "./rpc-text.ts";
+import { methodsOf } from "./rpc-text.ts";
 import type { RelaySession, Upstream } from "./session.ts";
 
 export type SharedUpstreamOptions = {
@@ -246,7 +246,7 @@ export class SharedUpstream implements Upstream {
     const requests = cancelled === null ? [] : this.#held.takeRequests(session, cancelled);
     if (requests.length > 0) {
       for (const request of requests) this.#refuse(request, "swarm_unavailable", CANCELLED);
-      session.sent(text, "notifications/cancelled");
+      session.sent(text, methodsOf(scanRpc(text)?.parts ?? []));
       session.passedOn(text);
       return;
     }

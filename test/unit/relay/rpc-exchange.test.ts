@@ -142,12 +142,15 @@ describe("JSON-RPC of many clients over one connection", () => {
     expect(exchange.pending).toBe(0);
   });
 
-  it("R3 names the request that a client cancels by the id that the orchestrator knows", () => {
+  it.each([
+    ["notifications/cancelled", "requestId"],
+    ["$/cancelRequest", "id"],
+  ])("R3 names the request that a client cancels by %s as the orchestrator knows it", (method, name) => {
     const { exchange, join, out, hear } = start();
     const [a, b] = [join(), join()];
     const asked = [a, b].map((client) => out(client, { id: 7, method: "m" }));
-    const cancel = { method: "notifications/cancelled", params: { requestId: 7, reason: "enough" } };
-    expect(out(b, cancel).params).toEqual({ requestId: asked[1].id, reason: "enough" });
+    const cancel = { method, params: { [name]: 7, reason: "enough" } };
+    expect(out(b, cancel).params).toEqual({ [name]: asked[1].id, reason: "enough" });
     hear({ id: asked[1].id, result: 0 });
     expect(exchange.outgoing(b, JSON.stringify({ jsonrpc: "2.0", ...cancel }))?.texts).toEqual([]);
   });
