@@ -33,6 +33,8 @@ export type PipePorts<Said> = {
   messagesPerSecond: number;
   /** What the client said has its turn. */
   pass(said: Said): void;
+  /** How many messages that is. */
+  countOf(said: Said): number;
   /** What it says has to wait; said once until nothing waits any more. */
   slowed(waiting: number): void;
   gaveUp(message: RelayMessage, why: GivenUp): void;
@@ -67,7 +69,7 @@ export class ClientPipe<Said> {
       rate: { perSecond, burst: 2 * perSecond },
       ...{ waitingBytes: LIMITS.relayWaitingBytes, total: ports.total },
       nowMs: ports.clock.now(),
-      pass: ports.pass,
+      ...{ pass: ports.pass, countOf: ports.countOf },
     });
   }
 

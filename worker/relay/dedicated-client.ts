@@ -34,6 +34,7 @@ export class DedicatedClient implements RelayedClient {
             return outcome;
           },
         },
+        countOf: () => 1,
         pass: (data) => this.pipe.send({ data, urgent: false }),
         gaveUp: (_, why) => this.#giveUp(why),
       },

@@ -5,6 +5,7 @@ import { HoldQueue, type HoldTotal } from "../../shared/relay/hold-queue.ts";
 export class RateQueue<T> {
   readonly #rate: Rate;
   readonly #pass: (item: T) => void;
+  readonly #countOf: (item: T) => number;
   readonly #waiting: HoldQueue<T>;
   #bucket: TokenBucket;
 
@@ -15,9 +16,12 @@ export class RateQueue<T> {
     total: HoldTotal;
     nowMs: number;
     pass(item: T): void;
+    /** How many of what the rate is about it is. */
+    countOf(item: T): number;
   }) {
     this.#rate = options.rate;
     this.#pass = options.pass;
+    this.#countOf = options.countOf;
     // However long the rate makes them wait, it comes to their turn.
     const limits = { bytes: options.waitingBytes, ageMs: Number.POSITIVE_INFINITY };
     this.#waiting = new HoldQueue(limits, options.total);
@@ -34,7 +38,7 @@ export class RateQueue<T> {
 
   /** `waits`: it passes at a later `drain`. `full`: it is not taken. */
   push(item: T, how: { bytes: number; urgent: boolean; nowMs: number }): "passed" | "waits" | "full" {
-    if (this.#waiting.size === 0 && this.#take(how.nowMs)) {
+    if (this.#waiting.size === 0 && this.#take(item, how.nowMs)) {
       this.#pass(item);
       return "passed";
     }
@@ -43,9 +47,10 @@ export class RateQueue<T> {
 
   /** Passes on what has its turn now. */
   drain(nowMs: number): void {
-    while (this.#waiting.size > 0 && this.#take(nowMs)) {
-      const item = this.#waiting.shift();
-      if (item !== undefined) this.#pass(item);
+    for (let next = this.#waiting.peek(); next !== undefined; next = this.#waiting.peek()) {
+      if (!this.#take(next, nowMs)) return;
+      this.#waiting.shift();
+      this.#pass(next);
     }
   }
 
@@ -54,8 +59,8 @@ export class RateQueue<T> {
     return this.#waiting.takeOut(isWanted);
   }
 
-  #take(nowMs: number): boolean {
-    const { allowed, bucket } = take(this.#bucket, this.#rate, nowMs);
+  #take(item: T, nowMs: number): boolean {
+    const { allowed, bucket } = take(this.#bucket, this.#rate, nowMs, this.#countOf(item));
     this.#bucket = bucket;
     return allowed;
   }

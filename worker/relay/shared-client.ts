@@ -46,6 +46,7 @@ export class SharedClient implements RelayedClient {
     this.pipe = new ClientPipe(
       {
         ...ports,
+        countOf: ({ rpcs }) => rpcs.length,
         pass: (said) => this.#say(said),
         gaveUp: (message, why) => this.#gaveUp(message, why),
       },

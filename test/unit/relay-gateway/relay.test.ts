@@ -254,6 +254,21 @@ describe("how fast clients read and write", () => {
     expect(creditOf(records)).toBeGreaterThan(400 * 1024);
   });
 
+  it("P6 R4 has no timer for one that left a little unread, and gives it its time when more comes", async () => {
+    const { clock, join, pass, tell } = setUp();
+    const client = join({ reads: false });
+    await settle();
+    tell({ type: "message", channel: 1, data: JSON.stringify(note(0)), urgent: false });
+    await pass(2 * LIMITS.lostSessionMs, 1_000);
+    expect([client.raw.length, clock.waiting]).toEqual([1, 0]);
+    const data = JSON.stringify(note(0)).padEnd(LIMITS.relayWindowBytes);
+    tell({ type: "message", channel: 1, data, urgent: false });
+    await pass(LIMITS.lostSessionMs - 2_000, 1_000);
+    expect(client.ended).toEqual([]);
+    await pass(4_000, 1_000);
+    expect(client.ended).toEqual(["slow_consumer"]);
+  });
+
   it("R5 lets through at the rate, says once that it is slowed, and ends it when too much waits", async () => {
     const { relay, join, said, pass } = setUp({ messagesPerSecond: 10 });
     const client = join();
@@ -282,6 +297,17 @@ describe("how fast clients read and write", () => {
     expect(relay.figures.refused).toEqual({ overloaded: 1 });
     expect(audited).toMatchObject([{ subject: "s", name: "m", code: "overloaded" }]);
     expect(JSON.stringify(audited)).not.toContain("hunter2");
+  });
+
+  it("R5 takes a batch for as many messages as it holds", async () => {
+    const { join, said, pass } = setUp({ messagesPerSecond: 10 });
+    const client = join();
+    client.say(Array.from({ length: 50 }, (_, i) => note(i)));
+    client.say(note(50));
+    await pass(2_900);
+    expect(said()).toHaveLength(1);
+    await pass(300);
+    expect(said()).toHaveLength(2);
   });
 
   it("R5 S6 refuses a batch of too many as one", () => {
