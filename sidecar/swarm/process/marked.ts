@@ -59,20 +59,24 @@ const processOf = (pid) => {
     // The name before may hold anything, closing brackets too.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     const [state, parent, , session] = fields;
-    return { pid, id: pid + " " + fields[19], parent: Number(parent), session: Number(session), isDead: "ZX".includes(state) };
+    if ("ZX".includes(state)) return null;
+    // With the time of its start, because numbers come again.
+    const id = pid + " " + fields[19];
+    return { pid, id, parent: Number(parent), session: Number(session), marked: isMarked(pid) };
   } catch { return null; }
 };
 const found = new Set();
 const living = () => {
-  const pids = readdirSync("/proc").filter((name) => /^[1-9]/.test(name)).map(Number);
-  const others = pids.map(processOf).filter((each) => each && !each.isDead);
+  const names = readdirSync("/proc").filter((name) => /^[1-9]/.test(name));
+  const everybody = names.map((name) => processOf(Number(name))).filter((each) => each !== null);
   const ours = new Set();
   const sessions = new Set();
-  const belongs = ({ pid, id, parent, session }) =>
-    found.has(id) || ours.has(parent) || sessions.has(session) || isMarked(pid);
+  const belongs = ({ marked, id, parent, session }) =>
+    marked || found.has(id) || ours.has(parent) || sessions.has(session);
   for (let before = -1; ours.size > before; ) {
     before = ours.size;
-    for (const each of others.filter(({ pid }) => !ours.has(pid)).filter(belongs)) {
+    for (const each of everybody) {
+      if (ours.has(each.pid) || !belongs(each)) continue;
       ours.add(each.pid);
       found.add(each.id);
       // 0: it began outside of this container.
