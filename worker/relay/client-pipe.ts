@@ -53,7 +53,7 @@ export class ClientPipe<Said> {
   #channel: Channel;
   #isSlowed = false;
   /** The client is gone: what comes for it is dropped. */
-  #isLeft = false;
+  #hasLeft = false;
   #isClosed = false;
   #delivered = 0;
   #passedOn = 0;
@@ -115,7 +115,7 @@ export class ClientPipe<Said> {
   /** To the client. The sidecar may send as much again when it has been read. */
   deliver(data: string | Uint8Array, cost: number): void {
     const { clock, client, counts, busy } = this.#ports;
-    if (this.#isLeft) {
+    if (this.#hasLeft) {
       this.drop(cost);
       return;
     }
@@ -160,8 +160,8 @@ export class ClientPipe<Said> {
 
   /** The client is gone. What it said goes on its way, as long as it is ticked. */
   leave(): void {
-    if (this.#isLeft) return;
-    this.#isLeft = true;
+    if (this.#hasLeft) return;
+    this.#hasLeft = true;
     this.drop(this.#delivered - this.#passedOn);
     this.#passedOn = this.#delivered;
   }
@@ -174,7 +174,7 @@ export class ClientPipe<Said> {
   }
 
   #settle(nowMs: number): void {
-    if (this.#isLeft) return;
+    if (this.#hasLeft) return;
     const { client } = this.#ports;
     const unread = client.unread(nowMs);
     const read = this.#delivered - this.#passedOn - unread;

@@ -32,7 +32,7 @@ export class SharedClient implements RelayedClient {
   readonly #ports: SharedClientPorts;
   readonly #pending = new PendingRequests();
   #rights: Rights;
-  /** What is in the messages that wait to be sent, or did. */
+  /** What is in the messages that wait to be sent. */
   readonly #rpcsOf = new WeakMap<RelayMessage, readonly Rpc[]>();
   /** Requests of the orchestrator's that this client was given and has not answered; the oldest are forgotten. */
   readonly #asked = new Set<string>();
@@ -82,10 +82,7 @@ export class SharedClient implements RelayedClient {
     if (!rpcs) return false;
     const [{ cancels } = NOTHING] = rpcs;
     const found = cancels === undefined ? "nowhere" : this.#takeBack(cancels);
-    if (found === "alone" && cancels !== undefined) {
-      this.#deliver(rpcError(cancels, new HivegateError("swarm_unavailable", CANCELLED)));
-      return true;
-    }
+    if (found === "alone") return true;
     const urgent = found !== "among others" && rpcs.every(({ name }) => isUrgent(name));
     this.pipe.submit({ text: data, rpcs, urgent }, { cost: costOf(data), urgent });
     return true;
@@ -122,7 +119,7 @@ export class SharedClient implements RelayedClient {
     }
   }
 
-  /** A request that still waits and is taken back is not sent; one of a batch is, before its cancellation. */
+  /** A request that still waits is not sent, but answered by an error; one of a batch is sent, before its cancellation. */
   #takeBack(id: string): "alone" | "among others" | "nowhere" {
     let isAmongOthers = false;
     const isWanted = (rpcs: readonly Rpc[]) => {
@@ -134,7 +131,10 @@ export class SharedClient implements RelayedClient {
       ({ rpcs }) => isWanted(rpcs),
       (message) => isWanted(this.#rpcsOf.get(message) ?? []),
     );
+    // What was only said waits for no answer yet.
     for (const _ of messages) this.#pending.remove(id);
+    const error = new HivegateError("swarm_unavailable", CANCELLED);
+    for (const _ of [...said, ...messages]) this.#deliver(rpcError(id, error));
     if (said.length + messages.length > 0) return "alone";
     return isAmongOthers ? "among others" : "nowhere";
   }
@@ -142,13 +142,13 @@ export class SharedClient implements RelayedClient {
   /** What the client said, now that it is its turn. A batch passes as a whole, or not at all. */
   #say({ text, rpcs, urgent }: Said): void {
     if (rpcs.length > LIMITS.relayBatchParts) {
-      this.#refuse({ id: null, name: "batch" }, new HivegateError("invalid_request", TOO_MANY));
+      this.#refuse([{ id: null, name: "batch" }], new HivegateError("invalid_request", TOO_MANY));
       return;
     }
-    const data = this.#ports.redact === "both" ? redact(text) : text;
-    const refused = this.#refusal(rpcs, data);
-    if (refused) {
-      for (const rpc of rpcs) this.#refuse(rpc, refused);
+    const refusal = this.#refusal(rpcs);
+    const data = this.#ports.redact === "both" && !refusal ? redact(text) : text;
+    if (refusal || isTooLarge(data)) {
+      this.#refuse(rpcs, refusal ?? new HivegateError("frame_too_large", GROWN));
       return;
     }
     for (const rpc of rpcs) {
@@ -161,11 +161,10 @@ export class SharedClient implements RelayedClient {
     this.pipe.send(message);
   }
 
-  #refusal(rpcs: readonly Rpc[], data: string): HivegateError | null {
+  #refusal(rpcs: readonly Rpc[]): HivegateError | null {
     if (this.#isDraining) return new HivegateError("shutting_down");
     const forbidden = rpcs.find((rpc) => !this.#maySend(rpc));
     if (forbidden) return this.#forbidden(forbidden.name);
-    if (isTooLarge(data)) return new HivegateError("frame_too_large", GROWN);
     if (this.#pending.size + rpcs.length > LIMITS.relayPendingRequests) {
       return new HivegateError(
         "overloaded",
@@ -189,12 +188,14 @@ export class SharedClient implements RelayedClient {
     );
   }
 
-  #refuse(rpc: Rpc, error: HivegateError): void {
-    tally(this.#ports.counts.refused, error.code);
-    this.#ports.audit({ name: rpc.name.slice(0, NAME_CHARS), code: error.code });
-    const id = requestId(rpc);
-    if (id === null) this.#tellError(error);
-    else this.#deliver(rpcError(id, error));
+  #refuse(rpcs: readonly Rpc[], error: HivegateError): void {
+    for (const rpc of rpcs) {
+      tally(this.#ports.counts.refused, error.code);
+      this.#ports.audit({ name: rpc.name.slice(0, NAME_CHARS), code: error.code });
+      const id = requestId(rpc);
+      if (id === null) this.#tellError(error);
+      else this.#deliver(rpcError(id, error));
+    }
   }
 
   #gaveUp(message: RelayMessage, why: GivenUp): void {
