@@ -1,5 +1,5 @@
 /** What a text on the relay is: JSON-RPC, which is the orchestrator's, or something else. */
-import { idKey, type RpcPart, scanRpc } from "../../shared/relay/json-rpc.ts";
+import { CANCELLATIONS, cancelledBy, idKey, type RpcPart, scanRpc } from "../../shared/relay/json-rpc.ts";
 
 /** One JSON-RPC message. */
 export type Rpc = {
@@ -41,18 +41,12 @@ export function pick(batch: string, isWanted: (index: number) => boolean): strin
   return JSON.stringify(Array.isArray(json) ? json.filter((_, index) => isWanted(index)) : json);
 }
 
-/** By the method that does it, the parameter that names the request which is taken back. */
-const CANCELLED = new Map([
-  ["notifications/cancelled", "requestId"],
-  ["$/cancelRequest", "id"],
-]);
-
 /**
  * What goes before what waits, because the order tells nothing there. A call that stops something does not: what it
  * stops may be what waits before it.
  */
 export const isUrgent = (name: string): boolean => URGENT.has(name);
-const URGENT = new Set([...CANCELLED.keys(), "ping", RESPONSE]);
+const URGENT = new Set([...CANCELLATIONS.keys(), "ping", RESPONSE]);
 
 /** An id is raw JSON; the same for all ways to write it. */
 export function sameId(raw: string): string {
@@ -64,17 +58,17 @@ const SLICED_CHARS = 13;
 
 function rpcsIn(text: string, json: unknown): readonly Rpc[] | null {
   const messages = all(json);
-  return scanRpc(text)?.parts.map((part, index) => asRpc(part, messages[index])) ?? null;
+  return scanRpc(text)?.parts.map((part, index) => asRpc(text, part, messages[index])) ?? null;
 }
 
-function asRpc({ id, method }: RpcPart, json: unknown): Rpc {
+function asRpc(text: string, part: RpcPart, json: unknown): Rpc {
+  const { id, method } = part;
   const rpc = {
     id: id === null ? null : sameId(id),
     name: method === null ? RESPONSE : nameOf(method, json),
   };
-  const param = CANCELLED.get(rpc.name);
-  const cancels = param === undefined ? undefined : member(member(json, "params"), param);
-  return cancels === undefined ? rpc : { ...rpc, cancels: sameId(JSON.stringify(cancels)) };
+  const at = cancelledBy(text, part);
+  return at ? { ...rpc, cancels: sameId(text.slice(at.start, at.end)) } : rpc;
 }
 
 function nameOf(method: string, json: unknown): string {

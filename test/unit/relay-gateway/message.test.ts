@@ -49,6 +49,8 @@ describe("what is for the orchestrator", () => {
     const cancel = (method: string, params: object) => readRpc(text({ jsonrpc: "2.0", method, params }));
     expect(cancel("notifications/cancelled", { requestId: 5 })).toMatchObject([{ cancels: "5" }]);
     expect(cancel("$/cancelRequest", { id: "é" })).toMatchObject([{ cancels: '"é"' }]);
+    const large = '{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":12345678901234567890}}';
+    expect(readRpc(large)).toMatchObject([{ cancels: "12345678901234567890" }]);
     for (const other of [cancel("notifications/cancelled", {}), cancel("constructor", { id: 1 })])
       expect(other?.[0]).not.toHaveProperty("cancels");
   });
