@@ -87,6 +87,18 @@ onEveryHost("the relay in shared mode", ({ sidecar: { relay }, connect, gateway 
     expect(gateway().log()).toContain('"name":"tools/call:agent_spawn"');
   });
 
+  it("R3 R5 lets viewers answer what they were asked, and nothing else", async () => {
+    const viewer = await connect({ kind: "relay", identity: READER });
+    const { channel } = await relay.until(() => relay.opened[0]);
+    relay.say({ channel }, JSON.stringify(rpc("theirs", "ping")));
+    await viewer.until("ping", () => viewer.rpc[0]);
+    viewer.sendRaw(result("other", {}));
+    expect(await viewer.next("error")).toMatchObject({ code: "forbidden" });
+    viewer.sendRaw(result("theirs", {}));
+    await relay.until(() => relay.said.length > 0);
+    expect(texts()).toEqual([result("theirs", {})]);
+  });
+
   it("R5 takes secrets out, both ways", async () => {
     const client = await connect({ kind: "relay" });
     client.send(rpc(1, "tools/call", { name: "login", arguments: { apiKey: "hunter2", user: "ada" } }));
@@ -269,6 +281,18 @@ onEveryHost("the relay in dedicated mode", ({ sidecar: { relay }, connect }) => 
     expect(await relay.until(() => relay.closed[0])).toMatchObject({ channel: first?.channel, code: 4321 });
     relay.tell({ type: "close", channel: second?.channel ?? 0, code: 4567, reason: "enough" });
     expect(await left.closed).toBe(4567);
+  });
+
+  it("R4 passes on what had to wait when its client closed", async () => {
+    const client = await dedicated();
+    await relay.until(() => relay.opened[0]);
+    relay.cut({ away: true });
+    for (let i = 0; i < 10; i++) client.sendRaw(`${i}`);
+    client.close(4321);
+    expect(await client.closed).toBe(4321);
+    relay.back();
+    expect(await relay.until(() => relay.closed[0])).toMatchObject({ code: 4321 });
+    expect(relay.said.map(({ data }) => data)).toEqual(Array.from({ length: 10 }, (_, i) => `${i}`));
   });
 
   it("R4 ends when a frame may be missing, and says nothing else", async () => {
