@@ -96,6 +96,15 @@ export class Ledger {
     });
   }
 
+  /** Nothing could be run for a task whose turn had come: it waits again. */
+  queueAgain(taskId: string, method: Executor["method"], nowMs: number): UnfinishedTask {
+    return this.#transaction(() => {
+      this.#statements.beginAgain.run(method, "queued", null, taskId);
+      this.#tellState(this.#require(taskId), nowMs);
+      return unfinished(this.#statements.get.get(taskId));
+    });
+  }
+
   /** Keeps the handle by which the executor finds a task's process again. */
   remember(taskId: string, handle: string): void {
     this.#statements.remember.run(handle, taskId);

@@ -27,6 +27,9 @@ export type TurnsOptions = {
   retryMs: number;
 };
 
+/** Starts of one queued task, where it seemed each time that somebody could start it. */
+const STARTS = 3;
+
 const GIVEN_UP: Task["error"] = {
   code: "swarm_unavailable",
   message: `The swarm was away for too long when the task's turn came. ${NOTHING_RAN}`,
@@ -36,6 +39,8 @@ export class TaskTurns {
   readonly #options: TurnsOptions;
   readonly #admission: Admission;
   #retry: NodeJS.Timeout | undefined;
+  /** Of tasks that wait again. */
+  readonly #failedStarts = new Map<string, number>();
   #isLooking = false;
   /** Since when nobody could start a task whose turn had come. */
   #awaySinceMs: number | null = null;
@@ -73,9 +78,30 @@ export class TaskTurns {
     }
   }
 
+  /**
+   * A task could not be started because nobody was there who could: it takes its place in the queue again, so often at
+   * most. Whether it does.
+   */
+  again(taskId: string): boolean {
+    const { ledger, log, method, now } = this.#options;
+    const failedStarts = (this.#failedStarts.get(taskId) ?? 0) + 1;
+    if (failedStarts >= STARTS) return false;
+    try {
+      const { task, client } = ledger.queueAgain(taskId, method, now());
+      this.#failedStarts.set(taskId, failedStarts);
+      this.#admission.waits({ ...task, client });
+      this.#tell(task);
+    } catch (err) {
+      log.error({ err, taskId }, "a task that could not be started cannot wait again");
+      return false;
+    }
+    this.#later();
+    return true;
+  }
+
   /** A task has ended: somebody else may run. */
   over(taskId: string): void {
-    this.#admission.leave(taskId);
+    this.#leave(taskId);
     this.startNext();
   }
 
@@ -122,6 +148,7 @@ export class TaskTurns {
   }
 
   #later(): void {
+    clearTimeout(this.#retry);
     this.#retry = setTimeout(() => this.startNext(), this.#options.retryMs).unref();
   }
 
@@ -162,9 +189,14 @@ export class TaskTurns {
   #end(taskId: string, patch: TaskPatch): Task {
     const nowMs = this.#options.now();
     const task = this.#options.ledger.change(taskId, { ...patch, endedAt: nowMs }, nowMs);
-    this.#admission.leave(taskId);
+    this.#leave(taskId);
     this.#tell(task);
     return task;
+  }
+
+  #leave(taskId: string): void {
+    this.#admission.leave(taskId);
+    this.#failedStarts.delete(taskId);
   }
 
   /** What is no error of ours is SQLite's, for want of room: for the client, and for whoever runs the sidecar. */

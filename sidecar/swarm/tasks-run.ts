@@ -1,5 +1,5 @@
 /** One task's process, from its start (or its recovery) to its end. What happens is kept by its record. */
-import { asHivegateError, HivegateError } from "../../shared/errors.ts";
+import { asHivegateError, type ErrorCode, HivegateError } from "../../shared/errors.ts";
 import type { Task } from "../../shared/swarm/task.ts";
 import { within } from "../mcp/within.ts";
 import type { Exit, Recovery } from "./executor.ts";
@@ -22,6 +22,15 @@ const LET_GO: TaskEnd = {
 };
 const NOT_ENDED = "It was asked to stop, and its end was not seen yet. Look it up.";
 export const NOTHING_RAN = "Nothing was run: the same request may be sent again.";
+
+/** Failures that say nothing about the task itself: later, or with the swarm back, it may be started. */
+const NOBODY_THERE: readonly ErrorCode[] = [
+  "swarm_unavailable",
+  "circuit_open",
+  "mcp_unavailable",
+  "timeout",
+  "overloaded",
+];
 
 export type RunRequest = SpawnRequest & Pick<Task, "timeoutMs">;
 
@@ -66,8 +75,9 @@ export class TaskRun {
     return this.#record.ended;
   }
 
-  start(request: RunRequest): Promise<void> {
-    this.#started = this.#start(request);
+  /** `waitAgain` is called when nobody was there to start the task; where it says true, this run is over without an end. */
+  start(request: RunRequest, waitAgain: () => boolean = () => false): Promise<void> {
+    this.#started = this.#start(request, waitAgain);
     return this.#started;
   }
 
@@ -123,15 +133,15 @@ export class TaskRun {
     this.#record.close();
   }
 
-  async #start(request: RunRequest): Promise<void> {
-    const { exit } = await this.#startProcess(request);
+  async #start(request: RunRequest, waitAgain: () => boolean): Promise<void> {
+    const { exit } = await this.#startProcess(request, waitAgain);
     if (this.#over) return this.#context.runners.letGo(this.#taskId);
     this.#runs({ startedAt: null, timeoutMs: request.timeoutMs });
     this.#watch(exit);
   }
 
   /** What fails in here leaves nothing running behind. */
-  async #startProcess(request: SpawnRequest): Promise<{ exit: Promise<Exit> }> {
+  async #startProcess(request: SpawnRequest, waitAgain: () => boolean): Promise<{ exit: Promise<Exit> }> {
     const { runners, ledger, log } = this.#context;
     try {
       return await runners.start(request, {
@@ -144,7 +154,8 @@ export class TaskRun {
       log.warn({ err: cause, taskId: this.#taskId }, "task not started");
       const { code, message } = asHivegateError(cause);
       const told = `${message} ${NOTHING_RAN}`;
-      this.#fail(code, told);
+      if (!this.#over && NOBODY_THERE.includes(code) && waitAgain()) this.detach();
+      else this.#fail(code, told);
       throw new HivegateError(code, told, { cause });
     }
   }

@@ -79,7 +79,7 @@ export class Tasks {
       ...{ ledger, onChange, now, log, limits: options.limits, method: executor.method },
       output: this.#context.output,
       canStart: () => this.#runners.canStart(),
-      start: (request) => void this.#start(request),
+      start: (request) => void this.#start(request, () => this.#waitAgain(request.taskId)),
       retryMs: this.#context.recoveryRetryMs,
     });
   }
@@ -98,7 +98,13 @@ export class Tasks {
     if (created) this.#options.onChange(task);
     if (task.state === "queued") return { task, created, telemetry: UNAVAILABLE };
     const run = created ? this.#start(create) : this.#runs.get(taskId);
-    await run?.started;
+    try {
+      await run?.started;
+    } catch (thrown) {
+      const again = this.get(taskId);
+      if (again.state !== "queued") throw thrown;
+      return { task: again, created, telemetry: UNAVAILABLE };
+    }
     this.#throwIfNeverRan(taskId);
 
     // A swarm that has named itself knows the task; asked earlier, it would only say that it does not.
@@ -136,6 +142,8 @@ export class Tasks {
    * @throws HivegateError `unknown_task`, `task_ended`, `not_supported`, or why it did not work
    */
   async control(taskId: string, control: Control): Promise<Task> {
+    // A start that is under way may come to nothing, and then its task waits again.
+    if (control === "stop") await this.#runs.get(taskId)?.started.catch(() => {});
     const task = this.get(taskId);
     if (task.state === "queued" && control === "stop") return this.#turns.stop(taskId);
     if (task.state === "queued") throw new HivegateError("not_supported", "The task waits for its turn.");
@@ -181,11 +189,17 @@ export class Tasks {
     this.#context.output.close();
   }
 
-  #start(request: RunRequest): TaskRun {
+  #start(request: RunRequest, waitAgain?: () => boolean): TaskRun {
     const run = this.#run(request.taskId);
     // Whoever asked hears of a failure through `started`; nobody else needs to.
-    run.start(request).catch(() => {});
+    run.start(request, waitAgain).catch(() => {});
     return run;
+  }
+
+  #waitAgain(taskId: string): boolean {
+    const waits = this.#turns.again(taskId);
+    if (waits) this.#runs.delete(taskId);
+    return waits;
   }
 
   #run(taskId: string): TaskRun {

@@ -1,5 +1,5 @@
 /** What becomes of tasks when their container is restarted, paused, or removed and made anew under its name. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { docker, dockerAvailable } from "../support/docker.ts";
 import { type SteppedSystem, startSteppedSystem } from "../support/stepped-system.ts";
 
@@ -64,5 +64,33 @@ describe.skipIf(!(await dockerAvailable()))("a container with tasks", () => {
     release();
     expect((await client.swarms()).swarms).toEqual([]);
     await all.expectWell("after the command");
+  });
+});
+
+describe.skipIf(!(await dockerAvailable()))("a container with a queue", () => {
+  let all: SteppedSystem;
+
+  beforeAll(async () => {
+    all = await startSteppedSystem(docker, { MAX_RUNNING_TASKS: "1" });
+  });
+  afterAll(() => all?.stop());
+
+  it("H9 stopped: the tasks that wait lose nothing but time, and run when it is started", async () => {
+    const { client } = all.system;
+    const { taskId, release } = await all.working("first");
+    const { task: waiting } = await client.createTask({ task: "waiting" });
+    expect(waiting.state).toBe("queued");
+    await all.stepped.container.stop({ t: 0 });
+    release();
+    await all.expectEndWithContainer(taskId);
+    await expect(client.swarms()).rejects.toMatchObject({
+      code: expect.stringMatching(/unavailable|circuit/),
+    });
+    // Docker may say for a moment yet that the container runs, and then a start is tried in vain.
+    await vi.waitFor(async () => expect((await client.task(waiting.taskId)).state).toBe("queued"));
+
+    await all.stepped.container.start();
+    expect((await all.endOf(waiting.taskId)).task.state).toBe("completed");
+    expect([all.runs("first"), all.runs("waiting")]).toEqual([1, 1]);
   });
 });

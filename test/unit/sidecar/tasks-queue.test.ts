@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import { HivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import { aTask, scratchDirectory, TASK_ID, taskId, unreachable } from "./fakes.ts";
 import { ended, failChanges, start } from "./tasks-setup.ts";
@@ -99,6 +100,42 @@ describe("a task that has to wait for its turn", () => {
     away.mockResolvedValue(true);
     await vi.waitFor(() => expect(tasks.get(taskId(2)).state).toBe("running"));
     expect(executor.started).toHaveLength(2);
+  });
+
+  it("H9 waits again when the swarm went as its turn came, and fails when it still cannot be started later", async () => {
+    const { tasks, executor, changes } = start(ONE);
+    for (const n of [1, 2]) await tasks.create(aTask({ taskId: taskId(n) }));
+    let starts = 0;
+    executor.beforeStart = async () => {
+      if (++starts === 1) throw new HivegateError("swarm_unavailable");
+    };
+    executor.started[0]?.exit(0);
+    await vi.waitFor(() => expect(tasks.get(taskId(2)).state).toBe("running"));
+    const states = changes.filter((task) => task.taskId === taskId(2)).map(({ state }) => state);
+    expect(states).toEqual(["queued", "spawning", "queued", "spawning", "running"]);
+
+    await tasks.create(aTask({ taskId: taskId(3) }));
+    executor.beforeStart = unreachable;
+    executor.started[1]?.exit(0);
+    expect(await ended(tasks, taskId(3))).toMatchObject({ state: "failed", spawningAt: expect.any(Number) });
+    expect(changes.filter(({ taskId: id, state }) => id === taskId(3) && state === "spawning")).toHaveLength(
+      3,
+    );
+  });
+
+  it("H4 H9 can be stopped, and found, while a start comes to nothing", async () => {
+    const { tasks, executor } = start({ ...ONE, recoveryRetryMs: 60_000 });
+    for (const n of [1, 2]) await tasks.create(aTask({ taskId: taskId(n) }));
+    const starting = Promise.withResolvers<void>();
+    executor.beforeStart = () => starting.promise;
+    executor.started[0]?.exit(0);
+    await vi.waitFor(() => expect(tasks.get(taskId(2)).state).toBe("spawning"));
+    const found = tasks.create(aTask({ taskId: taskId(2) }));
+    const stopped = tasks.control(taskId(2), "stop");
+    starting.reject(new HivegateError("swarm_unavailable"));
+    expect((await found).created).toBe(false);
+    expect(await stopped).toMatchObject({ state: "stopped" });
+    expect(executor.started).toHaveLength(1);
   });
 
   it("H9 fails once the swarm has been away for an hour of its waiting, and may be asked for again", async () => {
