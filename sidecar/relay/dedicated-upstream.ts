@@ -25,6 +25,9 @@ export class DedicatedUpstream implements Upstream {
   #socket: OpenSocket | null = null;
   /** What came before the connection was open: the client's credit bounds it. */
   #early: RelayMessage[] = [];
+  #isConnecting = true;
+  /** How the session ended while the connection was not open yet: what was said before it still goes out. */
+  #left: { code: number; reason: string } | null = null;
   /** The orchestrator's end, told to the client once it has read what was said before. */
   #ending: (() => void) | null = null;
 
@@ -57,10 +60,15 @@ export class DedicatedUpstream implements Upstream {
     // What cannot be delivered ends the session.
   }
 
-  leave(session: RelaySession, code: number, reason: string): void {
+  leave(_: RelaySession, code: number, reason: string): void {
+    if (this.#isConnecting && this.#early.length > 0) this.#left = { code, reason };
+    else this.#finish(code, reason);
+  }
+
+  #finish(code: number, reason: string): void {
     this.#stopping.abort();
     for (const { data } of this.#early.splice(0))
-      session.audit("to_orchestrator", data, null, "swarm_unavailable");
+      this.#session.audit("to_orchestrator", data, null, "swarm_unavailable");
     this.#socket?.close(toSay(code), reason);
     this.#socket = null;
     this.#onEnd();
@@ -78,19 +86,23 @@ export class DedicatedUpstream implements Upstream {
         socket.close(NORMAL);
         return;
       }
+      this.#isConnecting = false;
       this.#socket = socket;
       session.notice({ state: "connected" });
       for (const message of this.#early.splice(0)) this.send(session, message);
-      if (session.isBlocked) socket.pause();
+      if (this.#left) this.#finish(this.#left.code, this.#left.reason);
+      else if (session.isBlocked) socket.pause();
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
+      this.#isConnecting = false;
       const why = error instanceof HivegateError ? error : new HivegateError("swarm_unavailable");
       if (error instanceof NotConnected) {
         const details = { orchestrator: orchestrator.publicUrl, err: error };
         orchestrator.options.log.warn(details, "cannot use the orchestrator");
       }
       session.notice({ state: why.code === "circuit_open" ? "circuit_open" : "interrupted" });
-      session.end(ERRORS[why.code].close, why.message);
+      if (this.#left) this.#finish(this.#left.code, this.#left.reason);
+      else session.end(ERRORS[why.code].close, why.message);
     }
   }
 

@@ -42,9 +42,8 @@ export class HeldMessages {
     return this.#hold.takeOut((one) => one.session === session && one.id === key);
   }
 
-  /** Takes out what is of this session, or all. */
-  takeAll(session?: RelaySession): Said[] {
-    return this.#hold.takeOut((one) => session === undefined || one.session === session);
+  takeAll(): Said[] {
+    return this.#hold.takeOut();
   }
 }
 

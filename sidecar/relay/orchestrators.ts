@@ -124,7 +124,7 @@ export class Orchestrators {
   #leave(place: Place): void {
     this.#left.add(place);
     const released = place.shared.retire(LIMITS.orchestratorDrainMs);
-    if (released.sessions.length > 0) this.#best().shared.adopt(released);
+    if (released.sessions.length + released.waiting.length > 0) this.#best().shared.adopt(released);
     const { close, advice } = ERRORS.shutting_down;
     for (const session of [...place.dedicated]) {
       session.notice({ state: "draining" });

@@ -32,7 +32,7 @@ const CANCELLED = "The request was cancelled before it was sent.";
 
 /**
  * One connection to an orchestrator for many clients, who all speak JSON-RPC (see `rpc-exchange.ts`). It is there while
- * it has sessions. What is not yet handed to the socket waits for the connection to come back, and is sent once.
+ * it has sessions, or something of theirs to send. What is not yet handed to the socket waits for the connection to come back, and is sent once.
  */
 export class SharedUpstream implements Upstream {
   readonly #options: SharedUpstreamOptions;
@@ -48,7 +48,10 @@ export class SharedUpstream implements Upstream {
     this.#exchange = this.#newExchange();
     this.#held = new HeldMessages({
       clock: this.#clock,
-      expired: (waiting) => this.#giveUp(waiting, "swarm_unavailable"),
+      expired: (waiting) => {
+        this.#giveUp(waiting, "swarm_unavailable");
+        this.#restIfIdle();
+      },
     });
   }
 
@@ -85,11 +88,11 @@ export class SharedUpstream implements Upstream {
     for (const { session, message } of waiting) this.send(session, message);
   }
 
+  /** What it said and is not sent yet still goes out. */
   leave(session: RelaySession): void {
     this.#sessions.delete(session);
-    this.#giveUp(this.#held.takeAll(session), "swarm_unavailable");
     this.#exchange.forget(session);
-    if (this.#sessions.size === 0) this.#disconnect();
+    this.#restIfIdle();
   }
 
   send(session: RelaySession, message: RelayMessage): void {
@@ -175,6 +178,10 @@ export class SharedUpstream implements Upstream {
     this.#exchange = this.#newExchange();
   }
 
+  #restIfIdle(): void {
+    if (this.#sessions.size === 0 && this.#held.size === 0 && !this.#isRetired) this.#disconnect();
+  }
+
   #retired(): void {
     this.#disconnect();
     this.#options.onRetired();
@@ -184,7 +191,9 @@ export class SharedUpstream implements Upstream {
     for (const session of this.#sessions) session.notice(state);
     this.#options.onState(state);
     // Unless all of it was moved to another one.
-    if (state.state === "circuit_open") this.#giveUp(this.#held.takeAll(), "circuit_open");
+    if (state.state !== "circuit_open") return;
+    this.#giveUp(this.#held.takeAll(), "circuit_open");
+    this.#restIfIdle();
   }
 
   #opened(socket: OpenSocket): void {
@@ -238,6 +247,7 @@ export class SharedUpstream implements Upstream {
     for (const one of outgoing.texts) socket.send(one, () => {});
     if (last === undefined) session.passedOn(text);
     else socket.send(last, () => session.passedOn(text));
+    if (!this.#sessions.has(session)) this.#exchange.forget(session);
   }
 
   #hold(said: Said, text: string): void {
@@ -253,6 +263,7 @@ export class SharedUpstream implements Upstream {
     // What it cancels may wait here in a batch, which it must not overtake.
     const isEarly = cancelled !== null && !this.#exchange.isWaiting(session, cancelled);
     if (!this.#held.hold(said, text, message.urgent && !isEarly)) this.#refuse(said, "overloaded", NOT_SENT);
+    else if (!this.#connection) this.#connect();
   }
 
   #flush(): void {
@@ -260,6 +271,7 @@ export class SharedUpstream implements Upstream {
       const next = this.#held.shift();
       if (next) this.#pass(socket, next, String(next.message.data));
     }
+    this.#restIfIdle();
   }
 
   #giveUp(waiting: Said[], code: ErrorCode): void {

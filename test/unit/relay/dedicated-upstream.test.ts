@@ -4,9 +4,10 @@ import { DedicatedUpstream } from "../../../sidecar/relay/dedicated-upstream.ts"
 import { ManualClock } from "../../support/manual-clock.ts";
 import { fakeOrchestrator, openSession, settle } from "./upstream-setup.ts";
 
-function start() {
+function start({ isUp = true } = {}) {
   const clock = new ManualClock();
   const orchestrator = fakeOrchestrator(clock);
+  orchestrator.isUp = isUp;
   const opened = openSession("dedicated", { clock });
   const ended = { times: 0 };
   new DedicatedUpstream(opened.session, orchestrator, () => void ended.times++);
@@ -52,11 +53,25 @@ describe("a connection to an orchestrator for one client", () => {
     expect(orchestrator.closed).toEqual({ code: told, reason: "why" });
   });
 
-  it("R5 says in the audit what a client said that left before it was connected", async () => {
-    const { session, audited } = start();
-    session.receive({ data: "too early", urgent: false });
+  it("R1 passes on what a client said that left before it was connected, and then how it left", async () => {
+    const { session, orchestrator, ended } = start();
+    for (const data of ["one", "two"]) session.receive({ data, urgent: false });
+    session.over(4321, "done");
+    expect(ended.times).toBe(0);
+    await settle();
+    expect([orchestrator.heard, orchestrator.closed]).toEqual([
+      ["one", "two"],
+      { code: 4321, reason: "done" },
+    ]);
+    expect(ended.times).toBe(1);
+  });
+
+  it("R5 says in the audit what could not be passed on of a client that left", async () => {
+    const { session, audited, ended } = start({ isUp: false });
+    session.receive({ data: "in vain", urgent: false });
     session.over(1000, "");
     await settle();
-    expect(audited).toMatchObject([{ data: "too early", outcome: "swarm_unavailable" }]);
+    expect(audited).toMatchObject([{ data: "in vain", outcome: "swarm_unavailable" }]);
+    expect(ended.times).toBe(1);
   });
 });

@@ -52,14 +52,43 @@ describe("a shared connection to an orchestrator", () => {
     expect(heard()).toEqual(["m1", cancelled, "m2", "m3", cancelled]);
   });
 
-  it("R5 says in the audit what a client that left had waiting, and was not sent", async () => {
-    const { orchestrator, join } = start();
+  it("R4 sends what a client said before it left, were it the last one", async () => {
+    const { orchestrator, upstream, clock, join, heard, advance } = start();
     orchestrator.isUp = false;
     const client = join();
     await settle();
     client.ask(1);
     client.session.over(1000, "");
-    expect(client.audited).toMatchObject([{ method: "m1", outcome: "swarm_unavailable" }]);
+    orchestrator.isUp = true;
+    await advance(5_000);
+    expect(heard()).toEqual(["m1"]);
+    expect([upstream.state, upstream.pending, clock.waiting]).toEqual([null, 0, 0]);
+  });
+
+  it("R4 asks a client nothing that left before its message was sent", async () => {
+    const { orchestrator, join } = start();
+    const [gone, there] = [join(), join()];
+    await settle();
+    orchestrator.isStuffed = true;
+    gone.ask(1);
+    gone.session.over(1000, "");
+    orchestrator.isStuffed = false;
+    orchestrator.tellRoom();
+    orchestrator.say({ id: 1, method: "ping" });
+    expect(there.texts()).toHaveLength(1);
+  });
+
+  it("R5 says in the audit what a client that left had waiting, and was never sent", async () => {
+    const { orchestrator, upstream, clock, join, advance } = start();
+    orchestrator.isUp = false;
+    const client = join();
+    await settle();
+    client.ask(1);
+    client.session.over(1000, "");
+    await advance(LIMITS.relayHeldMs);
+    expect(client.audited).toMatchObject([{ method: "m1", outcome: expect.any(String) }]);
+    expect(client.audited[0]?.outcome).not.toBe("passed");
+    expect([upstream.state, clock.waiting]).toEqual([null, 0]);
   });
 
   it("R4 answers each request of a batch whose answer was not read, and what the orchestrator asked", async () => {
