@@ -32,6 +32,11 @@ const DEFAULT_LIMITS = {
 };
 /** Credit is given back in such parts of the window: a record for each message would cost as much as the message. */
 const PARTS = 8;
+/**
+ * A longer message, at three bytes a character, might not fit a frame of the link: the other end's socket would close,
+ * and again each time that it is sent anew. Messages are checked where they come from; this is for what grew since.
+ */
+const MOST_CHARS = (LIMITS.relayLinkBytes - LIMITS.relayWindowBytes) / 3;
 /** What a message costs beside its length, so that empty ones are bounded as well. */
 const MESSAGE_COST = 64;
 
@@ -70,9 +75,10 @@ export class Channel {
   }
 
   send(message: RelayMessage): void {
-    if (this.#held.size === 0 && this.#sendNow(message)) return;
     const { data, urgent } = message;
-    if (this.#held.hold(message, { bytes: costOf(data), urgent })) return;
+    const fits = data.length <= MOST_CHARS;
+    if (fits && this.#held.size === 0 && this.#sendNow(message)) return;
+    if (fits && this.#held.hold(message, { bytes: costOf(data), urgent })) return;
     this.#options.gaveUp(message, "overloaded");
   }
 

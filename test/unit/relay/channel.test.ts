@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { LIMITS } from "../../../shared/limits.ts";
 import { Channel, costOf, type GivenUp } from "../../../shared/relay/channel.ts";
 import type { RelayMessage, RelayRecord } from "../../../shared/relay/records.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
@@ -55,6 +56,17 @@ describe("a relay's channel", () => {
     expect(arrived).toHaveLength(1);
     read();
     expect(arrived[1]).toBe("next");
+  });
+
+  it("R4 S6 gives up a message that might not fit a frame of the link, and none that came as it is", () => {
+    const { sender, arrived, givenUp, read } = channelPair();
+    const frameChars = Math.floor(LIMITS.relayLinkBytes / 3);
+    for (const chars of [LIMITS.relayMessageBytes, frameChars, 1]) {
+      sender.send(ordinary("x".repeat(chars)));
+      if (arrived.length > 0) read();
+    }
+    expect(arrived.map(({ length }) => length)).toEqual([LIMITS.relayMessageBytes, 1]);
+    expect(givenUp.map(([data, why]) => [data.length, why])).toEqual([[frameChars, "overloaded"]]);
   });
 
   it("R4 sends urgent messages first", () => {
