@@ -273,7 +273,7 @@ export class Relay {
 
   /** Each may leave meanwhile. */
   #each(then: (member: Member) => void): void {
-    for (const member of [...this.#members.values()]) then(member);
+    for (const member of [...this.#members.values()]) if (this.#isMember(member)) then(member);
   }
 
   #makeBusy(client: RelayedClient): void {
