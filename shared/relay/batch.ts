@@ -1,6 +1,7 @@
 /**
- * The three frames of a link, each a binary WebSocket message: `hello` (JSON), `batch` (its number, how many of
- * the receiver's batches its sender has had, and records), and `acknowledge` for when there is nothing to send.
+ * The frames of a link, each a binary WebSocket message: `hello` (JSON), `batch` (its number, how many of the
+ * receiver's batches its sender has had, and records), `acknowledge` for when there is nothing to send, and `large`
+ * before a batch of so many bytes that nothing else is heard for a while.
  */
 import { z } from "zod";
 import { fromRaw, HEAD_BYTES, parsed, RelayFormatError, type RelayRecord, toRaw } from "./records.ts";
@@ -19,12 +20,15 @@ export type Hello = z.infer<typeof Hello>;
 export type LinkFrame =
   | ({ type: "hello" } & Hello)
   | { type: "batch"; number: number; acknowledged: number; records: RelayRecord[] }
-  | { type: "acknowledge"; acknowledged: number };
+  | { type: "acknowledge"; acknowledged: number }
+  | { type: "large"; bytes: number };
 
-const FRAME = { hello: 1, batch: 2, acknowledge: 3 } as const;
+const FRAME = { hello: 1, batch: 2, acknowledge: 3, large: 4 } as const;
 
 /** The frame's kind, and two counts that may grow beyond 32 bits. */
 const BATCH_HEAD_BYTES = 17;
+/** The frame's kind, and one such count. */
+const COUNT_BYTES = 9;
 const FIRST_BYTES = 16 * 1024;
 /** A buffer that had to grow beyond this for a large message is not kept. */
 const KEPT_BYTES = 1024 * 1024;
@@ -37,10 +41,15 @@ export function encodeHello(hello: Hello): Uint8Array {
   return encoder.encode(`${String.fromCharCode(FRAME.hello)}${JSON.stringify(hello)}`);
 }
 
-export function encodeAcknowledge(acknowledged: number): Uint8Array {
-  const bytes = new Uint8Array(9);
-  bytes[0] = FRAME.acknowledge;
-  new DataView(bytes.buffer).setFloat64(1, acknowledged);
+export const encodeAcknowledge = (acknowledged: number): Uint8Array =>
+  encodeCount(FRAME.acknowledge, acknowledged);
+
+export const encodeLarge = (bytes: number): Uint8Array => encodeCount(FRAME.large, bytes);
+
+function encodeCount(frame: number, count: number): Uint8Array {
+  const bytes = new Uint8Array(COUNT_BYTES);
+  bytes[0] = frame;
+  new DataView(bytes.buffer).setFloat64(1, count);
   return bytes;
 }
 
@@ -112,8 +121,10 @@ export function decodeFrame(bytes: Uint8Array): LinkFrame {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const kind = bytes[0];
   if (kind === FRAME.hello) return { type: "hello", ...parsed(Hello, bytes.subarray(1)) };
-  if (kind === FRAME.acknowledge && bytes.length === 9)
+  if (kind === FRAME.acknowledge && bytes.length === COUNT_BYTES)
     return { type: "acknowledge", acknowledged: count(view.getFloat64(1)) };
+  if (kind === FRAME.large && bytes.length === COUNT_BYTES)
+    return { type: "large", bytes: count(view.getFloat64(1)) };
   if (kind !== FRAME.batch || bytes.length < BATCH_HEAD_BYTES)
     throw new RelayFormatError("not a link's frame");
   return {

@@ -7,7 +7,14 @@
  */
 import type { Clock } from "../clock.ts";
 import { LIMITS } from "../limits.ts";
-import { decodeFrame, encodeAcknowledge, encodeHello, type Hello, type LinkFrame } from "./batch.ts";
+import {
+  decodeFrame,
+  encodeAcknowledge,
+  encodeHello,
+  encodeLarge,
+  type Hello,
+  type LinkFrame,
+} from "./batch.ts";
 import { Outbox } from "./outbox.ts";
 import { RelayFormatError, type RelayRecord } from "./records.ts";
 
@@ -52,8 +59,10 @@ const DEFAULT_LIMITS: LinkLimits = {
 /** What was received is acknowledged with the next batch, but after so many, or so long, by itself. */
 const ACKNOWLEDGE_EVERY = 32;
 const ACKNOWLEDGE_AFTER_MS = 50;
-/** As slow as a link may be: the other end can acknowledge a batch only once all of it has come. */
+/** As slow as a link may be: of a batch that is under way nothing is seen until all of it has come. */
 const LEAST_BYTES_PER_SECOND = 64 * 1024;
+/** A batch above this is announced, because what is said behind it, acknowledgements too, comes that much later. */
+const LARGE_BYTES = 256 * 1024;
 /** The socket is closed with these, because browsers' sockets can be closed with few others: see `errors.ts`. */
 const PROTOCOL_ERROR = 4000;
 const SILENT = 4006;
@@ -72,8 +81,10 @@ export class Link {
   /** Batches of the other end that came, and how many of them it was told of. */
   #received = 0;
   #acknowledged = 0;
-  /** When the other end last acknowledged something, or was first sent something to acknowledge. */
+  /** When an acknowledgement was due first, or one came, or a large batch was through behind which one may come. */
   #progressMs = 0;
+  /** Of a large batch of the other end's that is under way. */
+  #comingBytes = 0;
   #cancelHeld: (() => void) | null = null;
   #cancelAcknowledge: (() => void) | null = null;
   #cancelSilence: (() => void) | null = null;
@@ -122,6 +133,7 @@ export class Link {
     this.#isUp = false;
     this.#cancel();
     this.#socket = socket;
+    this.#comingBytes = 0;
     socket.send(encodeHello({ instance: this.#instance, peer: this.#peer, received: this.#received }));
     this.#watchSilence();
   }
@@ -153,6 +165,7 @@ export class Link {
     if (frame.type === "hello") this.#greeted(frame);
     else if (!this.#isUp) this.#drop(PROTOCOL_ERROR, "hello was expected");
     else if (frame.type === "acknowledge") this.#confirm(frame.acknowledged);
+    else if (frame.type === "large") this.#comingBytes = Math.min(frame.bytes, this.#limits.bytes);
     else this.#batch(frame);
   }
 
@@ -176,13 +189,15 @@ export class Link {
     this.#isUp = true;
     this.#cancelHeld?.();
     this.#cancelHeld = null;
-    for (const batch of this.#outbox.again(this.#received)) this.#socket?.send(batch);
+    for (const batch of this.#outbox.again(this.#received)) this.#put(batch);
     this.#flush();
     this.#watchSilence();
     this.#options.onUp?.();
   }
 
   #batch(frame: LinkFrame & { type: "batch" }): void {
+    if (this.#comingBytes > 0) this.#progressMs = this.#options.clock.now();
+    this.#comingBytes = 0;
     if (!this.#confirm(frame.acknowledged)) return;
     // It was sent again although it had come.
     if (frame.number <= this.#received) return;
@@ -238,10 +253,15 @@ export class Link {
   /** One that cannot be sent now goes when the next socket is up. */
   #sendBatch(batch: Uint8Array | null): void {
     if (!batch || !this.#isUp) return;
-    this.#socket?.send(batch);
+    this.#put(batch);
     this.#acknowledged = this.#received;
     if (this.#outbox.kept === 1) this.#progressMs = this.#options.clock.now();
     this.#watchSilence();
+  }
+
+  #put(batch: Uint8Array): void {
+    if (batch.length > LARGE_BYTES) this.#socket?.send(encodeLarge(batch.length));
+    this.#socket?.send(batch);
   }
 
   #acknowledgeSoon(): void {
@@ -275,7 +295,8 @@ export class Link {
   }
 
   get #silentAtMs(): number {
-    const underWayMs = (this.#outbox.oldestBytes * 1_000) / LEAST_BYTES_PER_SECOND;
+    const underWayBytes = this.#outbox.oldestBytes + this.#comingBytes;
+    const underWayMs = (underWayBytes * 1_000) / LEAST_BYTES_PER_SECOND;
     return this.#progressMs + this.#limits.silentMs + underWayMs;
   }
 
