@@ -26,7 +26,7 @@ export type LinkLimits = {
   bytes: number;
   /** An interruption longer than this resets the link, if anything was at stake. */
   heldMs: number;
-  /** No acknowledgement for this long, and as long as the next batch may take, while one is due: the socket is closed. */
+  /** Nothing heard for so long, and as long as a batch under way may take, while an answer is due: the socket is closed. */
   silentMs: number;
 };
 
@@ -81,7 +81,7 @@ export class Link {
   /** Batches of the other end that came, and how many of them it was told of. */
   #received = 0;
   #acknowledged = 0;
-  /** When an acknowledgement was due first, or one came, or a large batch was through behind which one may come. */
+  /** When an acknowledgement was due first, or one came, or a batch behind which one may come. */
   #progressMs = 0;
   /** Of a large batch of the other end's that is under way. */
   #comingBytes = 0;
@@ -196,7 +196,8 @@ export class Link {
   }
 
   #batch(frame: LinkFrame & { type: "batch" }): void {
-    if (this.#comingBytes > 0) this.#progressMs = this.#options.clock.now();
+    // What it acknowledges comes behind all that it had said before.
+    this.#progressMs = this.#options.clock.now();
     this.#comingBytes = 0;
     if (!this.#confirm(frame.acknowledged)) return;
     // It was sent again although it had come.

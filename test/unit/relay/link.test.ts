@@ -199,14 +199,14 @@ describe("a relay's link", () => {
   });
 
   it.each([
-    [1, "to"],
-    [2, "to"],
-    [8, "to"],
-    [1, "from"],
-    [2, "from"],
+    [1, "to", 4_000_000],
+    [8, "to", 4_000_000],
+    [1, "from", 4_000_000],
+    [2, "from", 4_000_000],
+    [1, "from", 40_000],
   ])(
-    "R4 waits for large messages to get through a link of %i Mbit/s %s the one that talks",
-    (megabits, way) => {
+    "R4 gets all through a link of %i Mbit/s %s the one that talks, in messages of %i",
+    (megabits, way, size) => {
       const clock = new ManualClock();
       const arrived = { large: 0, small: 0 };
       let dials = 0;
@@ -227,14 +227,15 @@ describe("a relay's link", () => {
       };
       dial();
       clock.advance(1_000);
-      const data = "x".repeat(4 * 1024 * 1024);
+      const data = "x".repeat(size);
+      const large = 12_000_000 / size;
       const from = way === "to" ? talker : other;
-      for (let n = 0; n < 3; n++) from.send({ type: "message", channel: 1, urgent: false, data });
+      for (let n = 0; n < large; n++) from.send({ type: "message", channel: 1, urgent: false, data });
       for (let n = 0; n < 150; n++) {
         talker.send({ type: "message", channel: 2, urgent: false, data: "small" });
         clock.advance(1_000);
       }
-      expect([arrived, dials]).toEqual([{ large: 3, small: 150 }, 1]);
+      expect([arrived, dials]).toEqual([{ large, small: 150 }, 1]);
     },
   );
 
