@@ -28,6 +28,7 @@ export type Released = { sessions: RelaySession[]; waiting: Said[]; initialize: 
 const NOT_RPC =
   "Expected JSON-RPC 2.0: one message, or an array of a few. Use mode=dedicated for anything else.";
 const NOT_SENT = "The orchestrator cannot be reached. The message was not sent.";
+const STOPPING = "The service is restarting. The message was not sent.";
 const CANCELLED = "The request was cancelled before it was sent.";
 
 /**
@@ -86,6 +87,8 @@ export class SharedUpstream implements Upstream {
     this.#exchange.initialize ??= initialize;
     for (const session of sessions) this.join(session);
     for (const { session, message } of waiting) this.send(session, message);
+    // Of those who said it all may have left.
+    if (this.#held.size > 0 && !this.#connection) this.#connect();
   }
 
   /** What it said and is not sent yet still goes out. */
@@ -130,6 +133,7 @@ export class SharedUpstream implements Upstream {
 
   /** At once. */
   close(): void {
+    for (const one of this.#held.takeAll()) this.#refuse(one, "shutting_down", STOPPING);
     this.#disconnect();
   }
 
@@ -263,7 +267,6 @@ export class SharedUpstream implements Upstream {
     // What it cancels may wait here in a batch, which it must not overtake.
     const isEarly = cancelled !== null && !this.#exchange.isWaiting(session, cancelled);
     if (!this.#held.hold(said, text, message.urgent && !isEarly)) this.#refuse(said, "overloaded", NOT_SENT);
-    else if (!this.#connection) this.#connect();
   }
 
   #flush(): void {

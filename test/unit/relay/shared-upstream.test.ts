@@ -78,6 +78,33 @@ describe("a shared connection to an orchestrator", () => {
     expect(there.texts()).toHaveLength(1);
   });
 
+  it("R6 refuses what waits when it is closed, and leaves no timer", async () => {
+    const { orchestrator, upstream, clock, join } = start();
+    orchestrator.isUp = false;
+    const [gone, there] = [join(), join()];
+    await settle();
+    gone.ask(1);
+    gone.session.over(1000, "");
+    there.ask(2);
+    upstream.close();
+    expect(there.refused()).toEqual([["2", "shutting_down"]]);
+    expect(gone.audited).toMatchObject([{ method: "m1", outcome: "shutting_down" }]);
+    expect(clock.waiting).toBe(0);
+  });
+
+  it("R6 moves what was said by a client that left to the next orchestrator, and sends it there", async () => {
+    const [old, next] = [start(), start()];
+    old.orchestrator.isUp = false;
+    const client = old.join();
+    await settle();
+    client.ask(1);
+    client.session.over(1000, "");
+    next.upstream.adopt(old.upstream.retire(1_000));
+    await settle();
+    expect(next.heard()).toEqual(["m1"]);
+    expect([next.upstream.state, old.upstream.state, old.clock.waiting]).toEqual([null, null, 0]);
+  });
+
   it("R5 says in the audit what a client that left had waiting, and was never sent", async () => {
     const { orchestrator, upstream, clock, join, advance } = start();
     orchestrator.isUp = false;
