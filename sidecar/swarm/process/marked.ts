@@ -49,7 +49,8 @@ look();
  * then KILL for those that live on after `graceMs` (0: KILL at once). It says by exit code 0 that none is left.
  *
  * It looks again after every round, because processes fork while the list is read, and remembers whom it has found,
- * because a child loses its parent. Those to be killed are halted first: who does not run starts nobody unseen.
+ * because a child loses its parent. What is started without the marker by somebody who was asked to end is left until
+ * the time is up: it cleans up. Those to be killed are halted first: who does not run starts nobody unseen.
  */
 export const END_MARKED = `${MARKED}
 const send = (pid, signal) => { try { process.kill(pid, signal); } catch {} };
@@ -69,7 +70,7 @@ const found = new Set();
 const living = () => {
   const names = readdirSync("/proc").filter((name) => /^[1-9]/.test(name));
   const everybody = names.map((name) => processOf(Number(name))).filter((each) => each !== null);
-  const ours = new Set();
+  const ours = new Map();
   const sessions = new Set();
   const belongs = ({ marked, id, parent, session }) =>
     marked || found.has(id) || ours.has(parent) || sessions.has(session);
@@ -77,35 +78,37 @@ const living = () => {
     before = ours.size;
     for (const each of everybody) {
       if (ours.has(each.pid) || !belongs(each)) continue;
-      ours.add(each.pid);
+      ours.set(each.pid, each);
       found.add(each.id);
       // 0: it began outside of this container.
       if (each.session > 0) sessions.add(each.session);
     }
   }
-  return [...ours];
+  return [...ours.values()];
 };
 const halted = () => {
   for (let before = -1; ; ) {
-    const pids = living();
-    if (pids.length <= before) return pids;
-    before = pids.length;
-    for (const pid of pids) send(pid, "SIGSTOP");
+    const all = living();
+    if (all.length <= before) return all;
+    before = all.length;
+    for (const { pid } of all) send(pid, "SIGSTOP");
   }
 };
 const killAtMs = Date.now() + Number(graceMs);
 const giveUpAtMs = killAtMs + 5000;
 const asked = new Set();
+let isFirst = true;
 const round = () => {
   const nowMs = Date.now();
-  const pids = nowMs >= killAtMs ? halted() : living();
-  if (pids.length === 0) process.exit(0);
+  const all = nowMs >= killAtMs ? halted() : living();
+  if (all.length === 0) process.exit(0);
   if (nowMs >= giveUpAtMs) process.exit(1);
-  for (const pid of pids) {
+  for (const { pid, id, marked } of all) {
     if (nowMs >= killAtMs) send(pid, "SIGKILL");
-    else if (!asked.has(pid)) send(pid, "SIGTERM");
-    asked.add(pid);
+    else if (!asked.has(id) && (marked || isFirst)) send(pid, "SIGTERM");
+    asked.add(id);
   }
+  isFirst = false;
   setTimeout(round, 50);
 };
 round();
