@@ -135,7 +135,7 @@ describe("without Docker", () => {
     const { task } = await create(sidecar, SHORT);
     expect(task).toMatchObject({
       method: "mcp-fallback",
-      note: "Not run by the swarm's commands: MCP server demo was given it and did not answer.",
+      note: "Not run by the swarm's commands: MCP server demo was given it and did not answer with an id.",
     });
     way.thaw();
     expect(await ended(sidecar, task.taskId)).toMatchObject({ state: "completed" });
