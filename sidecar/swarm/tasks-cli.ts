@@ -1,6 +1,7 @@
 /** A swarm's CLI as its profile describes it: short commands, a few at once. */
 import { HivegateError } from "../../shared/errors.ts";
 import type { Swarm } from "../../shared/protocol/sidecar.ts";
+import type { Task } from "../../shared/swarm/task.ts";
 import { CommandSlots } from "./command-slots.ts";
 import type { CommandResult, Executor } from "./executor.ts";
 import type { Profile, SpawnRequest } from "./profiles/profile.ts";
@@ -60,11 +61,14 @@ export class SwarmCli {
 
   /**
    * One swarm as it is from now on, which a command that began earlier would not tell. It is looked for among all,
-   * because a CLI may ignore the id that it is given.
+   * because a CLI may ignore the id that it is given; some tell whose task it is as well.
    * @throws as `swarms`
    */
-  async swarm(swarmId: string): Promise<Swarm | undefined> {
-    return (await this.#list()).find((swarm) => swarm.swarmId === swarmId);
+  async swarm({ taskId, swarmId }: Pick<Task, "taskId" | "swarmId">): Promise<Swarm | undefined> {
+    const swarms = await this.#list();
+    return (
+      swarms.find((swarm) => swarm.swarmId === swarmId) ?? swarms.find((swarm) => swarm.taskId === taskId)
+    );
   }
 
   has(control: Control): boolean {

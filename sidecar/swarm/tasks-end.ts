@@ -48,8 +48,11 @@ const meansCompleted = (profile: Profile, exitCode: number | null): boolean =>
  * When nobody saw the process end its swarm may still know how it did; null when that does not tell.
  * @throws HivegateError as `SwarmCli.swarm`
  */
-export async function endBySwarm(cli: SwarmCli, swarmId: string): Promise<TaskEnd | null> {
-  const state = SwarmEnd.safeParse((await cli.swarm(swarmId))?.status);
+export async function endBySwarm(
+  cli: SwarmCli,
+  task: Pick<Task, "taskId" | "swarmId">,
+): Promise<TaskEnd | null> {
+  const state = SwarmEnd.safeParse((await cli.swarm(task))?.status);
   return state.success ? endAs(state.data) : null;
 }
 

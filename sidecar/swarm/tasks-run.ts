@@ -271,9 +271,8 @@ export class TaskRun {
 
   async #endBySwarm(): Promise<TaskEnd | null> {
     const { cli, ledger, log } = this.#context;
-    const swarmId = ledger.get(this.#taskId)?.swarmId;
-    if (!swarmId) return null;
-    return endBySwarm(cli, swarmId).catch((err: unknown) => {
+    const swarmId = ledger.get(this.#taskId)?.swarmId ?? null;
+    return endBySwarm(cli, { taskId: this.#taskId, swarmId }).catch((err: unknown) => {
       log.warn({ err, taskId: this.#taskId }, "the swarm does not tell how a task ended");
       return null;
     });

@@ -104,6 +104,21 @@ describe("after a restart", () => {
     expect(task.exitCode).toBe(exitCode);
   });
 
+  it("H9 asks for it by the task as well, where the swarm had not said its name", async () => {
+    const list = fakeProfile().list;
+    if (!list) throw new Error("the fake has a list");
+    const read = (result: CommandResult) =>
+      list.read(result).map((swarm, i) => ({ ...swarm, status: "completed", taskId: taskId(i) }));
+    const { tasks, executor } = start({ profile: fakeProfile({ list: { ...list, read } }) });
+    executor.answer = async () => succeeded("s-0\ns-1\n");
+    await tasks.create(aTask({ taskId: taskId(1) }));
+    executor.process.exit(null);
+    expect((await ended(tasks, taskId(1))).state).toBe("completed");
+    await tasks.create(aTask({ taskId: taskId(5) }));
+    executor.started[1]?.exit(null);
+    expect((await ended(tasks, taskId(5))).state).toBe("lost");
+  });
+
   it("H9 believes a failure's exit code, and exit code 0 when no output is missing", async () => {
     for (const exit of [
       { lostOutput: true, exitCode: 3 },

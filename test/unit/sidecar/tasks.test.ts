@@ -155,6 +155,7 @@ describe("a swarm that is not ready any more", () => {
     expect(executor.commands).toEqual([]);
     executor.started[1]?.exit(exitCode);
     await ended(tasks, taskId(2));
+    executor.commands.length = 0;
     await tasks.create(aTask({ taskId: taskId(3) }));
     expect(executor.commands.map((argv) => argv.join(" "))).toEqual(["cli status", "cli init", "cli status"]);
   });

@@ -80,7 +80,7 @@ describe("a swarm that somebody asks about", () => {
   it("H9 is asked anew by a task that ended after it was asked", async () => {
     const { cli, running } = slowCli();
     const before = cli.swarms();
-    const after = cli.swarm("s-1");
+    const after = cli.swarm({ taskId: "t-1", swarmId: "s-1" });
     await vi.waitFor(() => expect(running).toHaveLength(2));
     running[0]?.("");
     running[1]?.("s-1\n");
