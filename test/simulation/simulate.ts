@@ -1,4 +1,5 @@
 /** One run: a seeded world in which things happen and go wrong, then calm, in which everybody has to agree. */
+import { LIMITS } from "../../shared/limits.ts";
 import "./small-limits.ts";
 import { firstDifference } from "./expected.ts";
 import { calm, somethingHappens } from "./faults.ts";
@@ -20,7 +21,7 @@ const HEAL_MS = 240_000;
 /** In a world without faults: time for the slowest mode, and for a sidecar that is asked on demand alone. */
 const FOLLOW_MS = 25_000;
 /** Time for what is still on its way, and for a request that got no answer. */
-const SETTLE_MS = 40_000;
+const SETTLE_MS = LIMITS.sidecarTimeoutMs + 5_000;
 /** Time for a shard to report what happened last. */
 const REPORT_MS = 10_000;
 /** Time for an empty hive to fall silent. */
