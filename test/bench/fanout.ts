@@ -22,6 +22,8 @@ import { forMs, startRig } from "./rig/rig.ts";
 import { BusySwarm } from "./rig/swarm.ts";
 
 const HZ = 60;
+/** Faster than a session is given any, so that a tick never waits for something to tell. */
+const SATURATING_HZ = 60;
 const SOCKETS = 500;
 const SATURATING_SOCKETS = 1_000;
 const GROUPS = 8;
@@ -69,12 +71,13 @@ async function measureOn(host: HostName, plan: WholePlan) {
   const { crowd, sidecar, gateway } = rig;
   const bare = await HOSTS[host].floor();
   try {
-    const hivegate: Subject = {
+    const hivegateAt = (hz: number): Subject => ({
       group: "hivegate",
       pid: gateway.pid,
-      run: () => sidecar.run({ hz: HZ, jitter: false, stamped: false }),
+      run: () => sidecar.run({ hz, jitter: false, stamped: false }),
       pause: () => sidecar.pause(),
-    };
+    });
+    const hivegate = hivegateAt(HZ);
     await crowd.connect(hivegate.group, await clientsOf(gateway, SOCKETS, KINDS));
     await crowd.haveSnapshots(hivegate.group);
     const floor = bareSubject("floor", bare);
@@ -87,7 +90,8 @@ async function measureOn(host: HostName, plan: WholePlan) {
     const more = SATURATING_SOCKETS - SOCKETS;
     await crowd.connect(hivegate.group, await clientsOf(gateway, more, KINDS));
     await crowd.connect(floor.group, socketsOf(bare, more));
-    const saturated = await compare(crowd, floor, hivegate, { ...plan, rounds: plan.saturatedRounds });
+    const busiest = hivegateAt(SATURATING_HZ);
+    const saturated = await compare(crowd, floor, busiest, { ...plan, rounds: plan.saturatedRounds });
     await crowd.converged(hivegate.group, await sidecar.agents());
     return {
       ratio: median(saturated.map((round) => round.hivegate.perSecond / round.floor.perSecond)),
