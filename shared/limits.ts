@@ -120,7 +120,7 @@ export const LIMITS = {
   /** A client's last sign of life is stored this often at most. */
   heardSavedMs: 30_000,
   /** A client is asked how far it has read each time it was sent so much. */
-  probeEveryBytes: 128 * 1024,
+  probeEveryBytes: 192 * 1024,
   /** Bytes that a client has not read above which updates wait for it and merge. */
   lateSessionBytes: 256 * 1024,
   /** Bytes that a client has not read, beside the largest frame; above it the session ends with `slow_consumer`. */
