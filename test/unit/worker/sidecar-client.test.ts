@@ -56,14 +56,15 @@ describe("the sidecar, as the worker sees it", () => {
   });
 
   it("S4 gives up a stream whose answer never begins", async () => {
-    const { client, clock } = clientOf(
-      (_, { signal }) =>
-        new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason))),
-    );
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+    const { client, clock } = clientOf((_, { signal }) => {
+      ask();
+      return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+    });
     const opening = client
       .events({ taskId: aTask().taskId, after: 0, only: null, subject: "s" }, new AbortController().signal)
       .next();
-    await new Promise((resolve) => setImmediate(resolve));
+    await asked;
     clock.advance(35_000);
     await expect(opening).rejects.toMatchObject({ code: "timeout" });
   });
