@@ -15,6 +15,10 @@ import type { HybridFlags } from "./swarm/fallback/runner-chain.ts";
 import { readCustomProfile } from "./swarm/profiles/custom-file.ts";
 import { PROFILE_NAMES, type ProfileChoice, type ProfileName } from "./swarm/profiles/index.ts";
 
+/** What SWARM_PROFILE may be. */
+const SWARM_PROFILES = [...PROFILE_NAMES, "custom"] as const;
+export const SwarmProfileName = z.enum(SWARM_PROFILES);
+
 export type Config = {
   /** HIVE_ID (`default`): the one hive that this sidecar serves. */
   hive: string;
@@ -163,7 +167,7 @@ const Variables = z.object({
   SIDECAR_PORT: integer(0, 65_535).default(9_700),
   SIDECAR_KEYS: keys,
   SIDECAR_STATE_DIR: z.string().default(".hivegate/sidecar"),
-  SWARM_PROFILE: oneOf(...PROFILE_NAMES, "custom").default("demo"),
+  SWARM_PROFILE: oneOf(...SWARM_PROFILES).default("demo"),
   SWARM_PROFILE_FILE: z.string().optional(),
   SWARM_EXECUTOR: oneOf("docker", "process").default("docker"),
   MULTI_AGENT_CONTAINER_NAME: containerName.default("multi-agent-container"),
@@ -245,10 +249,14 @@ function defaultCli(profile: ProfileChoice, executor: Config["executor"]): strin
     : [process.execPath, fileURLToPath(new URL("demo/main.ts", import.meta.url))];
 }
 
-function defaultMcpServers(profile: ProfileName | "custom"): Config["mcpServers"] {
+/** The MCP server that a swarm of this kind brings along, as far as that is known. */
+export function defaultMcpServers(
+  profile: z.infer<typeof SwarmProfileName>,
+  place = { host: "127.0.0.1", port: 9_500 },
+): Config["mcpServers"] {
   if (profile === "custom") return [];
   const kind = profile === "session-script" ? "claude-flow@2" : profile;
-  return [{ name: serverNameOf(kind), profile: kind, host: "127.0.0.1", port: 9_500 }];
+  return [{ name: serverNameOf(kind), profile: kind, ...place }];
 }
 
 const pick = (env: Record<string, string>, names: string[]): Record<string, string> =>

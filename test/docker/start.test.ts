@@ -1,5 +1,7 @@
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HivegateClient } from "../../shared/client/rest.ts";
+import { buildDemoImage } from "../../sidecar/container/image.ts";
 import { CLAUDE_FLOW_CLI, startClaudeFlow } from "../support/claude-flow.ts";
 import { docker, dockerAvailable, TestContainers } from "../support/docker.ts";
 import { npmStart, startEnv } from "../support/npm-start.ts";
@@ -46,6 +48,40 @@ describe.skipIf(!(await dockerAvailable()))("npm start -- --docker", () => {
     stream.close();
     child.kill("SIGINT");
     expect(await exited).toBe(0);
+    await containers.removeAll();
+  });
+
+  it("U3 H4 works with a swarm that a file describes, in a container of one's own", async () => {
+    await buildDemoImage(docker, { name: "hivegate-test-demo" });
+    const container = await containers.start({ image: "hivegate-test-demo" });
+    const SWARM_PROFILE_FILE = fileURLToPath(new URL("../../docs/profiles/demo.json", import.meta.url));
+    const settings = {
+      MULTI_AGENT_CONTAINER_NAME: container.name,
+      SWARM_PROFILE: "custom",
+      SWARM_PROFILE_FILE,
+    };
+    const { child, exited, until } = npmStart({ ...env, ...settings }, ["--docker"]);
+    const [, url = "", token = ""] = await until(/Page {4}(http:\S+)\/#token=(\S+)/);
+    await until(/Ctrl-C stops everything/);
+    const client = new HivegateClient({ baseUrl: url, hive: "default", token });
+    const { task } = await client.createTask({ task: "count primes below 1000" });
+    const ends: string[] = [];
+    for await (const event of client.events(task.taskId, { after: 0 }))
+      if (event.kind === "state") ends.push(event.task.state);
+    expect(ends.at(-1)).toBe("completed");
+    child.kill("SIGINT");
+    expect(await exited).toBe(0);
+    await containers.removeAll();
+  });
+
+  it("H8 says in one line that there is no swarm of a kind", async () => {
+    const container = await containers.start({ image: "hivegate-test-demo" });
+    const settings = { MULTI_AGENT_CONTAINER_NAME: container.name, SWARM_PROFILE: "ruv-swarm" };
+    const { exited, output } = npmStart({ ...env, ...settings }, ["--docker"]);
+    expect(await exited).toBe(1);
+    expect(output().trim()).toMatch(
+      /^hivegate: SWARM_PROFILE: expected one of demo, claude-flow@3, .*custom$/,
+    );
     await containers.removeAll();
   });
 

@@ -2,10 +2,10 @@
 import { fileURLToPath } from "node:url";
 import Dockerode from "dockerode";
 import { z } from "zod";
+import { defaultMcpServers, SwarmProfileName } from "../../config.ts";
 import { buildDemoImage, DEMO_CLI } from "../../container/image.ts";
 import { ContainerError } from "../../container/rootfs.ts";
 import { startContainer } from "../../container/start-container.ts";
-import { McpProfileName, serverNameOf } from "../../mcp/servers.ts";
 import { type Children, StartError } from "./children.ts";
 
 const DEMO_MAIN = fileURLToPath(new URL("../../demo/main.ts", import.meta.url));
@@ -69,15 +69,11 @@ async function existingContainer(docker: Dockerode, name: string): Promise<Swarm
     throw new StartError(
       `MULTI_AGENT_CONTAINER_NAME: container ${name} is not running: docker start ${name}`,
     );
-  const profile = McpProfileName.safeParse(process.env.SWARM_PROFILE ?? "claude-flow@3");
+  const profile = SwarmProfileName.safeParse(process.env.SWARM_PROFILE ?? "claude-flow@3");
   if (!profile.success) {
-    throw new StartError(`SWARM_PROFILE: expected one of ${McpProfileName.options.join(", ")}`);
+    throw new StartError(`SWARM_PROFILE: expected one of ${SwarmProfileName.options.join(", ")}`);
   }
-  const mcp = {
-    name: serverNameOf(profile.data),
-    profile: profile.data,
-    ...placeOf(found.NetworkSettings, 9500),
-  };
+  const mcpServers = defaultMcpServers(profile.data, placeOf(found.NetworkSettings, 9500));
   const orchestrator = placeOf(found.NetworkSettings, 3002);
   return {
     description: `container ${name}`,
@@ -85,7 +81,7 @@ async function existingContainer(docker: Dockerode, name: string): Promise<Swarm
       SWARM_PROFILE: profile.data,
       SWARM_EXECUTOR: "docker",
       MULTI_AGENT_CONTAINER_NAME: name,
-      MCP_SERVERS: process.env.MCP_SERVERS ?? JSON.stringify([mcp]),
+      MCP_SERVERS: process.env.MCP_SERVERS ?? JSON.stringify(mcpServers),
       ORCHESTRATOR_WS_URL:
         process.env.ORCHESTRATOR_WS_URL ?? `ws://${orchestrator.host}:${orchestrator.port}/ws`,
     },
