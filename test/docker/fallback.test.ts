@@ -11,6 +11,7 @@ import { McpServers } from "../../sidecar/mcp/servers.ts";
 import { startClaudeFlow } from "../support/claude-flow.ts";
 import { startDemo } from "../support/demo.ts";
 import { docker, dockerAvailable, TestContainers } from "../support/docker.ts";
+import { ended, lookUp } from "../support/fetched-task.ts";
 import { recordingLog } from "../support/recording-log.ts";
 import { type Sidecar, signedFetch, startSidecar } from "../support/sidecar.ts";
 
@@ -30,19 +31,6 @@ async function create({ url }: Sidecar, task = TASK) {
   expect(answer.status).toBe(200);
   return CreateTaskResult.parse(await answer.json()).task;
 }
-
-const lookUp = async ({ url }: Sidecar, taskId: string) =>
-  TaskAnswer.parse(await (await signedFetch(`${url}/v1/tasks/${taskId}`)).json()).task;
-
-const ended = (sidecar: Sidecar, taskId: string) =>
-  vi.waitFor(
-    async () => {
-      const task = await lookUp(sidecar, taskId);
-      expect(task.endedAt).not.toBeNull();
-      return task;
-    },
-    { timeout: 30_000, interval: 100 },
-  );
 
 const stop = async ({ url }: Sidecar, taskId: string) =>
   TaskAnswer.parse(await (await signedFetch(`${url}/v1/tasks/${taskId}/stop`, { method: "POST" })).json())

@@ -4,11 +4,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { z } from "zod";
 import { HivegateClient } from "../../shared/client/rest.ts";
 import { CreateTaskResult, HybridHealth, SwarmStatus, TaskAnswer } from "../../shared/protocol/sidecar.ts";
 import { type Demo, startDemo } from "../support/demo.ts";
+import { ended } from "../support/fetched-task.ts";
 import { type Sidecar, signedFetch, startSidecar } from "../support/sidecar.ts";
 import { connectSocket } from "../support/socket-client.ts";
 import { startSystem } from "../support/system.ts";
@@ -77,19 +78,6 @@ async function create({ url }: Sidecar, task: string, taskId: string = randomUUI
   expect(answer.status).toBe(200);
   return CreateTaskResult.parse(await answer.json());
 }
-
-const lookUp = async ({ url }: Sidecar, taskId: string) =>
-  TaskAnswer.parse(await (await signedFetch(`${url}/v1/tasks/${taskId}`)).json()).task;
-
-const ended = (sidecar: Sidecar, taskId: string) =>
-  vi.waitFor(
-    async () => {
-      const task = await lookUp(sidecar, taskId);
-      expect(task.endedAt).not.toBeNull();
-      return task;
-    },
-    { timeout: 30_000, interval: 100 },
-  );
 
 const dockerOf = async ({ url }: Sidecar) =>
   HybridHealth.parse(await (await signedFetch(`${url}/v1/health`)).json()).components.docker_hive_mind;
