@@ -206,7 +206,7 @@ export const LIMITS = {
   orchestratorDrainMs: 10_000,
   /** The same when the sidecar stops. */
   relayGoodbyeMs: 1_000,
-  /** A link on which nothing was acknowledged for this long is dialled anew. */
+  /** A link on which nothing was heard for this long, while something should have been, is dialled anew. */
   relayLinkSilentMs: 15_000,
 
   /** More than this held by the sidecar's process is logged: a picture and its readers' backlogs are far below. */
