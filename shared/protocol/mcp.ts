@@ -32,3 +32,13 @@ export type ToolResult = z.infer<typeof ToolResult>;
 
 /** The protocol revision spoken on a raw TCP line, where no later one is defined. */
 export const TCP_PROTOCOL_VERSION = "2024-11-05";
+
+/** A request without its id: whoever sends it chooses one. */
+export type McpRequest = { method: string; params: Record<string, unknown> };
+
+/** A server's answer without its id: exactly one of the two. */
+export const McpAnswer = z.union([
+  z.strictObject({ result: z.record(z.string(), z.unknown()) }),
+  z.strictObject({ error: JsonRpcError }),
+]);
+export type McpAnswer = z.infer<typeof McpAnswer>;

@@ -1,0 +1,73 @@
+/**
+ * What the gateway asks of the sidecar about tools. MCP itself passes at `POST|GET|DELETE /v1/mcp/{server}` and, for
+ * all servers as one, `/v1/mcp`, with the client's own MCP headers, and `?client=` naming who asks: see
+ * `docs/PROTOCOL.md`. Every answer carries `REGISTRY_HEADER`.
+ */
+import { z } from "zod";
+import { McpAnswer } from "./mcp.ts";
+
+/** The registry's version: it changes whenever the tools of some server may have changed. */
+export const REGISTRY_HEADER = "hivegate-registry";
+
+/** Between a server's name and its tool's: `claude-flow__agent_list`. No server's name holds it. */
+export const QUALIFIER = "__";
+
+/** Client's headers that reach the sidecar, and through it a server that is reached by HTTP. */
+export const MCP_HEADERS = [
+  "accept",
+  "mcp-protocol-version",
+  "mcp-session-id",
+  "mcp-method",
+  "mcp-name",
+  "last-event-id",
+  "traceparent",
+  "tracestate",
+] as const;
+
+export const ToolEntry = z.object({
+  /** As its server calls it. */
+  name: z.string(),
+  title: z.string().nullable(),
+  description: z.string().nullable(),
+  /** As configured, else as its name says; null when neither tells. */
+  category: z.string().nullable(),
+  /** The server's hints; null where it gives none. */
+  readOnly: z.boolean().nullable(),
+  idempotent: z.boolean().nullable(),
+  /** Whether its answers may be kept: as configured for the server; null leaves it to the hints. */
+  cacheable: z.boolean().nullable(),
+  cacheTtlMs: z.number().int().positive().nullable(),
+});
+export type ToolEntry = z.infer<typeof ToolEntry>;
+
+export const RegistryServer = z.object({
+  name: z.string(),
+  /** What is known of it comes from its last answer; `unavailable` ones keep what they had. */
+  status: z.enum(["available", "unavailable", "unknown"]),
+  era: z.enum(["2025", "2026"]).nullable(),
+  category: z.string().nullable(),
+  /** Changes whenever this server's tools may have changed, or it was connected to anew. */
+  version: z.string(),
+  tools: z.array(ToolEntry),
+});
+export type RegistryServer = z.infer<typeof RegistryServer>;
+
+/** `GET /v1/registry?query=…&category=…&server=…`: all of them when nothing is asked for. */
+export const RegistryAnswer = z.object({ version: z.string(), servers: z.array(RegistryServer) });
+export type RegistryAnswer = z.infer<typeof RegistryAnswer>;
+
+/**
+ * `POST /v1/tools/call?client=…`: one call, answered when it is done. Equal `joinKey`s of the same client under way at
+ * the same time reach the server once.
+ */
+export const ToolCallRequest = z.object({
+  server: z.string(),
+  tool: z.string(),
+  arguments: z.record(z.string(), z.unknown()),
+  joinKey: z.string().max(100).optional(),
+  timeoutMs: z.number().int().positive().optional(),
+});
+export type ToolCallRequest = z.infer<typeof ToolCallRequest>;
+
+export const ToolCallAnswer = z.object({ answer: McpAnswer, joined: z.boolean() });
+export type ToolCallAnswer = z.infer<typeof ToolCallAnswer>;
