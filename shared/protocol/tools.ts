@@ -4,7 +4,6 @@
  * `docs/PROTOCOL.md`. Every answer carries `REGISTRY_HEADER`.
  */
 import { z } from "zod";
-import { McpAnswer } from "./mcp.ts";
 
 /** The registry's version: it changes whenever the tools of some server may have changed. */
 export const REGISTRY_HEADER = "hivegate-registry";
@@ -57,17 +56,8 @@ export const RegistryAnswer = z.object({ version: z.string(), servers: z.array(R
 export type RegistryAnswer = z.infer<typeof RegistryAnswer>;
 
 /**
- * `POST /v1/tools/call?client=…`: one call, answered when it is done. Equal `joinKey`s of the same client under way at
- * the same time reach the server once.
+ * `?join=` of a call that may be answered from a cache: equal ones of the same client, under way at the same time,
+ * reach the server once. The answer says so: `JOINED_HEADER: 1`.
  */
-export const ToolCallRequest = z.object({
-  server: z.string(),
-  tool: z.string(),
-  arguments: z.record(z.string(), z.unknown()),
-  joinKey: z.string().max(100).optional(),
-  timeoutMs: z.number().int().positive().optional(),
-});
-export type ToolCallRequest = z.infer<typeof ToolCallRequest>;
-
-export const ToolCallAnswer = z.object({ answer: McpAnswer, joined: z.boolean() });
-export type ToolCallAnswer = z.infer<typeof ToolCallAnswer>;
+export const JoinKey = z.string().min(1).max(100);
+export const JOINED_HEADER = "hivegate-joined";
