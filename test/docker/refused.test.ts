@@ -1,3 +1,5 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { CreateTaskResult } from "../../shared/protocol/sidecar.ts";
@@ -5,6 +7,7 @@ import { buildDemoImage, DEMO_CLI } from "../../sidecar/container/image.ts";
 import { docker, dockerAvailable, TestContainers } from "../support/docker.ts";
 import { type DockerSystem, startDockerSystem } from "../support/docker-system.ts";
 
+const run = promisify(execFile);
 const Refusal = z.object({ code: z.string(), message: z.string(), retryable: z.boolean() });
 
 describe.skipIf(!(await dockerAvailable()))("a task that Docker cannot run", () => {
@@ -67,6 +70,11 @@ describe.skipIf(!(await dockerAvailable()))("a task that Docker cannot run", () 
     expect(refused.status).toBe(503);
     expect(Refusal.parse(refused.body).message).toMatch(/not running.*may be sent again/);
     await docker.getContainer(container).start();
+    // What runs in it needs a moment more: a task that is started before that is one that failed.
+    await vi.waitFor(() => run("docker", ["exec", container, DEMO_CLI, "hive-mind", "sessions"]), {
+      timeout: 10_000,
+      interval: 100,
+    });
     // That it is back is found out within two seconds.
     const answer = await vi.waitFor(
       async () => {

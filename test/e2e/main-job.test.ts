@@ -91,7 +91,7 @@ describe("the main job, through real processes", () => {
 
   it("H4 answers status, swarms, pause, resume and stop as the swarm itself says", async () => {
     const relay = await connect("relay");
-    relay.send({ type: "create_task", task: "hash this for a good while", follow: true });
+    relay.send({ type: "create_task", task: "count primes below 100000000", follow: true });
     const created = await relay.next("task_created");
     const { taskId } = created;
     const swarmId = await swarmIdOf(relay, created);
