@@ -1,14 +1,11 @@
 /** The real claude-flow in a container, with its MCP server behind TCP as people run it. */
-import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm } from "node:fs/promises";
-import { homedir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { contentHash, makeImage } from "../../sidecar/container/import-image.ts";
 import { ROOTFS_CHANGES, stageFile, stageRootfs, stageScript } from "../../sidecar/container/rootfs.ts";
 import type { RunningContainer } from "../../sidecar/container/start-container.ts";
 import { docker, type TestContainers } from "./docker.ts";
+import { installedPackage } from "./installed-package.ts";
 
 const VERSION = "3.43.0";
 const IMAGE = "hivegate-test-claude-flow";
@@ -73,28 +70,8 @@ async function claudeFlowImage(): Promise<string> {
   return IMAGE;
 }
 
-/** The `node_modules` with claude-flow in them, installed once, outside the clone: 120 MB that few tests need. */
-export async function installedClaudeFlow(): Promise<string> {
-  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "hivegate");
-  const home = join(cache, `claude-flow-${VERSION}`);
-  if (!existsSync(join(home, "node_modules/claude-flow"))) {
-    // Beside its place and then moved: an installation that breaks off is never taken for whole.
-    const half = `${home}.${process.pid}`;
-    await rm(home, { recursive: true, force: true });
-    await mkdir(half, { recursive: true });
-    const args = [
-      "install",
-      "--prefix",
-      half,
-      `claude-flow@${VERSION}`,
-      "--omit=optional",
-      "--ignore-scripts",
-    ];
-    await promisify(execFile)("npm", [...args, "--no-audit", "--no-fund"], { maxBuffer: 16 * 1024 * 1024 });
-    await rename(half, home);
-  }
-  return join(home, "node_modules");
-}
+/** The `node_modules` with claude-flow in them: 120 MB. */
+export const installedClaudeFlow = (): Promise<string> => installedPackage("claude-flow", VERSION);
 
 /** Docker's own end of a published port takes connections before the container does, so its log is asked. */
 async function listens(name: string): Promise<void> {
