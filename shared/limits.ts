@@ -66,7 +66,7 @@ export const LIMITS = {
   taskStreamsPerClient: 128,
   taskStreams: 768,
   /** Connections to the sidecar: room for the streams, and for everything else beside. More are refused by its system. */
-  sidecarConnections: 1_024,
+  sidecarConnections: 1_536,
   /** Ended tasks kept in the ledger; the oldest go first. */
   endedTasks: 1_000,
   /** Tasks that were ended and are no longer kept, known so that they are not run again; the oldest go first. */
@@ -208,6 +208,27 @@ export const LIMITS = {
   relayGoodbyeMs: 1_000,
   /** A link on which nothing was heard for this long, while something should have been, is dialled anew. */
   relayLinkSilentMs: 15_000,
+
+  /** Streamed calls at the sidecar, with those that ended and are kept: of one client, of all; above it `overloaded`. */
+  toolStreamsPerClient: 32,
+  toolStreams: 256,
+  /** What one streamed call holds; above either the oldest chunks go and readers are told how many, the last one never does. */
+  toolStreamBytes: 512 * 1024,
+  toolStreamChunks: 2_000,
+  /** Held by all streamed calls together; above it those that ended longest ago are forgotten. */
+  toolStreamsBytes: 128 * 1024 * 1024,
+  /** A server that says nothing of a streamed call for this long has lost it (`timeout`), and what a caller may ask for. */
+  toolStreamSilenceMs: 5 * 60_000,
+  mostToolStreamSilenceMs: 60 * 60_000,
+  /** A streamed call that nobody reads for this long is cancelled. */
+  toolStreamUnreadMs: 2 * 60_000,
+  /** How long a streamed call can be read after its end. */
+  toolStreamKeptMs: 5 * 60_000,
+  /** Readers of streamed calls, each on a connection of its own: of one client, of all; above it `overloaded`. */
+  toolReadersPerClient: 64,
+  toolReaders: 384,
+  /** Streamed calls that one session reads; above it `overloaded`. */
+  toolStreamsPerSession: 16,
 
   /** More than this held by the sidecar's process is logged: a picture and its readers' backlogs are far below. */
   sidecarMemoryBytes: 1024 * 1024 * 1024,

@@ -4,6 +4,8 @@
  * `docs/PROTOCOL.md`. Every answer carries `REGISTRY_HEADER`.
  */
 import { z } from "zod";
+import { LIMITS } from "../limits.ts";
+import { JsonRpcError } from "./mcp.ts";
 
 /** The registry's version: it changes whenever the tools of some server may have changed. */
 export const REGISTRY_HEADER = "hivegate-registry";
@@ -61,3 +63,61 @@ export type RegistryAnswer = z.infer<typeof RegistryAnswer>;
  */
 export const JoinKey = z.string().min(1).max(100);
 export const JOINED_HEADER = "hivegate-joined";
+
+/** The caller's own name for a call, as in JSON-RPC: it comes back in whatever answers it. */
+export const CallId = z.union([z.string().max(200), z.number(), z.null()]);
+export type CallId = z.infer<typeof CallId>;
+
+/**
+ * A streamed call: `POST /v1/tool-streams?client=…` starts it and is answered at once, `GET /v1/tool-streams/{id}/events`
+ * tells of it (Server-Sent Events, one `ToolChunk` each, `Last-Event-ID` is the number of the last one seen), `GET
+ * /v1/tool-streams/{id}` says what it is, `DELETE` cancels it. A stream is its client's alone: to others it does not exist.
+ */
+export const StartToolStream = z.strictObject({
+  server: z.string().min(1).max(200),
+  /** As its server calls it. */
+  tool: z.string().min(1).max(500),
+  arguments: z.record(z.string(), z.unknown()),
+  id: CallId.default(null),
+  /** How long the server may say nothing of the call. */
+  timeoutMs: z.number().int().min(1).max(LIMITS.mostToolStreamSilenceMs).optional(),
+  /** Under the same key the same client finds the stream that it started before. */
+  key: z.string().min(1).max(200).optional(),
+});
+export type StartToolStream = z.input<typeof StartToolStream>;
+
+export const ToolStream = z.object({
+  streamId: z.uuid(),
+  server: z.string(),
+  tool: z.string(),
+  id: CallId,
+  /** Whether the last chunk is there. */
+  done: z.boolean(),
+  /** False: this key had started it before. */
+  created: z.boolean(),
+});
+export type ToolStream = z.infer<typeof ToolStream>;
+
+/**
+ * What a chunk tells: something that the server said of the call (`notifications/progress`, `notifications/message`),
+ * how many chunks are no longer kept, or, in the last one, how the call ended, as JSON-RPC would.
+ */
+export const ToolChunkData = z.union([
+  z.strictObject({ method: z.string(), params: z.record(z.string(), z.unknown()) }),
+  z.strictObject({ missed: z.number().int().positive() }),
+  z.strictObject({ result: z.record(z.string(), z.unknown()) }),
+  z.strictObject({ error: JsonRpcError }),
+]);
+export type ToolChunkData = z.infer<typeof ToolChunkData>;
+
+/** Numbered from 1 without holes but those that `missed` accounts for: it bears the number of the last one lost. */
+export const ToolChunk = z.object({
+  jsonrpc: z.literal("2.0"),
+  id: CallId,
+  stream: z.literal(true),
+  stream_id: z.uuid(),
+  seq: z.number().int().positive(),
+  data: ToolChunkData,
+  done: z.boolean(),
+});
+export type ToolChunk = z.infer<typeof ToolChunk>;
