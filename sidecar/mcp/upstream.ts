@@ -40,6 +40,8 @@ export type Exchange = {
 
 export interface Upstream {
   readonly name: string;
+  /** How often it was connected to so far: whenever this grows, it may offer something else than before. */
+  readonly connections: number;
   /** What it says of itself; connects if need be. @throws HivegateError as `exchange` */
   info(): Promise<ServerInfo>;
   /**
