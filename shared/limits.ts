@@ -233,6 +233,24 @@ export const LIMITS = {
   /** More than this held by the sidecar's process is logged: a picture and its readers' backlogs are far below. */
   sidecarMemoryBytes: 1024 * 1024 * 1024,
 
+  /** How long what is recorded of requests waits for more of it on its way to the Hive. */
+  eventsDelayMs: 250,
+  /** Events in one batch on that way: so many do not wait. */
+  eventBatch: 500,
+  /** Events of one hive that wait or are on their way, per isolate; of more only the number is kept, as a gap. */
+  eventsHeld: 20_000,
+  /** A call's arguments in the audit log, where they are kept at all; longer ones are cut. */
+  auditArgumentsChars: 2_000,
+  /** What a hive's audit log holds; above it the oldest entries go, behind a checkpoint that says so. */
+  auditBytes: 256 * 1024 * 1024,
+  /** Entries in one answer about the audit log. */
+  auditPage: 1_000,
+  /** Tools and servers of one hive that figures are kept of; further ones count together as `other`. */
+  countedTools: 1_000,
+  countedServers: 64,
+  /** How often those figures are stored, while there are calls: so much may be missing after a crash. */
+  figuresSavedMs: 30_000,
+
   /** How long the worker waits for the sidecar to answer anything but a stream. */
   sidecarTimeoutMs: 45_000,
   /** A stream from the sidecar that is silent for this long is opened anew: it should say something each 15 s. */

@@ -5,12 +5,12 @@ import { HiveId } from "../protocol/ids.ts";
 /**
  * What a token may allow. `tasks:write` includes nothing else: name each permission. `relay:read` opens the relay,
  * `relay:write` is needed for any role on it but `viewer`, `relay:admin` to change where it leads.
- * `metrics:read` is for monitoring.
+ * `metrics:read` is for monitoring, `audit:read` for whoever has to know who did what.
  */
 export const Permission = z.enum([
   ...["telemetry:read", "tasks:read", "tasks:write"],
   ...["relay:read", "relay:write", "relay:admin"],
-  "metrics:read",
+  ...["metrics:read", "audit:read"],
 ] as const);
 export type Permission = z.infer<typeof Permission>;
 
