@@ -74,6 +74,12 @@ export class HivegateError extends Error {
   toBody(): ErrorBody {
     return { code: this.code, message: this.message, retryable: ERRORS[this.code].retryable };
   }
+
+  /** The same as the `error` of a JSON-RPC answer. */
+  toRpcError(): { code: number; message: string; data: Pick<ErrorBody, "code" | "retryable"> } {
+    const { rpc, retryable } = ERRORS[this.code];
+    return { code: rpc, message: this.message, data: { code: this.code, retryable } };
+  }
 }
 
 /** Whether the one who runs the gateway should read of it in the log, with its cause. */
