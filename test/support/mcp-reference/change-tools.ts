@@ -1,0 +1,46 @@
+/** Tools that make the server say something unasked, and tools that wait to be cancelled. */
+import type { McpServer } from "@modelcontextprotocol/server";
+import { z } from "zod";
+import { says } from "./content.ts";
+import { WATCHED_URI } from "./resources.ts";
+
+const NOTHING = z.object({});
+
+/** Whom to tell that something changed: with HTTP it is not the instance that serves the call. */
+export type Changes = {
+  toolsChanged(): void;
+  promptsChanged(): void;
+  resourceUpdated(uri: string): void;
+};
+
+/** Of this process, over all its instances. */
+let cancelled = 0;
+
+export function registerChangeTools(server: McpServer, changes: Changes): void {
+  const triggers = {
+    test_trigger_tool_change: () => changes.toolsChanged(),
+    test_trigger_prompt_change: () => changes.promptsChanged(),
+    test_trigger_resource_update: () => changes.resourceUpdated(WATCHED_URI),
+  };
+  for (const [name, trigger] of Object.entries(triggers))
+    server.registerTool(name, { description: "Says that something changed", inputSchema: NOTHING }, () => {
+      trigger();
+      return says("Said so");
+    });
+
+  server.registerTool(
+    "test_wait",
+    { description: "Answers only when it is cancelled, which is too late", inputSchema: NOTHING },
+    async (_, { mcpReq }) => {
+      if (!mcpReq.signal.aborted)
+        await new Promise((resolve) => mcpReq.signal.addEventListener("abort", resolve, { once: true }));
+      cancelled++;
+      return says("Cancelled");
+    },
+  );
+  server.registerTool(
+    "test_cancelled_count",
+    { description: "How many calls were cancelled so far", inputSchema: NOTHING },
+    () => says(String(cancelled)),
+  );
+}
