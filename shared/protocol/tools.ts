@@ -53,7 +53,18 @@ export const RegistryServer = z.object({
 });
 export type RegistryServer = z.infer<typeof RegistryServer>;
 
-/** `GET /v1/registry?query=…&category=…&server=…`: all of them when nothing is asked for. */
+/** Which tools are wanted: all when nothing is said. */
+export const ToolQuery = z.object({
+  /** Words, or beginnings of words, of a tool's name, title or description; the best matches come first. */
+  query: z.string().max(200).optional(),
+  category: z.string().max(100).optional(),
+  server: z.string().max(100).optional(),
+  /** At most so many tools of all servers together. */
+  limit: z.coerce.number().int().min(1).max(10_000).optional(),
+});
+export type ToolQuery = z.infer<typeof ToolQuery>;
+
+/** `GET /v1/registry?query=…&category=…&server=…&limit=…`: each server with those of its tools that are wanted. */
 export const RegistryAnswer = z.object({ version: z.string(), servers: z.array(RegistryServer) });
 export type RegistryAnswer = z.infer<typeof RegistryAnswer>;
 
