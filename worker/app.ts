@@ -2,7 +2,7 @@
 import { type Context, Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { z } from "zod";
-import type { Permission } from "../shared/auth/permission.ts";
+import type { NamedPermission } from "../shared/auth/permission.ts";
 import { asHivegateError, ERRORS, HivegateError, isOurFault } from "../shared/errors.ts";
 import { LIMITS } from "../shared/limits.ts";
 import { METRICS_TYPE } from "../shared/metrics/text.ts";
@@ -55,11 +55,11 @@ export function createApp(ports: AppPorts): Hono {
   /** Clients that were there before Hivegate know of one hive only. */
   const hiveOf = (c: Context): string => c.req.param("hive") ?? c.req.query("hive") ?? gateway.firstHive;
 
-  const authenticated = (c: Context, permission: Permission) =>
+  const authenticated = (c: Context, permission: NamedPermission) =>
     authenticate(c.req.raw, { hive: hiveOf(c), permission }, gateway.tokens, ports.now());
 
   /** Who makes this request, which counts against their rate, and the sidecar as they may see it. */
-  const identify = async (c: Context, permission: Permission) => {
+  const identify = async (c: Context, permission: NamedPermission) => {
     const identity = await authenticated(c, permission);
     gateway.requests.take(identity.subject, ports.now());
     return { identity, sidecar: new ScopedSidecar(gateway.sidecar(hiveOf(c)), identity) };
@@ -90,7 +90,7 @@ export function createApp(ports: AppPorts): Hono {
   app.get("/v1/hives/:hive/metrics", metrics);
 
   const session =
-    (kind: SessionState["kind"], permission: Permission, dialect: DialectName) => async (c: Context) => {
+    (kind: SessionState["kind"], permission: NamedPermission, dialect: DialectName) => async (c: Context) => {
       const request = c.req.raw;
       if (request.headers.get("upgrade")?.toLowerCase() !== "websocket")
         throw new HivegateError("upgrade_required");

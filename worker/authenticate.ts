@@ -1,6 +1,6 @@
 /** Who is asking: a bearer token in `Authorization`, or, from browsers' WebSockets, the second subprotocol. */
 
-import { type Identity, may, mayUseHive, type Permission } from "../shared/auth/permission.ts";
+import { type Identity, may, mayUseHive, type NamedPermission } from "../shared/auth/permission.ts";
 import type { TokenVerifier } from "../shared/auth/token.ts";
 import { HivegateError } from "../shared/errors.ts";
 import { SUBPROTOCOL } from "../shared/protocol/gateway.ts";
@@ -8,7 +8,7 @@ import { SUBPROTOCOL } from "../shared/protocol/gateway.ts";
 /** @throws HivegateError `unauthorized`, `token_expired`, `unknown_hive`, `forbidden` */
 export async function authenticate(
   request: Request,
-  needed: { hive: string; permission: Permission },
+  needed: { hive: string; permission: NamedPermission },
   tokens: TokenVerifier,
   nowMs: number,
 ): Promise<Identity> {

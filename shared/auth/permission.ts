@@ -2,19 +2,35 @@ import { z } from "zod";
 import { LIMITS } from "../limits.ts";
 import { HiveId } from "../protocol/ids.ts";
 
+/** What has to do with MCP servers, all of it. A pattern behind it allows a part: see `Permission`. */
+const ToolPermission = z.enum(["tools:call", "resources:read", "prompts:get"]);
+export type ToolPermission = z.infer<typeof ToolPermission>;
+
 /**
- * What a token may allow. `tasks:write` includes nothing else: name each permission. `relay:read` opens the relay,
+ * What a request may need. `tasks:write` includes nothing else: name each permission. `relay:read` opens the relay,
  * `relay:write` is needed for any role on it but `viewer`, `relay:admin` to change where it leads.
  * `metrics:read` is for monitoring, `audit:read` for whoever has to know who did what.
  */
-export const Permission = z.enum([
+export const NamedPermission = z.enum([
   ...["telemetry:read", "tasks:read", "tasks:write"],
   ...["relay:read", "relay:write", "relay:admin"],
   ...["metrics:read", "audit:read"],
+  ...ToolPermission.options,
 ] as const);
+export type NamedPermission = z.infer<typeof NamedPermission>;
+
+/**
+ * What a token may allow: those, and parts of three of them, with `*` for any characters (`pattern.ts`):
+ * `tools:call:claude-flow__agent_*` and `prompts:get:claude-flow__*` by the names that all servers' tools and prompts
+ * have together, `resources:read:claude-flow` by server.
+ */
+export const Permission = z.union([
+  NamedPermission,
+  z.templateLiteral([ToolPermission, ":", z.string().regex(/^[^\s,]{1,200}$/)]),
+]);
 export type Permission = z.infer<typeof Permission>;
 
-export const ALL_PERMISSIONS: readonly Permission[] = Permission.options;
+export const ALL_PERMISSIONS: readonly NamedPermission[] = NamedPermission.options;
 
 const names = z.array(z.string().min(1).max(100)).max(50);
 
@@ -40,7 +56,7 @@ export const Identity = z.object({
     .array(z.union([HiveId, z.literal("*")]))
     .min(1)
     .max(1_000),
-  permissions: z.array(Permission),
+  permissions: z.array(Permission).max(1_000),
   scope: Scope.default({}),
   /** What it may send and receive on the relay goes by this; without it by its permissions alone. */
   role: z.string().min(1).max(100).optional(),
@@ -51,5 +67,17 @@ export type Identity = z.infer<typeof Identity>;
 export const mayUseHive = (identity: Pick<Identity, "hives">, hive: string): boolean =>
   identity.hives.includes("*") || identity.hives.includes(hive);
 
-export const may = (identity: Pick<Identity, "permissions">, permission: Permission): boolean =>
+/** Of the permissions that have parts: whether it is allowed as a whole. */
+export const may = (identity: Pick<Identity, "permissions">, permission: NamedPermission): boolean =>
   identity.permissions.includes(permission);
+
+/** The patterns by which `permission` is allowed in part; `*` where it is allowed as a whole. */
+export const patternsOf = (
+  { permissions }: Pick<Identity, "permissions">,
+  permission: ToolPermission,
+): string[] =>
+  permissions.includes(permission)
+    ? ["*"]
+    : permissions
+        .filter((each) => each.startsWith(`${permission}:`))
+        .map((each) => each.slice(permission.length + 1));

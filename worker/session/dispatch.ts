@@ -1,6 +1,6 @@
 /** What each frame of a client does. One table: permission, and the answer. */
 import { z } from "zod";
-import { may, type Permission } from "../../shared/auth/permission.ts";
+import { may, type NamedPermission } from "../../shared/auth/permission.ts";
 import { asHivegateError, HivegateError, isOurFault } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { CLIENT_FRAME_TYPES, ClientFrame, type Filters, type Mode } from "../../shared/protocol/client.ts";
@@ -70,7 +70,7 @@ export type Answer = Exclude<
 >;
 
 export type Handler<Type> = {
-  permission: Permission | null;
+  permission: NamedPermission | null;
   run(frame: ClientFrame & { type: Type }, actions: SessionActions): Promise<Answer | null> | Answer | null;
 };
 

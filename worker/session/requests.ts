@@ -2,7 +2,7 @@
  * What a client asks to be looked up at once, beside what is pushed to it (H5, H6), on a socket or over HTTP: each costs
  * the host work.
  */
-import type { Permission } from "../../shared/auth/permission.ts";
+import type { NamedPermission } from "../../shared/auth/permission.ts";
 import { HivegateError } from "../../shared/errors.ts";
 import type { ClientFrame } from "../../shared/protocol/client.ts";
 import type { TaskMethod } from "../../shared/swarm/task.ts";
@@ -17,7 +17,7 @@ export type LookUpActions = Pick<SessionActions, "sidecar" | "lookUp" | "now"> &
 };
 
 type LookUp<Type> = {
-  permission: Permission;
+  permission: NamedPermission;
   run(frame: ClientFrame & { type: Type }, actions: LookUpActions): Promise<Answer>;
 };
 

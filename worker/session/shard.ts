@@ -2,7 +2,7 @@
  * One shard: the sessions of some of a hive's clients. It keeps them while it hibernates (their state lives
  * in the sockets), takes the hive's telemetry from the Hive, and answers each session's frames.
  */
-import { type Identity, may, mayUseHive, type Permission } from "../../shared/auth/permission.ts";
+import { type Identity, may, mayUseHive, type NamedPermission } from "../../shared/auth/permission.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { asHivegateError, ERRORS, type ErrorCode, HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
@@ -55,7 +55,10 @@ export type ShardPorts = {
 };
 
 /** What a session of a kind is for: without this permission it is not opened, nor kept. */
-const NEEDS: Record<SessionState["kind"], Permission> = { stream: "telemetry:read", relay: "relay:read" };
+const NEEDS: Record<SessionState["kind"], NamedPermission> = {
+  stream: "telemetry:read",
+  relay: "relay:read",
+};
 
 export type Refusal = "full" | "subject";
 
