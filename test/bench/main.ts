@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { age } from "./age.ts";
 import { bytes } from "./bytes.ts";
+import { calls } from "./calls.ts";
 import { clients } from "./clients.ts";
 import { fanout } from "./fanout.ts";
 import { idle } from "./idle.ts";
@@ -9,7 +10,7 @@ import { relay } from "./relay.ts";
 import { type Bench, report } from "./report.ts";
 import { task } from "./task.ts";
 
-const BENCHES: Record<string, Bench> = { task, fanout, bytes, age, idle, clients, relay };
+const BENCHES: Record<string, Bench> = { task, fanout, bytes, age, idle, clients, relay, calls };
 
 const { values, positionals } = parseArgs({
   options: { quick: { type: "boolean", default: false } },

@@ -57,7 +57,10 @@ async function portOf({ stdout }: ChildProcessByStdio<null, Readable, null>): Pr
 
 const CONFIG = `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
-  services = [(name = "bench", worker = .bench)],
+  services = [
+    (name = "bench", worker = .bench),
+    (name = "internet", network = (allow = ["public", "private"])),
+  ],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "bench")],
 );
 const bench :Workerd.Worker = (
