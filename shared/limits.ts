@@ -29,6 +29,19 @@ export const LIMITS = {
   mcpUnsentBytes: 8 * 1024 * 1024,
   mcpConnectTimeoutMs: 5_000,
 
+  /** What one MCP server offers: tools, resources, templates, prompts; of each the rest are left out. */
+  listedItems: 5_000,
+  /** Each of these lists as JSON; the rest are left out likewise. */
+  listedBytes: 8 * 1024 * 1024,
+  /** Pages of each of these lists; so are further ones. */
+  listedPages: 200,
+  /** How long a server's listing is waited for, from its beginning; then lists are given without what is new of it. */
+  listingWaitMs: 2_000,
+  /** A listing is believed for this long at least, whatever its server says: whoever asks all the time asks us. */
+  leastListingMs: 1_000,
+  /** Equal calls under way that others may join; above it calls are not joined. */
+  joinableCalls: 1_024,
+
   /** Output of a short command (status, list) above this is cut and the command is ended. */
   commandOutputBytes: 1024 * 1024,
   /** Commands of a swarm's CLI at once; the next ones wait their turn. */
@@ -215,7 +228,7 @@ export const LIMITS = {
   /** What one streamed call holds; above either the oldest chunks go and readers are told how many, the last one never does. */
   toolStreamBytes: 512 * 1024,
   toolStreamChunks: 2_000,
-  /** Held by all streamed calls together; above it those that ended longest ago are forgotten. */
+  /** Held by all streamed calls together; above it the oldest of those that ended are forgotten. */
   toolStreamsBytes: 128 * 1024 * 1024,
   /** A server that says nothing of a streamed call for this long has lost it (`timeout`), and what a caller may ask for. */
   toolStreamSilenceMs: 5 * 60_000,
