@@ -8,14 +8,18 @@ export const ERRORS = {
   invalid_json: row(400, -32700, 4500, false, "Send one JSON object per frame."),
   invalid_request: row(400, -32600, 4500, false, "Correct the request: its shape is wrong."),
   unknown_message: row(400, -32601, 4500, false, "Unknown message format"),
+  header_mismatch: row(400, -32020, 4500, false, "Send the MCP headers that say what the body says."),
   frame_too_large: row(413, -32600, 4501, false, "Send a smaller frame."),
   body_too_large: row(413, -32600, 4501, false, "Send a smaller body."),
   unauthorized: row(401, -32001, 4502, false, "Send a valid token: Authorization: Bearer <token>."),
   token_expired: row(401, -32001, 4503, false, "The token has expired. Get a fresh one."),
+  keys_unavailable: row(503, -32010, 4005, true, "The keys of tokens cannot be had now. Try again later."),
   forbidden: row(403, -32003, 4504, false, "The token does not allow this."),
   unknown_hive: row(404, -32004, 4505, false, "There is no such hive, or the token does not allow it."),
   unknown_task: row(404, -32004, 4505, false, "There is no such task."),
   unknown_stream: row(404, -32004, 4505, false, "There is no such streamed call, or it ended a while ago."),
+  unknown_server: row(404, -32004, 4505, false, "There is no such server, or the token does not allow it."),
+  unknown_tool: row(404, -32602, 4505, false, "There is no such tool, or the token does not allow it."),
   not_found: row(404, -32004, 4505, false, "There is nothing at this address."),
   not_supported: row(409, -32009, 4506, false, "This swarm does not support that."),
   idempotency_conflict: row(409, -32009, 4506, false, "This key was used for another task. Use a new key."),
@@ -52,7 +56,13 @@ export type ErrorCode = keyof typeof ERRORS;
 export const ERROR_CODES = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]];
 
 /** The body of every HTTP error answer, and the payload of an error frame. */
-export type ErrorBody = { code: ErrorCode; message: string; retryable: boolean };
+export type ErrorBody = {
+  code: ErrorCode;
+  message: string;
+  retryable: boolean;
+  /** Seconds, as in the header `Retry-After`: when it is known how long to wait. */
+  retry_after?: number;
+};
 
 /**
  * An error that may be shown to a client: `message` says what to do and holds no address, path, key or
@@ -60,11 +70,14 @@ export type ErrorBody = { code: ErrorCode; message: string; retryable: boolean }
  */
 export class HivegateError extends Error {
   readonly code: ErrorCode;
+  /** How long to wait before the next try; null: nobody can say. */
+  readonly retryAfterMs: number | null;
 
-  constructor(code: ErrorCode, message?: string, options?: { cause?: unknown }) {
+  constructor(code: ErrorCode, message?: string, options?: { cause?: unknown; retryAfterMs?: number }) {
     super(message ?? ERRORS[code].advice, options);
     this.name = "HivegateError";
     this.code = code;
+    this.retryAfterMs = options?.retryAfterMs ?? null;
   }
 
   get httpStatus(): (typeof ERRORS)[ErrorCode]["http"] {
@@ -72,13 +85,19 @@ export class HivegateError extends Error {
   }
 
   toBody(): ErrorBody {
-    return { code: this.code, message: this.message, retryable: ERRORS[this.code].retryable };
+    return { code: this.code, message: this.message, ...this.#next() };
   }
 
   /** The same as the `error` of a JSON-RPC answer. */
-  toRpcError(): { code: number; message: string; data: Pick<ErrorBody, "code" | "retryable"> } {
-    const { rpc, retryable } = ERRORS[this.code];
-    return { code: rpc, message: this.message, data: { code: this.code, retryable } };
+  toRpcError(): { code: number; message: string; data: Omit<ErrorBody, "message"> } {
+    return { code: ERRORS[this.code].rpc, message: this.message, data: { code: this.code, ...this.#next() } };
+  }
+
+  /** Whether, and when, to try again. */
+  #next(): Pick<ErrorBody, "retryable" | "retry_after"> {
+    const { retryable } = ERRORS[this.code];
+    if (this.retryAfterMs === null) return { retryable };
+    return { retryable, retry_after: Math.ceil(this.retryAfterMs / 1000) };
   }
 }
 

@@ -69,7 +69,9 @@ export function createApp(ports: AppPorts): Hono {
     const error = asHivegateError(thrown);
     if (isOurFault(error)) ports.log(`${c.req.method} ${c.req.path}`, error);
     const status: ContentfulStatusCode = error.httpStatus;
-    return c.json(error.toBody(), status);
+    const body = error.toBody();
+    if (body.retry_after !== undefined) c.header("retry-after", `${body.retry_after}`);
+    return c.json(body, status);
   });
   app.notFound((c) => c.json(new HivegateError("not_found").toBody(), 404));
 

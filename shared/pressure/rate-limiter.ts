@@ -23,7 +23,9 @@ export class RateLimiter {
     }
     this.#buckets.set(name, taken.bucket);
     if (!taken.allowed) {
-      throw new HivegateError("rate_limited", `Too many requests. Wait ${taken.waitMs} ms, then go on.`);
+      throw new HivegateError("rate_limited", `Too many requests. Wait ${taken.waitMs} ms, then go on.`, {
+        retryAfterMs: taken.waitMs,
+      });
     }
   }
 }
