@@ -243,6 +243,26 @@ export const LIMITS = {
   /** Streamed calls that one session reads; above it `overloaded`. */
   toolStreamsPerSession: 16,
 
+  /** Answers of MCP servers that one isolate or process of the gateway keeps; those longest unused go first. */
+  cachedAnswersBytes: 32 * 1024 * 1024,
+  /** A longer one, with its question, is not kept. */
+  cachedAnswerBytes: 1024 * 1024,
+  /** How long an answer is kept where nobody says so, and at most. */
+  cachedAnswerMs: 5 * 60_000,
+  longestCachedAnswerMs: 24 * 60 * 60_000,
+  /** Arguments that are longer as JSON, or nested deeper, are not looked for in the cache. */
+  cacheKeyChars: 16 * 1024,
+  cacheKeyDepth: 64,
+  /** Tools whose hits and misses are counted by name, per hive; the rest are counted together. */
+  cacheFigures: 1_000,
+  /** The sidecar is asked in the background which tools there are, when nothing was heard of it for this long. */
+  registryConfirmedMs: 1_000,
+  /** What was last known of tools is relied on for this long; after that it is asked for before anything else. */
+  registryTrustedMs: 2_000,
+  /** How long that may take, and how long nobody asks again when it fails: meanwhile nothing is cached. */
+  registryTimeoutMs: 500,
+  registryRetryMs: 2_000,
+
   /** More than this held by the sidecar's process is logged: a picture and its readers' backlogs are far below. */
   sidecarMemoryBytes: 1024 * 1024 * 1024,
 

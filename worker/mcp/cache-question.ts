@@ -1,0 +1,99 @@
+/** Which requests are the same question: what the cache knows them by. */
+import type { Identity } from "../../shared/auth/permission.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import { QUALIFIER } from "../../shared/protocol/tools.ts";
+import { keepingOf, subjectOf, type Target } from "./cache-rules.ts";
+import { canonicalJson } from "./canonical.ts";
+import type { Known } from "./registry-view.ts";
+
+/** One request as whoever received it knows it, permitted already. */
+export type CacheCall = {
+  hive: string;
+  identity: Pick<Identity, "subject" | "permissions" | "scope" | "role">;
+  /** As in the address; null: all servers as one, with qualified names. */
+  server: string | null;
+  method: string;
+  params: Readonly<Record<string, unknown>>;
+  /** The revision that the answer has to be in; null: it is not known, and nothing is cached. */
+  protocolVersion: string | null;
+  /** The client's `Cache-Control`, where it has one. */
+  cacheControl: string | null;
+};
+
+export type Question = {
+  target: Target;
+  /** Equal questions of anybody have the same key; `own` is that of this client's. */
+  key: string;
+  own: string;
+  /** Of the server's tools, and of the whole registry: an answer holds for them. */
+  version: string;
+  registry: string;
+  /** What figures are kept under: a qualified tool, or a method. */
+  label: string;
+};
+
+/** What the cache needs to know of a request; null: its answer may not be kept. */
+export function questionOf(call: CacheCall, known: Known): Question | null {
+  const { hive, identity, method, params, protocolVersion } = call;
+  const name = subjectOf(method, params);
+  if (name === null || protocolVersion === null) return null;
+  const { server: serverName, tool: toolName } = placeOf(call.server, name, method);
+  const server = serverName === null ? undefined : known.servers.get(serverName);
+  if (serverName !== null && !server) return null;
+  const tool = (method === "tools/call" && server?.tools.get(toolName)) || null;
+  const target: Target = { method, tool, era: server?.era ?? null };
+  if (keepingOf(target) === "never" || !isPlain(params)) return null;
+  const said = canonicalJson([params.arguments, capabilitiesOf(params)], LIMITS.cacheKeyDepth);
+  if (said === null || said.length > LIMITS.cacheKeyChars) return null;
+  const key = `${JSON.stringify([hive, call.server, method, name, protocolVersion])}${said}`;
+  return {
+    ...{ target, key, own: whoOf(identity) + key },
+    version: server?.version ?? known.version,
+    registry: known.version,
+    label: tool ? `${serverName}${QUALIFIER}${toolName}` : method,
+  };
+}
+
+/** The server and the name there; no server's name holds the qualifier. Resources of all servers are not told apart. */
+function placeOf(
+  server: string | null,
+  name: string,
+  method: string,
+): { server: string | null; tool: string } {
+  if (server !== null || method === "resources/read") return { server, tool: name };
+  const at = name.indexOf(QUALIFIER);
+  return { server: name.slice(0, Math.max(at, 0)), tool: name.slice(at + QUALIFIER.length) };
+}
+
+const PARAMS: ReadonlySet<string> = new Set(["name", "arguments", "uri", "_meta"]);
+const CAPABILITIES = "io.modelcontextprotocol/clientCapabilities";
+const META: ReadonlySet<string> = new Set([
+  ...["progressToken", "traceparent", "tracestate", "baggage", CAPABILITIES],
+  ...["protocolVersion", "clientInfo", "logLevel"].map((name) => `io.modelcontextprotocol/${name}`),
+]);
+
+/** Whether a request says nothing but what is known not to change its answer, or is part of its key. */
+function isPlain({ _meta, ...params }: Readonly<Record<string, unknown>>): boolean {
+  if (!Object.keys(params).every((key) => PARAMS.has(key))) return false;
+  return Object.keys(metaOf(_meta)).every((key) => META.has(key));
+}
+
+/** What the client can do may change what a server answers. */
+const capabilitiesOf = ({ _meta }: Readonly<Record<string, unknown>>): unknown =>
+  metaOf(_meta)[CAPABILITIES] ?? null;
+
+const metaOf = (meta: unknown): Record<string, unknown> =>
+  typeof meta === "object" && meta !== null ? { ...meta } : {};
+
+const names = new WeakMap<CacheCall["identity"], string>();
+
+/** Two tokens of one subject share what is kept only if they allow and show the same. */
+function whoOf(identity: CacheCall["identity"]): string {
+  let who = names.get(identity);
+  if (who === undefined) {
+    const { subject, permissions, scope, role = null } = identity;
+    who = canonicalJson([subject, [...permissions].sort(), scope, role], 4) ?? "";
+    names.set(identity, who);
+  }
+  return who;
+}
