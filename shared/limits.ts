@@ -29,6 +29,40 @@ export const LIMITS = {
   mcpUnsentBytes: 8 * 1024 * 1024,
   mcpConnectTimeoutMs: 5_000,
 
+  /** Sessions of 2025's MCP clients; above either the one that was idle longest goes, and with none idle `overloaded`. */
+  mcpSessions: 10_000,
+  mcpSessionsPerClient: 1_000,
+  /** A session that nobody used for this long is over: its client is told so, and opens another. */
+  mcpSessionIdleMs: 30 * 60_000,
+  mcpSessionSweepMs: 60_000,
+  /** Events of one session kept for whoever lost its stream; the oldest go first. */
+  mcpSessionEventBytes: 512 * 1024,
+  /** The same of all sessions; above it a session that has another one keeps that one alone. */
+  mcpEventBytes: 64 * 1024 * 1024,
+  /** What a client leaves unread of a stream, beside the largest message; above it the stream ends. */
+  mcpStreamUnreadBytes: 4 * 1024 * 1024,
+  /** Streams of changes that one client has open; above it `overloaded`. */
+  mcpListensPerClient: 32,
+  /** A stream says something at least this often. */
+  mcpKeepAliveMs: 15_000,
+  /** Requests under way in one session; above it `overloaded`. */
+  mcpSessionCalls: 256,
+  /** What MCP servers ask of one client and it has not answered; above it they are told that it cannot. */
+  mcpAsked: 64,
+  /** How long a client may take to answer what a server asks. */
+  mcpAskedMs: 10 * 60_000,
+  /** Calls that are held while a 2026 client gets what the server asked for; above either the server is told that it cannot. */
+  mcpHeldCalls: 1_024,
+  mcpHeldCallsPerClient: 32,
+  /** How often in one call a server may ask a client for more; then the call fails. */
+  mcpInputRounds: 16,
+  /** Resources of one server that are watched for changes; above it `overloaded`. */
+  mcpSubscriptions: 1_000,
+  /** The same of one session or stream. */
+  mcpSubscriptionsPerClient: 256,
+  /** How long a server of 2026 is listened to before that is asked for anew. */
+  mcpListenMs: 24 * 60 * 60_000,
+
   /** What one MCP server offers: tools, resources, templates, prompts; of each the rest are left out. */
   listedItems: 5_000,
   /** Each of these lists as JSON; the rest are left out likewise. */
