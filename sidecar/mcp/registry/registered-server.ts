@@ -1,0 +1,172 @@
+import { createHash } from "node:crypto";
+import { type Clock, pause } from "../../../shared/clock.ts";
+import { LIMITS } from "../../../shared/limits.ts";
+import type { RegistryServer, ToolEntry } from "../../../shared/protocol/tools.ts";
+import type { Logger } from "../../log.ts";
+import type { Notification } from "../json-rpc-session.ts";
+import type { Upstream } from "../upstream.ts";
+import { type Listing, listServer } from "./listing.ts";
+import { type ServerSettings, toolEntryOf } from "./tool-entry.ts";
+
+export type RegisteredServerOptions = {
+  upstream: Upstream;
+  settings: ServerSettings;
+  clock: Clock;
+  log: Logger;
+  /** Ends what is under way. */
+  signal: AbortSignal;
+  /** Hears that what is known has changed, other than by the server's own notice, which `Upstream` brings. */
+  changed: () => void;
+};
+
+type Known = {
+  listing: Listing;
+  entries: ToolEntry[];
+  digest: string;
+  listedAtMs: number;
+  /** The connection, and the notices before it, that it is the answer to. */
+  connections: number;
+  notices: number;
+};
+
+type Flight = { startedMs: number; landed: Promise<void> };
+
+/** What one server offers, as it was last listed: on first need, and again when that may be out of date. */
+export class RegisteredServer {
+  readonly upstream: Upstream;
+  readonly #options: RegisteredServerOptions;
+  #status: RegistryServer["status"] = "unknown";
+  #known: Known | null = null;
+  #flight: Flight | null = null;
+  /** How often the server said that one of its lists has changed. */
+  #notices = 0;
+  /** How often something else has changed: what a listing showed, its status, or a resource, as the server says. */
+  #changes = 0;
+
+  constructor(options: RegisteredServerOptions) {
+    this.#options = options;
+    this.upstream = options.upstream;
+    const stop = this.upstream.onNotification((notification) => this.#heard(notification));
+    options.signal.addEventListener("abort", stop, { once: true });
+  }
+
+  get name(): string {
+    return this.upstream.name;
+  }
+
+  get status(): RegistryServer["status"] {
+    return this.#status;
+  }
+
+  /** What it offered last; null before it was listed. */
+  get listing(): Listing | null {
+    return this.#known?.listing ?? null;
+  }
+
+  /** Grows whenever something of it may have changed. */
+  get version(): number {
+    return this.#notices + this.#changes + this.upstream.connections;
+  }
+
+  /**
+   * Resolves when what is known is as new as it can be had, at once where it is. A listing that takes long is waited for
+   * up to `listingWaitMs` from its beginning, by all who wait for it together.
+   */
+  async upToDate(): Promise<void> {
+    if (this.#isFresh) return;
+    const { clock } = this.#options;
+    const { notices, flight } = { notices: this.#notices, flight: this.#fly() };
+    const waitMs = flight.startedMs + LIMITS.listingWaitMs - clock.now();
+    const done = new AbortController();
+    const listed = flight.landed.then(() => (this.#isBefore(notices) ? this.#fly().landed : undefined));
+    await Promise.race([listed, pause(clock, Math.max(0, waitMs), done.signal)]);
+    done.abort();
+  }
+
+  /** As the registry tells it. */
+  entry(): Omit<RegistryServer, "version"> {
+    return {
+      name: this.name,
+      status: this.#status,
+      era: this.#known?.listing.info.era ?? null,
+      category: this.#options.settings.category,
+      tools: this.#known?.entries ?? [],
+    };
+  }
+
+  get #isFresh(): boolean {
+    const known = this.#known;
+    if (!known || this.#status !== "available") return false;
+    if (known.connections !== this.upstream.connections || this.#isBefore(this.#notices)) return false;
+    const { ttlMs } = known.listing;
+    if (ttlMs === null) return true;
+    return this.#options.clock.now() - known.listedAtMs < Math.max(ttlMs, LIMITS.leastListingMs);
+  }
+
+  /** What is known was asked for before so many notices had come: the listing that was joined may have begun earlier. */
+  #isBefore(notices: number): boolean {
+    return this.#status === "available" && this.#known !== null && this.#known.notices < notices;
+  }
+
+  /** Simultaneous users share one listing. */
+  #fly(): Flight {
+    if (this.#flight) return this.#flight;
+    const landed = this.#list().finally(() => {
+      this.#flight = null;
+    });
+    this.#flight = { startedMs: this.#options.clock.now(), landed };
+    return this.#flight;
+  }
+
+  async #list(): Promise<void> {
+    const { clock, log, signal, settings } = this.#options;
+    const notices = this.#notices;
+    try {
+      await this.upstream.info();
+      const { connections } = this.upstream;
+      const listing = await listServer(this.upstream, this.listing, signal);
+      const entries = listing.tools.map((tool) => toolEntryOf(tool, settings));
+      const known = { listing, entries, digest: digestOf(listing), listedAtMs: clock.now() };
+      for (const problem of listing.problems)
+        log.warn({ server: this.name, problem }, "a listing has faults");
+      this.#learn({ ...known, connections, notices });
+    } catch (err) {
+      if (!signal.aborted) this.#lose(err);
+    }
+  }
+
+  #learn(known: Known): void {
+    const before = this.#known;
+    const hasReturned = this.#status !== "available";
+    this.#status = "available";
+    // An entry is kept where nothing has changed: what is known of it by identity need not be found out anew.
+    this.#known = before?.digest === known.digest ? { ...known, entries: before.entries } : known;
+    if (hasReturned || before?.digest !== known.digest) this.#change();
+  }
+
+  #lose(err: unknown): void {
+    if (this.#status === "unavailable") return;
+    this.#options.log.warn({ server: this.name, err }, "cannot list what the MCP server offers");
+    this.#status = "unavailable";
+    this.#change();
+  }
+
+  #change(): void {
+    this.#changes++;
+    this.#options.changed();
+  }
+
+  /** An update of a resource leaves the lists as they are, but answers that somebody keeps are out of date. */
+  #heard({ method }: Notification): void {
+    if (LIST_CHANGED.test(method)) this.#notices++;
+    else if (method === "notifications/resources/updated") this.#changes++;
+  }
+}
+
+const LIST_CHANGED = /^notifications\/(tools|prompts|resources)\/list_changed$/;
+
+function digestOf({ tools, prompts, resources, templates }: Listing): string {
+  return createHash("sha256")
+    .update(JSON.stringify([tools, prompts, resources, templates]))
+    .digest("base64");
+}
