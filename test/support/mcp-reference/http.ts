@@ -20,7 +20,11 @@ type Session = { transport: WebStandardStreamableHTTPServerTransport; changes: C
 const RETRY_MS = 500;
 
 /** @returns what answers requests to it, whatever their path. */
-export function referenceHandler(): (request: Request) => Promise<Response> {
+export function referenceHandler({
+  only2025,
+}: {
+  only2025: boolean;
+}): (request: Request) => Promise<Response> {
   const sessions = new Map<string, Session>();
   const tellAll = (tell: (changes: Changes) => void) => {
     tell(modern.notify);
@@ -51,7 +55,7 @@ export function referenceHandler(): (request: Request) => Promise<Response> {
       hostHeaderValidationResponse(request, localhostAllowedHostnames()) ??
       originValidationResponse(request, localhostAllowedOrigins());
     if (refused) return refused;
-    if (!(await isLegacyRequest(request))) return modern.fetch(request);
+    if (!only2025 && !(await isLegacyRequest(request))) return modern.fetch(request);
     const id = request.headers.get("mcp-session-id");
     if (id === null) return open(request);
     const session = sessions.get(id);

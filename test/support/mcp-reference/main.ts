@@ -1,17 +1,29 @@
-/** `node main.ts --stdio | --http PORT`: the reference server. Over HTTP it says where it listens, as a JSON line. */
+/**
+ * `node main.ts --stdio | --http PORT [--only-2025]`: the reference server, for clients of both eras or as servers were
+ * before 2026-07-28. Over HTTP it says where it listens, as a JSON line.
+ */
+import { parseArgs } from "node:util";
 import { serve } from "@hono/node-server";
-import { serveStdio } from "@modelcontextprotocol/server/stdio";
+import { StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/stdio";
 import { referenceHandler } from "./http.ts";
 import { referenceServer } from "./server.ts";
 
-const [mode, port] = process.argv.slice(2);
-if (mode === "--stdio") {
-  serveStdio(() => referenceServer());
-} else if (mode === "--http") {
-  serve({ fetch: referenceHandler(), port: Number(port), hostname: "127.0.0.1" }, (address) =>
+const { values } = parseArgs({
+  options: {
+    stdio: { type: "boolean", default: false },
+    http: { type: "string" },
+    "only-2025": { type: "boolean", default: false },
+  },
+});
+const only2025 = values["only-2025"];
+
+if (values.http !== undefined) {
+  const port = Number(values.http);
+  serve({ fetch: referenceHandler({ only2025 }), port, hostname: "127.0.0.1" }, (address) =>
     console.log(JSON.stringify({ event: "listening", port: address.port })),
   );
+} else if (only2025) {
+  await referenceServer().connect(new StdioServerTransport());
 } else {
-  console.error("usage: main.ts --stdio | --http PORT");
-  process.exit(2);
+  serveStdio(() => referenceServer());
 }
