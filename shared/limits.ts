@@ -28,6 +28,18 @@ export const LIMITS = {
    */
   mcpUnsentBytes: 8 * 1024 * 1024,
   mcpConnectTimeoutMs: 5_000,
+  /** The same for a server that is a process: it may have to be fetched first. */
+  mcpStartTimeoutMs: 30_000,
+  /** A server that says nothing to a question of 2026 for this long is asked in the words of 2025. */
+  mcpProbeMs: 2_000,
+  /** A client's request to an MCP server that does not say otherwise; progress starts it anew. Above it `timeout`. */
+  mcpExchangeMs: 60_000,
+  /** What one MCP server may be asking clients at once; above it the server is told `overloaded`. */
+  mcpServerQuestions: 64,
+  /** How long a server's process may take to end by itself, and once more when asked to; then it is killed. */
+  mcpEndGraceMs: 1_000,
+  /** A line that a server's process writes beside the protocol is logged up to this length. */
+  mcpNoiseChars: 2_000,
 
   /** Sessions of 2025's MCP clients; above either the one that was idle longest goes, and with none idle `overloaded`. */
   mcpSessions: 10_000,
@@ -277,6 +289,8 @@ export const LIMITS = {
   /** Streamed calls that one session reads; above it `overloaded`. */
   toolStreamsPerSession: 16,
 
+  /** How long a tool that is called by other means than MCP may take; then `timeout`. */
+  toolCallMs: 5 * 60_000,
   /** Answers of MCP servers that one isolate or process of the gateway keeps; those longest unused go first. */
   cachedAnswersBytes: 32 * 1024 * 1024,
   /** A longer one, with its question, is not kept. */
