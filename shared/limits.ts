@@ -324,13 +324,15 @@ export const LIMITS = {
   auditArgumentsChars: 2_000,
   /** What a hive's audit log holds; above it the oldest entries go, behind a checkpoint that says so. */
   auditBytes: 256 * 1024 * 1024,
+  /** Batches of events that are known to have come; one that comes again after these counts twice. */
+  knownBatches: 64,
   /** Entries in one answer about the audit log. */
   auditPage: 1_000,
   /** Tools and servers of one hive that figures are kept of; further ones count together as `other`. */
   countedTools: 1_000,
   countedServers: 64,
-  /** How often those figures are stored, while there are calls: so much may be missing after a crash. */
-  figuresSavedMs: 30_000,
+  /** Those figures are stored each time that so many events came; after a restart the rest is counted again. */
+  figuresSavedEvents: 2_000,
 
   /** How long the worker waits for the sidecar to answer anything but a stream. */
   sidecarTimeoutMs: 45_000,

@@ -1,17 +1,10 @@
 /** The gateway's settings, from its environment (`wrangler.toml` and secrets). See docs/CONFIG.md. */
 import { z } from "zod";
 import { HiveId } from "../shared/protocol/ids.ts";
+import { jsonText } from "./json-text.ts";
+import { type McpSettings, McpVariables, mcpSettings } from "./mcp/settings.ts";
 import { DEFAULT_ROLES, Roles } from "./relay/roles.ts";
 import { DEFAULT_RELAY, Redact, type RelaySettings } from "./relay/settings.ts";
-
-const jsonText = z.string().transform((text, context) => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    context.addIssue({ code: "custom", message: "is not JSON" });
-    return z.NEVER;
-  }
-});
 
 const secret = z.string().transform((text, context) => {
   const bytes = fromBase64(text);
@@ -51,6 +44,7 @@ const Environment = z.object({
     .min(1)
     .max(100_000)
     .default(DEFAULT_RELAY.messagesPerSecond),
+  ...McpVariables,
 });
 
 /** Names of the variables that `readConfig` reads. */
@@ -61,6 +55,7 @@ export type GatewayConfig = {
   hives: ReadonlyMap<HiveId, HiveConfig>;
   jwtSecret: Uint8Array<ArrayBuffer>;
   relay: RelaySettings;
+  mcp: McpSettings;
 };
 
 /** @throws ConfigError with one line that names the variable, never its value */
@@ -82,7 +77,7 @@ export function readConfig(environment: unknown): GatewayConfig {
     redact: parsed.data.RELAY_REDACT,
     messagesPerSecond: parsed.data.RELAY_MESSAGES_PER_SECOND,
   };
-  return { hives, jwtSecret: JWT_SECRET, relay };
+  return { hives, jwtSecret: JWT_SECRET, relay, mcp: mcpSettings(parsed.data) };
 }
 
 export class ConfigError extends Error {}

@@ -7,6 +7,11 @@ import { RateLimiter } from "../shared/pressure/rate-limiter.ts";
 import type { HybridHealth } from "../shared/protocol/sidecar.ts";
 import type { GatewayConfig } from "./config.ts";
 import { hybridHealth } from "./health.ts";
+import { AnswerCache } from "./mcp/cache.ts";
+import { Policy } from "./mcp/policy.ts";
+import { RegistryView } from "./mcp/registry-view.ts";
+import type { McpSettings } from "./mcp/settings.ts";
+import { ToolCalls } from "./mcp/tool-calls.ts";
 import type { RelaySettings } from "./relay/settings.ts";
 import { SidecarClient } from "./sidecar-client.ts";
 import { webMacKey, webSha256 } from "./web-crypto.ts";
@@ -14,6 +19,13 @@ import { webMacKey, webSha256 } from "./web-crypto.ts";
 export class Gateway {
   readonly tokens: TokenVerifier;
   readonly relay: RelaySettings;
+  readonly mcp: McpSettings;
+  /** Who may call which tools. */
+  readonly policy: Policy;
+  /** Which tools there are. */
+  readonly registry = new RegistryView((hive, known) => this.sidecar(hive).registry(known), Date.now);
+  readonly cache = new AnswerCache({ registry: this.registry, sha256: webSha256, now: Date.now });
+  readonly toolCalls: ToolCalls;
   /** Requests over HTTP, by subject. Each isolate counts for itself. */
   readonly requests = new RateLimiter(
     { burst: LIMITS.requestBurst, perSecond: LIMITS.requestsPerSecond },
@@ -35,6 +47,12 @@ export class Gateway {
 
   constructor(config: GatewayConfig) {
     this.relay = config.relay;
+    this.mcp = config.mcp;
+    this.policy = new Policy(config.mcp);
+    this.toolCalls = new ToolCalls({
+      ...{ policy: this.policy, cache: this.cache, now: Date.now },
+      sidecar: (hive) => this.sidecar(hive),
+    });
     this.tokens = new TokenVerifier(config.jwtSecret, LIMITS.verifiedTokens);
     for (const { hive, url, kid, key } of config.hives.values()) {
       this.#sidecars.set(

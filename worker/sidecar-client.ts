@@ -20,6 +20,13 @@ import {
   TaskList,
   TelemetryLine,
 } from "../shared/protocol/sidecar.ts";
+import {
+  REGISTRY_HEADER,
+  RegistryAnswer,
+  type StartToolStream,
+  ToolChunk,
+  ToolStream,
+} from "../shared/protocol/tools.ts";
 import { OrchestratorsAnswer, type OrchestratorsChange } from "../shared/relay/orchestrators.ts";
 import { type Task, TaskEvent } from "../shared/swarm/task.ts";
 import { LineSplitter, readLines } from "../shared/wire/lines.ts";
@@ -35,6 +42,22 @@ export type EventsRequest = { taskId: string; after: number; only: OnlyEvents | 
 /** Who reads, how often news are wanted (null: not at all), and where reading stopped before. */
 export type TelemetryRequest = { reader: string; intervalMs: number | null; position: Position | null };
 export type TelemetryText = { line: TelemetryLine; text: string };
+
+/** What a client says to an MCP server, to be passed on. `server` null: to all of them as one. */
+export type McpForward = {
+  method: "POST" | "GET" | "DELETE";
+  server: string | null;
+  /** Whose: see `clientNameOf`. */
+  client: string;
+  /** Where equal calls may be answered together. */
+  join?: string | null;
+  /** Those of `MCP_HEADERS`. */
+  headers: Record<string, string>;
+  body: Uint8Array;
+};
+
+/** Which streamed call is read, whose it is, and after which of its chunks. */
+export type ToolEventsRequest = { client: string; streamId: string; after: number };
 
 export type SidecarPorts = {
   hive: string;
@@ -52,7 +75,13 @@ type Request = [
   method: string,
   path: string,
   signal: AbortSignal,
-  extra: { body?: unknown; headers?: Record<string, string> | undefined },
+  extra: {
+    /** Bytes are sent as they are. */
+    body?: unknown;
+    headers?: Record<string, string> | undefined;
+    /** Which answers are handed back, if not those that succeeded. */
+    accepts?: (response: Response) => boolean;
+  },
 ];
 
 const RemoteError = z.object({ code: z.enum(ERROR_CODES), message: z.string() });
@@ -125,6 +154,32 @@ export class SidecarClient {
     return this.#json("PUT", "/v1/relay/orchestrators", OrchestratorsAnswer, { body: change });
   }
 
+  /**
+   * The sidecar's own answer, an error of MCP's too, to be passed on as it is. What is not MCP's answer is thrown.
+   * @throws HivegateError
+   */
+  async mcp(
+    { method, server, client, join, headers, body }: McpForward,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    const query = join ? `?client=${client}&join=${join}` : `?client=${client}`;
+    const path = `/v1/mcp${server === null ? "" : `/${encodeURIComponent(server)}`}${query}`;
+    return this.#request(method, path, signal, {
+      ...{ body, headers },
+      accepts: (response) => response.headers.has(REGISTRY_HEADER),
+    });
+  }
+
+  /** What tools there are; null: still those of the version that is `known`. */
+  async registry(known: string | null): Promise<RegistryAnswer | null> {
+    const signal = AbortSignal.timeout(LIMITS.registryTimeoutMs);
+    const response = await this.#request("GET", "/v1/registry", signal, {
+      ...(known !== null && { headers: { "if-none-match": `"${known}"` } }),
+      accepts: ({ ok, status }) => ok || status === 304,
+    });
+    return response.status === 304 ? null : RegistryAnswer.parse(await response.json());
+  }
+
   /** The events that are wanted, as the sidecar's own event stream, to be passed on as it is. */
   async eventStream(
     { taskId, after, only, subject }: EventsRequest,
@@ -142,6 +197,38 @@ export class SidecarClient {
     for await (const line of this.#lines(open, { keepEmpty: true }, signal)) {
       const event = parser.push(line);
       if (event) yield TaskEvent.parse(JSON.parse(event.data));
+    }
+  }
+
+  /** Begins a streamed call of this client's, or finds the one that it began under the same key. */
+  startToolStream(client: string, call: StartToolStream): Promise<ToolStream> {
+    return this.#json("POST", `/v1/tool-streams?client=${client}`, ToolStream, { body: call });
+  }
+
+  toolStream(client: string, streamId: string): Promise<ToolStream> {
+    return this.#json("GET", `/v1/tool-streams/${streamId}?client=${client}`, ToolStream);
+  }
+
+  cancelToolStream(client: string, streamId: string): Promise<ToolStream> {
+    return this.#json("DELETE", `/v1/tool-streams/${streamId}?client=${client}`, ToolStream);
+  }
+
+  /** What a streamed call tells after chunk number `after`, as the sidecar's own event stream. */
+  toolEvents({ client, streamId, after }: ToolEventsRequest, signal: AbortSignal) {
+    const path = `/v1/tool-streams/${streamId}/events?client=${client}`;
+    return this.#stream(path, signal, { "last-event-id": String(after) });
+  }
+
+  /** The same, chunk by chunk, each beside its own text so that it need not be encoded again. */
+  async *toolChunks(
+    request: ToolEventsRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<{ chunk: ToolChunk; text: string }, void, void> {
+    const parser = new EventParser();
+    const open = (watched: AbortSignal) => this.toolEvents(request, watched);
+    for await (const line of this.#lines(open, { keepEmpty: true }, signal)) {
+      const event = parser.push(line);
+      if (event) yield { chunk: ToolChunk.parse(JSON.parse(event.data)), text: event.data };
     }
   }
 
@@ -229,7 +316,7 @@ export class SidecarClient {
   }
 
   async #send(...[method, path, signal, extra]: Request): Promise<Response> {
-    const body = extra.body === undefined ? NO_BODY : new TextEncoder().encode(JSON.stringify(extra.body));
+    const body = bytesOf(extra.body);
     const headers = {
       ...extra.headers,
       ...(await this.#signed(method, path, body)),
@@ -247,9 +334,14 @@ export class SidecarClient {
     } catch (cause) {
       throw unreachable(signal, cause);
     }
-    if (response.ok) return response;
+    if (extra.accepts?.(response) ?? response.ok) return response;
     throw await refusal(response);
   }
+}
+
+function bytesOf(body: unknown): Uint8Array {
+  if (body === undefined) return NO_BODY;
+  return body instanceof Uint8Array ? body : new TextEncoder().encode(JSON.stringify(body));
 }
 
 function unreachable(signal: AbortSignal, cause: unknown): HivegateError {

@@ -12,6 +12,12 @@ export interface Env {
   RELAY_ROLES?: string;
   RELAY_REDACT?: string;
   RELAY_MESSAGES_PER_SECOND?: string;
+  MCP_RULES?: string;
+  MCP_REQUESTS_PER_SECOND?: string;
+  MCP_ALLOWED_ORIGINS?: string;
+  MCP_ALLOWED_HOSTS?: string;
+  MCP_AUTHORIZATION_SERVERS?: string;
+  PUBLIC_URL?: string;
 }
 
 const gateways = new WeakMap<object, Gateway>();

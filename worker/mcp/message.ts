@@ -1,0 +1,46 @@
+/** What a client says, as far as it has to be understood on its way through. */
+import { HivegateError } from "../../shared/errors.ts";
+
+export type McpMessage = {
+  /** `answer`: of the client's, to what a server asked it. */
+  kind: "request" | "notification" | "answer";
+  /** JSON, as the client wrote it; null where there is none. */
+  id: string | number | null;
+  /** Empty in an answer. */
+  method: string;
+  params: Readonly<Record<string, unknown>>;
+};
+
+const NOTHING: Readonly<Record<string, unknown>> = Object.freeze({});
+
+/**
+ * One message. Read by hand: a schema would take a copy of all that is in it.
+ * @throws HivegateError `invalid_json`, `invalid_request`
+ */
+export function parseMessage(text: string): McpMessage {
+  const body = parsed(text);
+  if (Array.isArray(body)) throw invalid("Send one message at a time.");
+  if (!isObject(body) || body.jsonrpc !== "2.0") throw invalid("Send a JSON-RPC 2.0 message.");
+  const { id = null, method, params = NOTHING } = body;
+  if (id !== null && typeof id !== "string" && typeof id !== "number")
+    throw invalid("id: expected text or a number.");
+  if (method === undefined && ("result" in body || "error" in body))
+    return { kind: "answer", id, method: "", params: NOTHING };
+  if (typeof method !== "string") throw invalid("method: expected text.");
+  if (!isObject(params)) throw invalid("params: expected an object.");
+  if ("id" in body && id === null) throw invalid("id: expected text or a number.");
+  return { kind: "id" in body ? "request" : "notification", id, method, params };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new HivegateError("invalid_json", "Send one JSON-RPC message.");
+  }
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const invalid = (message: string) => new HivegateError("invalid_request", message);
