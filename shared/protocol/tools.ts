@@ -10,6 +10,13 @@ import { JsonRpcError } from "./mcp.ts";
 /** The registry's version: it changes whenever the tools of some server may have changed. */
 export const REGISTRY_HEADER = "hivegate-registry";
 
+/** Which server answered, where all of them were asked as one and the request was for one. */
+export const SERVER_HEADER = "hivegate-server";
+
+/** In `_meta` of lists of all servers together: whose a resource or a template is, and who is missing from the list. */
+export const SERVER_META = "hivegate/server";
+export const UNAVAILABLE_META = "hivegate/unavailable";
+
 /** Between a server's name and its tool's: `claude-flow__agent_list`. No server's name holds it. */
 export const QUALIFIER = "__";
 

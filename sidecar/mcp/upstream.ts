@@ -38,12 +38,20 @@ export type Exchange = {
   trace?: { traceparent: string; tracestate?: string };
 };
 
+/** The one server among several that a request is for, and the request as that one calls things. */
+export type Route = { upstream: Upstream; request: McpRequest };
+
 export interface Upstream {
   readonly name: string;
   /** How often it was connected to so far: whenever this grows, it may offer something else than before. */
   readonly connections: number;
   /** What it says of itself; connects if need be. @throws HivegateError as `exchange` */
   info(): Promise<ServerInfo>;
+  /**
+   * Of several servers that look like one: where a request goes, in whichever era's words it is; it is then an exchange
+   * with that server, as if it had been asked in the first place. Null: it is for all of them, or for none that is known.
+   */
+  route?(request: McpRequest): Promise<Route | null>;
   /**
    * The server's own answer, result or error, word for word. The request is in the words of the server's own era
    * (see `info`). It is sent again, once, only where the connection was lost and sending it twice is safe.
