@@ -1,7 +1,7 @@
 /** Which requests are the same question: what the cache knows them by. */
 import type { Identity } from "../../shared/auth/permission.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import { QUALIFIER } from "../../shared/protocol/tools.ts";
+import { qualifiedName, splitQualifiedName } from "../../shared/protocol/qualified-name.ts";
 import { keepingOf, subjectOf, type Target } from "./cache-rules.ts";
 import { canonicalJson } from "./canonical.ts";
 import type { Known } from "./registry-view.ts";
@@ -37,10 +37,10 @@ export function questionOf(call: CacheCall, known: Known): Question | null {
   const { hive, identity, method, params, protocolVersion } = call;
   const name = subjectOf(method, params);
   if (name === null || protocolVersion === null) return null;
-  const { server: serverName, tool: toolName } = placeOf(call.server, name, method);
-  const server = serverName === null ? undefined : known.servers.get(serverName);
-  if (serverName !== null && !server) return null;
-  const tool = (method === "tools/call" && server?.tools.get(toolName)) || null;
+  const place = placeOf(call.server, name, method);
+  const server = typeof place?.server === "string" ? known.servers.get(place.server) : null;
+  if (!place || server === undefined) return null;
+  const tool = (method === "tools/call" && server?.tools.get(place.name)) || null;
   const target: Target = { method, tool, era: server?.era ?? null };
   if (keepingOf(target) === "never" || !isPlain(params)) return null;
   const said = canonicalJson([params.arguments, capabilitiesOf(params)], LIMITS.cacheKeyDepth);
@@ -50,19 +50,17 @@ export function questionOf(call: CacheCall, known: Known): Question | null {
     ...{ target, key, own: whoOf(identity) + key },
     version: server?.version ?? known.version,
     registry: known.version,
-    label: tool ? `${serverName}${QUALIFIER}${toolName}` : method,
+    label: server && tool ? qualifiedName(server.name, tool.name) : method,
   };
 }
 
-/** The server and the name there; no server's name holds the qualifier. Resources of all servers are not told apart. */
+/** Whom a request is for; null: nobody. Which of all servers has a resource is not told apart: `server` is null then. */
 function placeOf(
   server: string | null,
   name: string,
   method: string,
-): { server: string | null; tool: string } {
-  if (server !== null || method === "resources/read") return { server, tool: name };
-  const at = name.indexOf(QUALIFIER);
-  return { server: name.slice(0, Math.max(at, 0)), tool: name.slice(at + QUALIFIER.length) };
+): { server: string | null; name: string } | null {
+  return server !== null || method === "resources/read" ? { server, name } : splitQualifiedName(name);
 }
 
 const PARAMS: ReadonlySet<string> = new Set(["name", "arguments", "uri", "_meta"]);
