@@ -3,7 +3,6 @@ import { z } from "zod";
 import { HivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { ServerInfo, Upstream } from "../upstream.ts";
-import { ownRequest } from "./own-request.ts";
 
 const Tool = z.looseObject({ name: z.string().min(1) });
 const Prompt = z.looseObject({ name: z.string().min(1) });
@@ -46,10 +45,7 @@ export async function listServer(
 ): Promise<Listing> {
   const info = await upstream.info();
   const ask: Ask = (method, cursor) =>
-    upstream.exchange(ownRequest(info, method, cursor === null ? {} : { cursor }), {
-      client: CLIENT,
-      signal,
-    });
+    upstream.exchange({ method, params: cursor === null ? {} : { cursor } }, { client: CLIENT, signal });
   const list = async <Item>(capability: string, method: string, field: string, item: z.ZodType<Item>) =>
     offers(info, capability) ? await listAll(ask, method, field, item) : NOTHING;
   const [tools, prompts, resources, templates] = await Promise.all([

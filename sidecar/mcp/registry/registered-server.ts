@@ -138,20 +138,20 @@ export class RegisteredServer {
   #learn(known: Known): void {
     const before = this.#known;
     const hasReturned = this.#status !== "available";
+    const isSame = before?.digest === known.digest;
     this.#status = "available";
     // An entry is kept where nothing has changed: what is known of it by identity need not be found out anew.
-    this.#known = before?.digest === known.digest ? { ...known, entries: before.entries } : known;
-    if (hasReturned || before?.digest !== known.digest) this.#change();
+    this.#known = isSame ? { ...known, entries: before.entries } : known;
+    if (isSame && !hasReturned) return;
+    this.#changes++;
+    const wasSaid = !hasReturned && before !== null && before.notices < known.notices;
+    if (!wasSaid) this.#options.changed();
   }
 
   #lose(err: unknown): void {
     if (this.#status === "unavailable") return;
     this.#options.log.warn({ server: this.name, err }, "cannot list what the MCP server offers");
     this.#status = "unavailable";
-    this.#change();
-  }
-
-  #change(): void {
     this.#changes++;
     this.#options.changed();
   }

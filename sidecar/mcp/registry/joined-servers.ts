@@ -1,0 +1,136 @@
+import type { McpAnswer, McpRequest } from "../../../shared/protocol/mcp.ts";
+import type { Notification } from "../json-rpc-session.ts";
+import type { Exchange, Route, ServerInfo, Upstream } from "../upstream.ts";
+import { isList, joinedList } from "./joined-lists.ts";
+import { isByUri, serverRoute } from "./joined-routes.ts";
+import type { Registry } from "./registry.ts";
+
+const INVALID_PARAMS = -32602;
+const METHOD_NOT_FOUND = -32601;
+const RESOURCE_NOT_FOUND = -32002;
+
+/** All that some server may offer: one that comes later has to find it said already. */
+const CAPABILITIES = {
+  tools: { listChanged: true },
+  prompts: { listChanged: true },
+  resources: { listChanged: true, subscribe: true },
+  completions: {},
+  logging: {},
+};
+
+const LIST_CHANGES = ["tools", "prompts", "resources"].map((list) => ({
+  method: `notifications/${list}/list_changed`,
+  params: {},
+}));
+
+/**
+ * All servers as one. Their tools and prompts are called `server__name`; a resource is the first server's that has its URI. It
+ * speaks the words of 2025, in which lists, subscriptions and notices are the same for all servers behind; whatever is for
+ * one server goes by `route`, and so is translated for that one alone, if at all.
+ */
+export class JoinedServers implements Upstream {
+  readonly name = "*";
+  readonly #registry: Registry;
+  readonly #version: string;
+
+  /** `version`: of the gateway, as clients are told it. */
+  constructor(registry: Registry, version: string) {
+    this.#registry = registry;
+    this.#version = version;
+  }
+
+  get connections(): number {
+    return this.#registry.servers.reduce((sum, { upstream }) => sum + upstream.connections, 0);
+  }
+
+  /** Waits for servers that were not heard of yet, within limits: what they say of themselves is told on. */
+  async info(): Promise<ServerInfo> {
+    await this.#registry.upToDate();
+    return {
+      era: "2025",
+      protocolVersion: "2025-11-25",
+      capabilities: CAPABILITIES,
+      serverInfo: { name: "hivegate", title: "Hivegate", version: this.#version },
+      instructions: this.#instructions(),
+    };
+  }
+
+  async route(request: McpRequest): Promise<Route | null> {
+    if (isByUri(request)) await this.#registry.upToDate();
+    const { servers } = this.#registry;
+    const to = serverRoute(
+      request,
+      servers.map(({ name, listing }) => ({ name, offer: listing })),
+    );
+    const server = to && this.#registry.get(to.server);
+    return server ? { upstream: server.upstream, request: to.request } : null;
+  }
+
+  async exchange(request: McpRequest, exchange: Exchange): Promise<McpAnswer> {
+    const { method, params } = request;
+    if (isList(method)) return this.#list(method, params.cursor);
+    if (method === "logging/setLevel") return this.#setLevel(request, exchange);
+    if (method === "ping") return { result: {} };
+    const route = await this.route(request);
+    return route ? route.upstream.exchange(route.request, exchange) : unknown(request);
+  }
+
+  notify(notification: Notification): void {
+    for (const { upstream } of this.#registry.servers) upstream.notify(notification);
+  }
+
+  /** What the servers say, and that lists have changed where a server went or came back. */
+  onNotification(listener: (notification: Notification) => void): () => void {
+    const stops = this.#registry.servers.map(({ upstream }) => upstream.onNotification(listener));
+    stops.push(this.#registry.onChange(() => LIST_CHANGES.forEach(listener)));
+    return () => {
+      for (const stop of stops) stop();
+    };
+  }
+
+  async #list(method: string, cursor: unknown): Promise<McpAnswer> {
+    // There is one page, so that nobody can have a cursor of ours.
+    if (cursor !== undefined) return refusal(INVALID_PARAMS, "Unknown cursor: this list has one page.");
+    await this.#registry.upToDate();
+    const parts = this.#registry.servers.map(({ name, status, listing }) => ({
+      name,
+      offer: status === "available" ? listing : null,
+    }));
+    return { result: joinedList(method, parts) };
+  }
+
+  /** A server that does not take it goes on as it did: its log is no reason to refuse the client. */
+  async #setLevel(request: McpRequest, exchange: Exchange): Promise<McpAnswer> {
+    const logging = this.#registry.servers.filter(
+      ({ status, listing }) => status === "available" && listing?.info.capabilities.logging !== undefined,
+    );
+    await Promise.allSettled(logging.map(({ upstream }) => upstream.exchange(request, exchange)));
+    return { result: {} };
+  }
+
+  #instructions(): string {
+    const own =
+      "Tools and prompts of several servers. Each is called by its server's name, two underscores and its own.";
+    const theirs = this.#registry.servers.flatMap(({ name, listing }) =>
+      listing?.info.instructions ? [`${name}: ${listing.info.instructions}`] : [],
+    );
+    return [own, ...theirs].join("\n\n");
+  }
+}
+
+function unknown({ method, params }: McpRequest): McpAnswer {
+  if (method === "tools/call") return refusal(INVALID_PARAMS, `Unknown tool: ${shown(params.name)}`);
+  if (method === "prompts/get") return refusal(INVALID_PARAMS, `Unknown prompt: ${shown(params.name)}`);
+  if (method === "completion/complete") return refusal(INVALID_PARAMS, "ref: no server has this.");
+  if (isByUri({ method, params })) {
+    return refusal(RESOURCE_NOT_FOUND, `Resource not found: ${shown(params.uri)}`, { uri: params.uri });
+  }
+  return refusal(METHOD_NOT_FOUND, `Method not found: ${shown(method)}`);
+}
+
+/** What a client sent is not said back to it at any length. */
+const shown = (name: unknown): string => String(name).slice(0, 200);
+
+const refusal = (code: number, message: string, data?: unknown): McpAnswer => ({
+  error: { code, message, ...(data !== undefined && { data }) },
+});
