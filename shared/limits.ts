@@ -83,6 +83,8 @@ export const LIMITS = {
   listedPages: 200,
   /** How long a server's listing is waited for, from its beginning; then lists are given without what is new of it. */
   listingWaitMs: 2_000,
+  /** The same where the last listing failed: most that are well again answer sooner, and the rest are waited for no more. */
+  failedListingWaitMs: 200,
   /** A listing is believed for this long at least, whatever its server says: whoever asks all the time asks us. */
   leastListingMs: 1_000,
   /** Equal calls under way that others may join; above it calls are not joined. */
@@ -310,6 +312,14 @@ export const LIMITS = {
   /** How long that may take, and how long nobody asks again when it fails: meanwhile nothing is cached. */
   registryTimeoutMs: 500,
   registryRetryMs: 2_000,
+  /** How long it may take for somebody who wants to see all tools. */
+  registryWaitMs: 4_000,
+  /** Calls in one batch; above it `invalid_request`. */
+  batchCalls: 100,
+  /** Calls of one batch under way at once; the next ones wait. */
+  batchCallsAtOnce: 10,
+  /** How long a whole batch may take; what has no answer then is told as `timeout`. */
+  batchMs: 2 * 60_000,
 
   /** More than this held by the sidecar's process is logged: a picture and its readers' backlogs are far below. */
   sidecarMemoryBytes: 1024 * 1024 * 1024,

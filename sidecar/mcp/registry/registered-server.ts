@@ -70,16 +70,17 @@ export class RegisteredServer {
 
   /**
    * Resolves when what is known is as new as it can be had, at once where it is. A listing that takes long is waited for
-   * up to `listingWaitMs` from its beginning, by all who wait for it together.
+   * up to a limit from its beginning, by all who wait for it together.
    */
   async upToDate(): Promise<void> {
     if (this.#isFresh) return;
     const { clock } = this.#options;
     const { notices, flight } = { notices: this.#notices, flight: this.#fly() };
-    const waitMs = flight.startedMs + LIMITS.listingWaitMs - clock.now();
+    const mostMs = this.#status === "unavailable" ? LIMITS.failedListingWaitMs : LIMITS.listingWaitMs;
+    const waitMs = Math.max(0, flight.startedMs + mostMs - clock.now());
     const done = new AbortController();
     const listed = flight.landed.then(() => (this.#isBefore(notices) ? this.#fly().landed : undefined));
-    await Promise.race([listed, pause(clock, Math.max(0, waitMs), done.signal)]);
+    await Promise.race([listed, pause(clock, waitMs, done.signal)]);
     done.abort();
   }
 
