@@ -11,6 +11,7 @@ import { AnswerCache } from "./mcp/cache.ts";
 import { Policy } from "./mcp/policy.ts";
 import { RegistryView } from "./mcp/registry-view.ts";
 import type { McpSettings } from "./mcp/settings.ts";
+import { ToolStreams } from "./mcp/streams.ts";
 import { ToolCalls } from "./mcp/tool-calls.ts";
 import type { RelaySettings } from "./relay/settings.ts";
 import { SidecarClient } from "./sidecar-client.ts";
@@ -26,6 +27,7 @@ export class Gateway {
   readonly registry = new RegistryView((hive, known) => this.sidecar(hive).registry(known), Date.now);
   readonly cache = new AnswerCache({ registry: this.registry, sha256: webSha256, now: Date.now });
   readonly toolCalls: ToolCalls;
+  readonly toolStreams: ToolStreams;
   /** Requests over HTTP, by subject. Each isolate counts for itself. */
   readonly requests = new RateLimiter(
     { burst: LIMITS.requestBurst, perSecond: LIMITS.requestsPerSecond },
@@ -49,6 +51,11 @@ export class Gateway {
     this.relay = config.relay;
     this.mcp = config.mcp;
     this.policy = new Policy(config.mcp);
+    this.toolStreams = new ToolStreams({
+      policy: this.policy,
+      sidecar: (hive) => this.sidecar(hive),
+      now: Date.now,
+    });
     this.toolCalls = new ToolCalls({
       ...{ policy: this.policy, cache: this.cache, now: Date.now },
       sidecar: (hive) => this.sidecar(hive),

@@ -1,0 +1,88 @@
+/**
+ * Streamed calls of tools: the sidecar makes and keeps them, here it is decided who may. They are their client's, whether
+ * it asks over HTTP or on a socket, but a token that may not call the tool may not see what it tells either.
+ */
+import type { Identity } from "../../shared/auth/permission.ts";
+import { HivegateError } from "../../shared/errors.ts";
+import type { CallToolRequest } from "../../shared/protocol/client.ts";
+import { splitQualifiedName } from "../../shared/protocol/qualified-name.ts";
+import type { ToolChunk, ToolStream } from "../../shared/protocol/tools.ts";
+import type { SidecarClient } from "../sidecar-client.ts";
+import { clientNameOf } from "../task-id.ts";
+import { type Policy, unknownTool } from "./policy.ts";
+
+/** Who asks, of which hive. */
+export type Caller = { hive: string; identity: Identity };
+
+export type StreamCall = Omit<CallToolRequest, "stream">;
+
+export type ToolStreamsPorts = {
+  policy: Pick<Policy, "access" | "takeCall">;
+  sidecar(hive: string): SidecarClient;
+  now(): number;
+};
+
+export class ToolStreams {
+  readonly #ports: ToolStreamsPorts;
+
+  constructor(ports: ToolStreamsPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * Begins a call, which counts against the client's rates, and does not wait for it.
+   * @throws HivegateError `forbidden`, `unknown_tool`, `rate_limited`, `body_too_large`, and what keeps the sidecar from it
+   */
+  async start({ hive, identity }: Caller, call: StreamCall): Promise<ToolStream> {
+    const { server, tool } = partsOf(call.tool);
+    const { id, arguments: given, timeoutMs, idempotencyKey: key } = call;
+    const argumentBytes = new TextEncoder().encode(JSON.stringify(given)).length;
+    this.#ports.policy.takeCall(identity, { server, tool, argumentBytes }, this.#ports.now());
+    const client = await clientNameOf(hive, identity.subject);
+    return this.#ports.sidecar(hive).startToolStream(client, {
+      ...{ server, tool, id, arguments: given },
+      ...(timeoutMs !== undefined && { timeoutMs }),
+      ...(key !== undefined && { key }),
+    });
+  }
+
+  /** @throws HivegateError `unknown_stream` when it is not there, or not for this token */
+  async find({ hive, identity }: Caller, streamId: string): Promise<ToolStream> {
+    const access = this.#ports.policy.access(identity);
+    const client = await clientNameOf(hive, identity.subject);
+    const stream = await this.#ports.sidecar(hive).toolStream(client, streamId);
+    if (!access.tool(stream.server, stream.tool)) throw new HivegateError("unknown_stream");
+    return stream;
+  }
+
+  /** Its last chunk tells of it. @throws HivegateError as `find` */
+  async cancel(caller: Caller, streamId: string): Promise<ToolStream> {
+    await this.find(caller, streamId);
+    const client = await clientNameOf(caller.hive, caller.identity.subject);
+    return this.#ports.sidecar(caller.hive).cancelToolStream(client, streamId);
+  }
+
+  /** What it tells after chunk number `after`, as Server-Sent Events. Of a stream that was found or started. */
+  async events({ hive, identity }: Caller, streamId: string, after: number, signal: AbortSignal) {
+    const client = await clientNameOf(hive, identity.subject);
+    return this.#ports.sidecar(hive).toolEvents({ client, streamId, after }, signal);
+  }
+
+  /** The same, chunk by chunk, each with its own text. */
+  async *chunks(
+    { hive, identity }: Caller,
+    streamId: string,
+    after: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<{ chunk: ToolChunk; text: string }, void, void> {
+    const client = await clientNameOf(hive, identity.subject);
+    yield* this.#ports.sidecar(hive).toolChunks({ client, streamId, after }, signal);
+  }
+}
+
+/** @throws HivegateError `unknown_tool` */
+export function partsOf(qualified: string): { server: string; tool: string } {
+  const parts = splitQualifiedName(qualified);
+  if (!parts) throw unknownTool(qualified);
+  return { server: parts.server, tool: parts.name };
+}
