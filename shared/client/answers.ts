@@ -16,6 +16,9 @@ const ANSWERS = {
   list_swarms: "swarms",
   follow_task: "task_followed",
   unfollow_task: "task_unfollowed",
+  call_tool: ["tool_result", "tool_stream"],
+  resume_tool: "tool_stream",
+  cancel_tool: "tool_cancelled",
   update_filters: "session",
   performance_mode: "session",
   configure: "session",
@@ -25,7 +28,9 @@ const ANSWERS = {
   request_topology: "topology_update",
   request_performance: "performance_analysis",
   refresh_token: "token_refreshed",
-} as const satisfies { [Type in ClientFrame["type"]]?: GatewayFrame["type"] };
+} as const satisfies {
+  [Type in ClientFrame["type"]]?: GatewayFrame["type"] | readonly GatewayFrame["type"][];
+};
 
 type Answers = typeof ANSWERS;
 type Requests = { [Type in RequestType]: Extract<z.input<typeof ClientFrame>, { type: Type }> };
@@ -33,9 +38,10 @@ type Requests = { [Type in RequestType]: Extract<z.input<typeof ClientFrame>, { 
 export type RequestType = keyof Answers;
 /** A request as its caller writes it: what has a default may be left out. */
 export type Request<Type extends RequestType> = Requests[Type];
-export type Answer<Type extends RequestType> = Extract<GatewayFrame, { type: Answers[Type] }>;
+export type Answer<Type extends RequestType> = Extract<GatewayFrame, { type: OneOf<Answers[Type]> }>;
+type OneOf<Names> = Names extends readonly (infer Name)[] ? Name : Names;
 
 export const answers = <Type extends RequestType>(
   frame: GatewayFrame,
   type: RequestType,
-): frame is Answer<Type> => frame.type === ANSWERS[type];
+): frame is Answer<Type> => [ANSWERS[type]].flat().some((name) => name === frame.type);

@@ -9,6 +9,7 @@ import { RelayMode } from "../relay/records.ts";
 import { TaskText, TaskTimeoutMs } from "../swarm/task.ts";
 import { SwarmId, TaskId } from "./ids.ts";
 import { Position } from "./sidecar.ts";
+import { CallId } from "./tools.ts";
 
 const requestId = z.string().max(100).optional();
 const names = z.array(z.string().min(1).max(100)).max(50);
@@ -57,6 +58,20 @@ export const CreateTaskRequest = z.object({
 });
 export type CreateTaskRequest = z.infer<typeof CreateTaskRequest>;
 
+export const CallToolRequest = z.object({
+  /** Comes back with whatever answers the call. */
+  id: CallId.default(null),
+  /** Its server's name and its own: `claude-flow__agent_list`. */
+  tool: z.string().min(1).max(700),
+  arguments: z.record(z.string(), z.unknown()).default({}),
+  stream: z.boolean().default(false),
+  /** Streamed: how long the server may say nothing of the call. */
+  timeoutMs: z.number().int().min(1).max(LIMITS.mostToolStreamSilenceMs).optional(),
+  /** Streamed: under the same key a repeated request finds the call that it made before. */
+  idempotencyKey: IdempotencyKey.optional(),
+});
+export type CallToolRequest = z.infer<typeof CallToolRequest>;
+
 /**
  * Where a client stopped: a place in the stream, and, as its snapshot named it, the view through which it saw
  * it. Through another view, as after a change of filters or permissions, it cannot go on from there.
@@ -90,6 +105,17 @@ export const ClientFrame = z.discriminatedUnion("type", [
     output: z.boolean().default(true),
   }),
   z.object({ type: z.literal("unfollow_task"), requestId, taskId: TaskId }),
+  /** Answered by `tool_result`, or, with `stream`, at once by `tool_stream`; `tool_chunk`s follow. */
+  z.object({ type: z.literal("call_tool"), requestId, ...CallToolRequest.shape }),
+  /** Goes on with a streamed call after chunk number `after`: answered by `tool_stream`. */
+  z.object({
+    type: z.literal("resume_tool"),
+    requestId,
+    stream_id: z.uuid(),
+    after: z.number().int().nonnegative().default(0),
+  }),
+  /** Ends a streamed call: its last chunk tells of it. */
+  z.object({ type: z.literal("cancel_tool"), requestId, stream_id: z.uuid() }),
   z.object({ type: z.literal("update_filters"), requestId, filters: Filters }),
   z.object({ type: z.literal("performance_mode"), requestId, mode: Mode }),
   /** Both at once. */

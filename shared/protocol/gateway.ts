@@ -6,6 +6,7 @@ import { Agent, AgentPatch, SeenAgent } from "../swarm/agent.ts";
 import { Task, TaskEvent, TaskMethod, TaskState } from "../swarm/task.ts";
 import { Encoding, Filters, Mode } from "./client.ts";
 import { HiveId, TaskId, Timestamp } from "./ids.ts";
+import { JsonRpcError } from "./mcp.ts";
 import {
   Circuit,
   ContainerFigures,
@@ -17,6 +18,7 @@ import {
   SwarmTopology,
   Telemetry,
 } from "./sidecar.ts";
+import { CallId, ToolChunk } from "./tools.ts";
 
 /** Offered as the first `Sec-WebSocket-Protocol` by clients that send their token as the second. */
 export const SUBPROTOCOL = "hivegate.v1";
@@ -90,6 +92,29 @@ export const GatewayFrame = z.discriminatedUnion("type", [
     reason: z.enum(["ended", "asked", "lost"]),
     timestamp: Timestamp,
   }),
+  /** The server's own answer: exactly one of `result` and `error`. */
+  z.object({
+    type: z.literal("tool_result"),
+    requestId,
+    id: CallId,
+    result: z.record(z.string(), z.unknown()).optional(),
+    error: JsonRpcError.optional(),
+    timestamp: Timestamp,
+  }),
+  /** A streamed call is under way, or was before (`created` false): its chunks follow. */
+  z.object({
+    type: z.literal("tool_stream"),
+    requestId,
+    id: CallId,
+    stream_id: z.uuid(),
+    created: z.boolean(),
+    timestamp: Timestamp,
+  }),
+  z.object({ type: z.literal("tool_chunk"), chunk: ToolChunk }),
+  /** Chunks come no more, though the last one has not come: go on by `resume_tool`. */
+  z.object({ type: z.literal("tool_lost"), stream_id: z.uuid(), timestamp: Timestamp }),
+  /** The server is told to stop. */
+  z.object({ type: z.literal("tool_cancelled"), requestId, stream_id: z.uuid(), timestamp: Timestamp }),
   z.object({
     type: z.literal("status"),
     requestId,

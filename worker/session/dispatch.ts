@@ -12,13 +12,16 @@ import { errorFrame } from "./error-frame.ts";
 import { utf8Bytes } from "./frames.ts";
 import { REQUESTS } from "./requests.ts";
 import type { Resume, SessionState } from "./session.ts";
+import type { ToolActions } from "./session-tools.ts";
 import type { Following } from "./task-feed.ts";
+import { TOOL_FRAMES } from "./tool-frames.ts";
 
 /** What the frames of one session can act on. */
 export type SessionActions = {
   readonly hive: string;
   readonly identity: SessionState["identity"];
   readonly sidecar: ScopedSidecar;
+  readonly tools: ToolActions;
   now(): number;
   uuid(): string;
   /** @throws HivegateError `forbidden` when a role does not allow frames of this type */
@@ -56,6 +59,8 @@ export type Answer = Exclude<
     type:
       | "task_event"
       | "task_update"
+      | "tool_chunk"
+      | "tool_lost"
       | "welcome"
       | "hive_status"
       | "snapshot"
@@ -184,6 +189,7 @@ const HANDLERS: { [Type in ClientFrame["type"]]: Handler<Type> } = {
     },
   },
   ...REQUESTS,
+  ...TOOL_FRAMES,
 
   get_session: {
     permission: null,

@@ -11,7 +11,7 @@ import type { SessionRates } from "./session-rates.ts";
 /**
  * Stored in the socket's attachment (at most 16,384 bytes), so it is written only when it changes: at the
  * start, when the session is given a picture of another epoch, when the client changes what it wants, and when it
- * begins or ceases to follow tasks.
+ * begins or ceases to follow tasks or streamed calls.
  */
 export const SessionState = z.object({
   clientId: z.uuid(),
@@ -33,7 +33,7 @@ export const SessionState = z.object({
   heardMs: Timestamp,
   /** Whether it did not answer in time how far it had read. */
   owesAnswer: z.boolean(),
-  /** Whether it follows any task. Which ones only the shard's memory knows. */
+  /** Whether it follows any task or streamed call. Which ones only the shard's memory knows. */
   follows: z.boolean(),
 });
 export type SessionState = z.infer<typeof SessionState>;
@@ -85,6 +85,10 @@ export type Session = {
   waiting: number;
   /** Its part in the relay, if it has one. */
   relay: Membership | null;
+  /** What it is told of as it happens, because it asked to be. */
+  readonly follows: Set<"tasks" | "tools">;
+  /** Aborted when it is gone: nobody waits for what it asked any more. */
+  readonly gone: AbortController;
 };
 
 /** Whether every frame passes as it is: then none of ours is sent, and none is read. */

@@ -32,10 +32,12 @@ import {
   type SessionState,
 } from "./session.ts";
 import { SessionRates } from "./session-rates.ts";
+import { type ToolActions, type ToolPorts, toolActions, toolChunks } from "./session-tools.ts";
 import { ShardCounts } from "./shard-counts.ts";
 import { shardGauges } from "./shard-gauges.ts";
 import { ShardReporter } from "./shard-report.ts";
 import { TaskFeeds, type Unfollowed } from "./task-feed.ts";
+import { ToolFeeds } from "./tool-feed.ts";
 
 export type ShardPorts = {
   hive: string;
@@ -52,6 +54,8 @@ export type ShardPorts = {
   log(message: string, error: unknown): void;
   /** What a relay needs beside. Without it relays only have their control frames answered. */
   relay?: Pick<RelayPorts, "random" | "settings" | "dial" | "soon" | "audit">;
+  /** How tools are called. Without it they cannot be. */
+  tools?: ToolPorts;
 };
 
 /** What a session of a kind is for: without this permission it is not opened, nor kept. */
@@ -69,6 +73,7 @@ export class Shard {
   readonly #audience: Audience;
   readonly #feed: FeedLink;
   readonly #tasks: TaskFeeds<Session>;
+  readonly #tools: ToolFeeds<Session>;
   readonly #counts = new ShardCounts();
   readonly #reporter: ShardReporter;
   readonly #sidecar: SidecarClient;
@@ -98,17 +103,36 @@ export class Shard {
       open: (request, signal) => sidecar.events(request, signal),
       subjectOf: ({ state }) => state.identity.subject,
       now: () => clock.now(),
-      deliver: (session, text) => this.#delivery.sendText(session, text),
-      hasRoom: (session) => !this.#delivery.isLate(session),
-      whenRoom: (session) => this.#delivery.whenRoom(session, () => this.#isHere(session)),
-      follows: (session, anything) => {
-        if (this.#isHere(session)) this.#delivery.follows(session, anything);
-      },
+      ...this.#reading(),
+      follows: (session, anything) => this.#follows(session, "tasks", anything),
       over: (session, taskId, reason) => this.#notFollowed(session, taskId, reason),
+      log,
+    });
+    this.#tools = new ToolFeeds({
+      open: ({ state }, ...read) => toolChunks(ports.tools, state, ...read),
+      ...this.#reading(),
+      reads: (session, anything) => this.#follows(session, "tools", anything),
+      lost: (session, streamId) =>
+        this.#send(session, { type: "tool_lost", stream_id: streamId, timestamp: clock.now() }),
       log,
     });
     this.#reporter = this.#newReporter();
     this.#relay = ports.relay ? new Relay({ ...ports.relay, clock, uuid, log }) : null;
+  }
+
+  /** How what a session follows reaches it. */
+  #reading() {
+    return {
+      deliver: (session: Session, text: string) => this.#delivery.sendText(session, text),
+      hasRoom: (session: Session) => !this.#delivery.isLate(session),
+      whenRoom: (session: Session) => this.#delivery.whenRoom(session, () => this.#isHere(session)),
+    };
+  }
+
+  #follows(session: Session, what: "tasks" | "tools", anything: boolean): void {
+    if (anything) session.follows.add(what);
+    else session.follows.delete(what);
+    if (this.#isHere(session)) this.#delivery.follows(session, session.follows.size > 0);
   }
 
   /** For metrics, of a relay's shard: it has no feed to report over, and is never asleep while it has clients. */
@@ -211,7 +235,9 @@ export class Shard {
 
   #remove(session: Session): void {
     this.#sessions.delete(session.socket);
+    session.gone.abort();
     this.#tasks.unfollowAll(session);
+    this.#tools.leaveAll(session);
     this.#audience.leave(session);
     this.#reporter.noted();
     this.#feed.audienceChanged();
@@ -269,6 +295,7 @@ export class Shard {
     const nowMs = this.#ports.clock.now();
     const session: Session = {
       ...{ socket, state, place, heardMs: state.heardMs, refused: 0, waiting: 0, relay: null },
+      ...{ follows: new Set(), gone: new AbortController() },
       pace: this.#delivery.newPace(state.kind),
       rates: new SessionRates(nowMs),
     };
@@ -333,6 +360,7 @@ export class Shard {
     return {
       ...{ hive, uuid, identity },
       sidecar: new ScopedSidecar(this.#sidecar, identity),
+      tools: this.#toolsOf(session),
       now: () => clock.now(),
       allow: (type) => session.relay?.client.mayUse(type),
       follow: (taskId, how) => {
@@ -363,6 +391,16 @@ export class Shard {
     };
   }
 
+  #toolsOf(session: Session): ToolActions {
+    return toolActions(this.#ports.tools, session.state, {
+      signal: session.gone.signal,
+      mayRead: (streamId) => this.#tools.mayRead(session, streamId),
+      read: (streamId, after) => {
+        if (this.#isHere(session)) this.#tools.read(session, streamId, after);
+      },
+    });
+  }
+
   /** Other filters show another picture; another mode shows the same one at other times. */
   #watch(session: Session, change: { filters?: Filters; mode?: Mode }): void {
     this.#keep(session, change);
@@ -390,6 +428,7 @@ export class Shard {
     if (rights) session.relay?.client.allowed(rights);
     if (allows(identity) !== allows(before)) {
       this.#tasks.loseAll(session);
+      this.#tools.loseAll(session);
       session.place = { at: "nowhere", resume: null };
       this.#joined(session);
     }

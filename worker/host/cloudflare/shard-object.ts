@@ -138,6 +138,11 @@ export class ShardObject extends DurableObject<Env> {
         dial: dialRelay(gateway.sidecar(hive), this.ctx.id.toString()),
         audit,
       },
+      tools: {
+        calls: gateway.toolCalls,
+        streams: gateway.toolStreams,
+        defer: (work) => this.ctx.waitUntil(work),
+      },
     });
     return this.#shard;
   }

@@ -55,6 +55,11 @@ export class ShardObject {
         dial: dialRelay(gateway.sidecar(hive), crypto.randomUUID()),
         audit,
       },
+      tools: {
+        calls: gateway.toolCalls,
+        streams: gateway.toolStreams,
+        defer: (work) => void work,
+      },
     });
   }
 
