@@ -330,6 +330,9 @@ export const LIMITS = {
   eventBatch: 500,
   /** Events of one hive that wait or are on their way, per isolate; of more only the number is kept, as a gap. */
   eventsHeld: 20_000,
+  /** Requests without a good token that the audit log keeps one by one, at once and each second, per isolate; likewise. */
+  strangerBurst: 200,
+  strangersPerSecond: 10,
   /** A call's arguments in the audit log, where they are kept at all; longer ones are cut. */
   auditArgumentsChars: 2_000,
   /** What a hive's audit log holds; above it the oldest entries go, behind a checkpoint that says so. */

@@ -22,6 +22,8 @@ export type CacheCall = {
 
 export type Question = {
   target: Target;
+  /** False where it is not known which server answers: not everybody who may ask may see what that one says. */
+  shareable: boolean;
   /** Equal questions of anybody have the same key; `own` is that of this client's. */
   key: string;
   own: string;
@@ -47,7 +49,7 @@ export function questionOf(call: CacheCall, known: Known): Question | null {
   if (said === null || said.length > LIMITS.cacheKeyChars) return null;
   const key = `${JSON.stringify([hive, call.server, method, name, protocolVersion])}${said}`;
   return {
-    ...{ target, key, own: whoOf(identity) + key },
+    ...{ target, shareable: server !== null, key, own: whoOf(identity) + key },
     version: server?.version ?? known.version,
     registry: known.version,
     label: server && tool ? qualifiedName(server.name, tool.name) : method,

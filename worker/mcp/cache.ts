@@ -93,11 +93,8 @@ export class AnswerCache {
     };
   }
 
-  #keep(
-    hive: string,
-    { target, own, key, version, label }: Question,
-    result: Readonly<Record<string, unknown>>,
-  ) {
+  #keep(hive: string, question: Question, result: Readonly<Record<string, unknown>>): void {
+    const { target, shareable, own, key, version, label } = question;
     const lifetime = lifetimeOf(target, result);
     if (!lifetime) return;
     const { ttlMs, ...rest } = result;
@@ -106,7 +103,7 @@ export class AnswerCache {
       result: JSON.stringify(rest),
       ttlMs: typeof ttlMs === "number" ? ttlMs : null,
     };
-    const keyUsed = lifetime.shared ? key : own;
+    const keyUsed = lifetime.shared && shareable ? key : own;
     const bytes = BYTES_PER_CHAR * (keyUsed.length + answer.result.length) + ENTRY_BYTES;
     if (bytes <= LIMITS.cachedAnswerBytes)
       this.#answers.set(keyUsed, answer, bytes, answer.keptMs + lifetime.ttlMs);

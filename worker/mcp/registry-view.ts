@@ -2,16 +2,29 @@
  * What the edge knows of a hive's tools. Plain data, read without waiting. Every answer of the sidecar confirms it, or
  * shows that it is out of date (`heard`); where no other traffic does, whoever reads it asks now and then.
  */
+import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { RegistryAnswer, RegistryServer, ToolEntry } from "../../shared/protocol/tools.ts";
 
 export type KnownServer = Pick<RegistryServer, "name" | "era" | "version"> & {
   tools: ReadonlyMap<string, ToolEntry>;
 };
-export type Known = { version: string; servers: ReadonlyMap<string, KnownServer> };
+export type Known = {
+  version: string;
+  servers: ReadonlyMap<string, KnownServer>;
+  /** The same as it came, in the order in which they are configured. */
+  all: readonly RegistryServer[];
+};
 
-/** The registry, or null when it is still the version that is `known`. */
-export type AskRegistry = (hive: string, known: string | null) => Promise<RegistryAnswer | null>;
+/**
+ * The registry, or null when it is still the version that is `known`. Where nothing is known, servers are listed first.
+ * @throws HivegateError
+ */
+export type AskRegistry = (
+  hive: string,
+  known: string | null,
+  timeoutMs: number,
+) => Promise<RegistryAnswer | null>;
 
 /** `confirmedMs`: when the sidecar last said that this is how it is; null: it said that it is not. */
 type State = { known: Known | null; confirmedMs: number | null; askedMs: number; failedMs: number };
@@ -51,24 +64,34 @@ export class RegistryView {
     state.confirmedMs = state.known.version === version ? this.#now() : null;
   }
 
+  /** All servers with their tools. @throws HivegateError when the sidecar does not say */
+  async servers(hive: string): Promise<readonly RegistryServer[]> {
+    const known = this.current(hive) ?? (await this.#learn(this.#stateOf(hive), hive, LIMITS.registryWaitMs));
+    return known.all;
+  }
+
   /**
    * Asks the sidecar, and waits for `LIMITS.registryTimeoutMs` at most. Null when it does not say: then nobody asks
    * for a while. Never throws. Each request asks for itself: on Workers none may wait for another's.
    */
   async refresh(hive: string): Promise<Known | null> {
     const state = this.#stateOf(hive);
-    const nowMs = this.#now();
-    if (nowMs - state.failedMs < LIMITS.registryRetryMs) return null;
-    state.askedMs = nowMs;
+    if (this.#now() - state.failedMs < LIMITS.registryRetryMs) return null;
     try {
-      const answer = await this.#ask(hive, state.known?.version ?? null);
-      if (answer) state.known = knownFrom(answer);
-      state.confirmedMs = this.#now();
-      return state.known;
+      return await this.#learn(state, hive, LIMITS.registryTimeoutMs);
     } catch {
       state.failedMs = this.#now();
       return null;
     }
+  }
+
+  async #learn(state: State, hive: string, timeoutMs: number): Promise<Known> {
+    state.askedMs = this.#now();
+    const answer = await this.#ask(hive, state.known?.version ?? null, timeoutMs);
+    if (answer) state.known = knownFrom(answer);
+    if (!state.known) throw new HivegateError("internal", undefined, { cause: "no registry" });
+    state.confirmedMs = this.#now();
+    return state.known;
   }
 
   #stateOf(hive: string): State {
@@ -83,6 +106,7 @@ export class RegistryView {
 
 const knownFrom = ({ version, servers }: RegistryAnswer): Known => ({
   version,
+  all: servers,
   servers: new Map(
     servers.map(({ name, era, version, tools }) => [
       name,

@@ -69,6 +69,14 @@ describe("the cache of answers", () => {
     expect(await hit(aCall({ identity: BEN, hive: "other" }))).toBeNull();
   });
 
+  it("T3 S8 keeps to one client what is public of a server that not all may see", async () => {
+    const { answer, hit } = cacheWorld();
+    const read = { server: null, method: "resources/read", params: { uri: "a:b" } };
+    await answer(aCall(read), { ttlMs: 1_000, cacheScope: "public" });
+    expect(await hit(aCall(read))).not.toBeNull();
+    expect(await hit(aCall({ ...read, identity: BEN }))).toBeNull();
+  });
+
   it.each<[string, Parameters<typeof aCall>[0]]>([
     ["changes something", { params: { name: "change" } }],
     ["is for no tool that is known", { params: { name: "nobody" } }],
@@ -214,6 +222,16 @@ describe("what the edge knows of tools", () => {
     sidecar.registry = { version: "3", servers: [aServer({ version: "d2" })] };
     clock.advance(LIMITS.registryTrustedMs + 1);
     expect(await hit(aCall()), "asked first: the server is the same").not.toBeNull();
+  });
+
+  it("T2 tells of all tools, or why it cannot", async () => {
+    const { clock, sidecar, view } = cacheWorld();
+    expect(await view.servers("default")).toEqual([aServer()]);
+    expect(await view.servers("default")).toEqual([aServer()]);
+    expect(sidecar.asked).toBe(1);
+    sidecar.registry = null;
+    clock.advance(LIMITS.registryTrustedMs + 1);
+    await expect(view.servers("default")).rejects.toThrow("no answer");
   });
 
   it("T3 caches nothing while the sidecar does not say which tools there are, and does not keep asking", async () => {
