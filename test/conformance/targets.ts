@@ -1,11 +1,8 @@
 /** What the suite is run against: the reference server alone, and behind the gateway in each way there is. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { startDenoGateway } from "../support/deno-gateway.ts";
-import { newSecret, startGateway } from "../support/gateway.ts";
+import { startGateway } from "../support/gateway.ts";
+import { startMcpSidecar } from "../support/mcp-sidecar.ts";
 import { referenceStdio, startReferenceServer } from "../support/reference-server.ts";
-import { startSidecar } from "../support/sidecar.ts";
 import { startTokenProxy } from "../support/token-proxy.ts";
 import { REVISIONS, type Revision } from "./suite.ts";
 
@@ -25,8 +22,6 @@ export async function startTargets(edges: readonly Edge[]): Promise<Targets> {
   try {
     const reference = await startReferenceServer();
     stops.push(reference.stop);
-    const stateDir = await mkdtemp(join(tmpdir(), "hivegate-conformance-"));
-    stops.push(() => rm(stateDir, { recursive: true, force: true }));
     const old = await startReferenceServer({ only2025: true });
     stops.push(old.stop);
     const servers = [
@@ -35,16 +30,8 @@ export async function startTargets(edges: readonly Edge[]): Promise<Targets> {
       { name: "stdio-2025", ...referenceStdio({ only2025: true }) },
       { name: "http-2025", type: "http", url: old.url },
     ];
-    const keys = { test: newSecret() };
-    const sidecar = await startSidecar({
-      env: {
-        SIDECAR_KEYS: JSON.stringify(keys),
-        SIDECAR_STATE_DIR: stateDir,
-        SWARM_EXECUTOR: "process",
-        MCP_SERVERS: JSON.stringify(servers),
-      },
-    });
-    stops.push(sidecar.stop);
+    const { sidecar, keys, stop: stopSidecar } = await startMcpSidecar(servers);
+    stops.push(stopSidecar);
 
     const behind: Target[] = [];
     for (const edge of edges) {

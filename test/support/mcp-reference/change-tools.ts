@@ -30,8 +30,11 @@ export function registerChangeTools(server: McpServer, changes: Changes): void {
 
   server.registerTool(
     "test_wait",
-    { description: "Answers only when it is cancelled, which is too late", inputSchema: NOTHING },
+    { description: "Says that it waits, and answers only when it is cancelled", inputSchema: NOTHING },
     async (_, { mcpReq }) => {
+      const progressToken = mcpReq._meta?.progressToken;
+      if (progressToken !== undefined)
+        await mcpReq.notify({ method: "notifications/progress", params: { progressToken, progress: 1 } });
       if (!mcpReq.signal.aborted)
         await new Promise((resolve) => mcpReq.signal.addEventListener("abort", resolve, { once: true }));
       cancelled++;
@@ -42,5 +45,10 @@ export function registerChangeTools(server: McpServer, changes: Changes): void {
     "test_cancelled_count",
     { description: "How many calls were cancelled so far", inputSchema: NOTHING },
     () => says(String(cancelled)),
+  );
+  server.registerTool(
+    "test_process_id",
+    { description: "Which process this is", inputSchema: NOTHING, annotations: { readOnlyHint: true } },
+    () => says(String(process.pid)),
   );
 }
