@@ -171,8 +171,8 @@ export class SidecarClient {
   }
 
   /** What tools there are; null: still those of the version that is `known`. */
-  async registry(known: string | null): Promise<RegistryAnswer | null> {
-    const signal = AbortSignal.timeout(LIMITS.registryTimeoutMs);
+  async registry(known: string | null, timeoutMs: number): Promise<RegistryAnswer | null> {
+    const signal = AbortSignal.timeout(timeoutMs);
     const response = await this.#request("GET", "/v1/registry", signal, {
       ...(known !== null && { headers: { "if-none-match": `"${known}"` } }),
       accepts: ({ ok, status }) => ok || status === 304,
