@@ -8,7 +8,7 @@ import { LIMITS } from "../shared/limits.ts";
 import { HiveId } from "../shared/protocol/ids.ts";
 import { OrchestratorsChange } from "../shared/relay/orchestrators.ts";
 import { containerName, flag, integer, json, keys, listOf, oneOf, passedOn } from "./config-variables.ts";
-import { type McpServerConfig, McpServerConfigs, serverNameOf } from "./mcp/servers.ts";
+import { type McpServerConfig, McpServerConfigs, serverNameOf } from "./mcp/server-config.ts";
 import type { OrchestratorRules } from "./relay/orchestrator.ts";
 import { ORCHESTRATORS } from "./swarm/fallback/orchestrators.ts";
 import type { HybridFlags } from "./swarm/fallback/runner-chain.ts";
@@ -223,7 +223,8 @@ const Consistent = Variables.refine((v) => v.ENABLE_DOCKER_PRIMARY || v.ENABLE_M
   },
 );
 
-const takesTasks = ({ profile }: McpServerConfig): boolean => ORCHESTRATORS[profile] !== null;
+const takesTasks = ({ profile }: McpServerConfig): boolean =>
+  profile !== undefined && ORCHESTRATORS[profile] !== null;
 
 function profileChoice(name: ProfileName | "custom", file: string | undefined): ProfileChoice {
   if (name !== "custom") {
@@ -256,7 +257,7 @@ export function defaultMcpServers(
 ): Config["mcpServers"] {
   if (profile === "custom") return [];
   const kind = profile === "session-script" ? "claude-flow@2" : profile;
-  return [{ name: serverNameOf(kind), profile: kind, ...place }];
+  return [{ type: "tcp", name: serverNameOf(kind), profile: kind, ...place }];
 }
 
 const pick = (env: Record<string, string>, names: string[]): Record<string, string> =>

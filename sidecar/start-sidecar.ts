@@ -76,7 +76,7 @@ export async function startSidecar(
   const guard = guardOf(config, observed, ledger, log);
   const executor = guard ?? observed;
   const { mcpTelemetry, mcpFallback } = config.enable;
-  const servers = new McpServers(mcpTelemetry || mcpFallback ? config.mcpServers : [], {
+  const servers = new McpServers(config.mcpServers, {
     callTimeoutMs: MCP_CALL_TIMEOUT_MS,
     rules: breakerRules(config.breaker),
     breakers: ledger.breakers(log),
@@ -98,7 +98,11 @@ export async function startSidecar(
     ...{ ledger, executor, log, now },
     profile: profileOf(config.profile),
     cli: config.cli,
-    mcp: new McpRunner({ upstreams: upstreamsOf(servers.all()), clock: platformClock, log }),
+    mcp: new McpRunner({
+      upstreams: upstreamsOf(mcpTelemetry || mcpFallback ? servers.all() : []),
+      clock: platformClock,
+      log,
+    }),
     hybrid: config.enable,
     telemetry: telemetryOf(() => (mcpTelemetry ? servers.primary() : null)),
     telemetryTimeoutMs: config.telemetryTimeoutMs,
@@ -122,7 +126,7 @@ export async function startSidecar(
     executorHealth: () => executor.health(),
     circuit: () => guard?.circuit ?? null,
     mcpEnabled: mcpTelemetry,
-    servers: config.mcpServers,
+    servers: config.mcpServers.filter((server) => server.type === "tcp"),
     orchestratorUrls: () => orchestrators.urls,
     orchestratorToken: config.orchestrator.token,
     healthUrl: config.healthUrl,
@@ -188,7 +192,7 @@ export async function startSidecar(
     hub.close();
     await Promise.all([withinMs(closed, DRAIN_MS, undefined), relay.close()]);
     server.closeAllConnections();
-    servers.close();
+    await servers.close();
     await executorClosed;
     memory.close();
     ledger.close();

@@ -1,7 +1,7 @@
 import { HivegateError } from "../../shared/errors.ts";
 import type { Circuit, HybridHealth } from "../../shared/protocol/sidecar.ts";
 import type { Logger } from "../log.ts";
-import type { McpServerConfig } from "../mcp/servers.ts";
+import type { McpServerConfigOf } from "../mcp/server-config.ts";
 import { within } from "../mcp/within.ts";
 import type { ExecutorHealth } from "../swarm/executor.ts";
 import { kept } from "./kept.ts";
@@ -14,7 +14,8 @@ export type HybridHealthOptions = {
   circuit(): Circuit | null;
   /** False: MCP is switched off, and nothing of it is checked. */
   mcpEnabled: boolean;
-  servers: readonly Pick<McpServerConfig, "name" | "host" | "port">[];
+  /** Those that listen on a port: nothing is learnt of the others without a call. */
+  servers: readonly Pick<McpServerConfigOf<"tcp">, "name" | "host" | "port">[];
   /** Those in use now: they may change. `ws:` or `wss:`. */
   orchestratorUrls(): readonly string[];
   /** What orchestrators want to be sent; null: nothing. */

@@ -4,21 +4,29 @@ import { LIMITS } from "../../shared/limits.ts";
 import { type Observe, timed } from "../../shared/metrics/timed.ts";
 import type { BreakerRules, BreakerState } from "../../shared/pressure/breaker.ts";
 import { Guard } from "../../shared/pressure/guarded.ts";
+import type { McpAnswer, McpRequest } from "../../shared/protocol/mcp.ts";
 import type { Circuit } from "../../shared/protocol/sidecar.ts";
 import type { Logger } from "../log.ts";
+import { isHasty, timeoutOf } from "./exchange-time.ts";
 import type { Notification, Params } from "./json-rpc-session.ts";
 import { McpLink } from "./link.ts";
+import { isSafeToRepeat, LostConnection } from "./lost-connection.ts";
 import { toolData } from "./tool-result.ts";
-import { within } from "./within.ts";
+import type { Era, Exchange, ServerInfo, Upstream } from "./upstream.ts";
+import type { OpenWire } from "./wire.ts";
+import { unlessAborted, within } from "./within.ts";
 
 export type McpConnectionOptions = {
   /** The server's name, for the log. */
   name: string;
-  host: string;
-  port: number;
+  wire: OpenWire;
+  /** Sent in an `authenticate` line before anything else; null where the server wants none. */
   token: string | null;
+  /** In which era's words it is greeted first; `2025` where an unknown question could do harm. */
+  era: Era;
+  /** For each step: the connection, the greeting. */
   connectTimeoutMs: number;
-  /** How long a call may take, connecting included, when it does not say otherwise. */
+  /** How long a call of our own may take, connecting included, when it does not say otherwise. */
   callTimeoutMs: number;
   /** `saved` is what `save` was given last, were it before a restart; null when there is nothing. */
   breaker: { rules: BreakerRules; saved: unknown; save(state: BreakerState): void };
@@ -34,20 +42,26 @@ export type McpConnectionOptions = {
 type CallOptions = { timeoutMs?: number };
 
 const NOBODY: Observe = () => {};
+/** The connection itself, `authenticate`, and the greeting in the words of both eras. */
+const OPENING_STEPS = 4;
 
 /**
- * The one connection to one MCP server, for everybody. It opens on first use and again on the first use
- * after a loss. A circuit breaker leaves a server that fails alone for a while; calls then fail at once. A
- * call is never sent twice: it may not be idempotent.
+ * The one connection to one MCP server, or its one process, for everybody. It opens on first use and again on the first
+ * use after a loss. A circuit breaker leaves a server that fails alone for a while; calls then fail at once. A call
+ * that may not be idempotent is never sent twice.
  */
-export class McpConnection {
+export class McpConnection implements Upstream {
+  readonly name: string;
   readonly #options: McpConnectionOptions;
   readonly #guard: Guard;
   readonly #notified = new Set<(notification: Notification) => void>();
   readonly #troubled = new Set<() => void>();
   readonly #closing = new AbortController();
   #link: McpLink | null = null;
-  #capabilities: Record<string, unknown> | null = null;
+  #info: ServerInfo | null = null;
+  /** What it was last time, or what is tried next. */
+  #era: Era;
+  #connections = 0;
   #opening: Promise<McpLink> | null = null;
   #pending = 0;
   #isFailing = false;
@@ -55,7 +69,9 @@ export class McpConnection {
   #losses = 0;
 
   constructor(options: McpConnectionOptions) {
+    this.name = options.name;
     this.#options = options;
+    this.#era = options.era;
     const { now, random, breaker } = options;
     this.#guard = new Guard({
       rules: breaker.rules,
@@ -66,9 +82,13 @@ export class McpConnection {
     });
   }
 
+  get connections(): number {
+    return this.#connections;
+  }
+
   /** As the server told them when it was connected to last; null before that. */
   get capabilities(): Record<string, unknown> | null {
-    return this.#capabilities;
+    return this.#info?.capabilities ?? null;
   }
 
   get isOpen(): boolean {
@@ -98,6 +118,23 @@ export class McpConnection {
     return this.#closing.signal.aborted;
   }
 
+  async info(): Promise<ServerInfo> {
+    if (this.#info && this.isOpen) return this.#info;
+    const { connectTimeoutMs } = this.#options;
+    await this.#guarded(() => this.#opened(OPENING_STEPS * connectTimeoutMs));
+    if (!this.#info) throw new HivegateError("mcp_unavailable");
+    return this.#info;
+  }
+
+  exchange(request: McpRequest, exchange: Exchange): Promise<McpAnswer> {
+    const observe = this.#options.observe ?? NOBODY;
+    return timed(() => this.#exchange(request, exchange), observe, { now: () => performance.now() });
+  }
+
+  notify(notification: Notification): void {
+    if (this.isOpen) this.#link?.notify(notification);
+  }
+
   /**
    * Calls a tool and gives its data (see `toolData`).
    * @throws HivegateError `mcp_failed` (the server or the tool says so), `mcp_unavailable` (no connection),
@@ -109,28 +146,13 @@ export class McpConnection {
   }
 
   /**
-   * Any request; the answer's bare result. A timeout counts against the server: whoever is only impatient
+   * Any request of our own; the answer's bare result. A timeout counts against the server: whoever is only impatient
    * stops waiting instead (`within`).
    * @throws as `call`
    */
   request(method: string, params: Params, options: CallOptions = {}): Promise<unknown> {
     const observe = this.#options.observe ?? NOBODY;
-    return timed(() => this.#request(method, params, options), observe, { now: () => performance.now() });
-  }
-
-  async #request(method: string, params: Params, options: CallOptions): Promise<unknown> {
-    if (this.#pending >= LIMITS.mcpPendingCalls) throw new HivegateError("overloaded");
-    const timeoutMs = options.timeoutMs ?? this.#options.callTimeoutMs;
-    this.#pending++;
-    try {
-      const losses = this.#losses;
-      return await this.#guard.run(
-        () => this.#ask(method, params, timeoutMs),
-        (error) => this.#failed(error, losses),
-      );
-    } finally {
-      this.#pending--;
-    }
+    return timed(() => this.#request({ method, params }, options), observe, { now: () => performance.now() });
   }
 
   /** Milliseconds until the server answered, were it with an error. @throws as `call`, but not `mcp_failed` */
@@ -156,21 +178,49 @@ export class McpConnection {
     return () => void this.#troubled.delete(listener);
   }
 
-  /** Whoever waits for an answer gets `shutting_down`, and so does whoever asks from now on. */
-  close(): void {
-    this.#link?.close(new HivegateError("shutting_down"));
+  /** Whoever waits for an answer gets `shutting_down`, and so does whoever asks from now on. Resolves when all has ended. */
+  async close(): Promise<void> {
+    const link = this.#link;
     this.#closing.abort();
+    await Promise.all([link?.close(new HivegateError("shutting_down")), this.#opening?.catch(() => {})]);
   }
 
-  async #ask(method: string, params: Params, timeoutMs: number): Promise<unknown> {
+  async #request(request: McpRequest, { timeoutMs }: CallOptions): Promise<unknown> {
+    const answer = await this.#guarded(() => this.#ask(request, timeoutMs ?? this.#options.callTimeoutMs));
+    if ("result" in answer) return answer.result;
+    const { code, message } = answer.error;
+    throw new HivegateError("mcp_failed", undefined, { cause: new Error(`${code} ${message}`) });
+  }
+
+  async #exchange(request: McpRequest, exchange: Exchange): Promise<McpAnswer> {
+    const timeoutMs = timeoutOf(request, exchange);
+    const attempt = () => this.#guarded(() => this.#ask(request, timeoutMs, exchange), exchange);
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof LostConnection) || !isSafeToRepeat(error, request, exchange)) throw error;
+      return await attempt();
+    }
+  }
+
+  async #guarded<T>(call: () => Promise<T>, exchange: Exchange | null = null): Promise<T> {
+    if (this.#pending >= LIMITS.mcpPendingCalls) throw new HivegateError("overloaded");
+    this.#pending++;
+    try {
+      const losses = this.#losses;
+      return await this.#guard.run(call, (error) => this.#failed(error, losses, exchange));
+    } finally {
+      this.#pending--;
+    }
+  }
+
+  async #ask(request: McpRequest, timeoutMs: number, exchange: Exchange | null = null): Promise<McpAnswer> {
     const startedMs = this.#options.now();
-    const link = this.#link?.isOpen
-      ? this.#link
-      : await within(this.#open(), timeoutMs, () => new HivegateError("mcp_unavailable"));
+    const link = this.#link?.isOpen ? this.#link : await this.#opened(timeoutMs, exchange?.signal);
     const spentMs = this.#options.now() - startedMs;
-    const result = await link.request(method, params, Math.max(1, timeoutMs - spentMs));
+    const answer = await link.ask(request, Math.max(1, timeoutMs - spentMs), exchange);
     this.#isFailing = false;
-    return result;
+    return answer;
   }
 
   /**
@@ -178,14 +228,22 @@ export class McpConnection {
    * an answer, and where our own limits or our own end came first nothing was learnt (null). One lost
    * connection is one failure, however many calls it ends: `losses` is how many there were when the call began.
    */
-  #failed(error: unknown, losses: number): boolean | null {
+  #failed(error: unknown, losses: number, exchange: Exchange | null): boolean | null {
     const code = error instanceof HivegateError ? error.code : "internal";
-    if (code === "overloaded" || code === "shutting_down") return null;
+    if (exchange?.signal.aborted || code === "overloaded" || code === "shutting_down") return null;
+    // A client in a hurry says nothing about the server.
+    if (code === "timeout" && exchange && isHasty(exchange)) return null;
     this.#isFailing = code !== "mcp_failed";
     if (code !== "mcp_unavailable") return this.#isFailing;
     if (losses !== this.#losses) return null;
     this.#losses++;
     return true;
+  }
+
+  /** @throws HivegateError `mcp_unavailable` when it is not open in time; or the signal's reason */
+  #opened(timeoutMs: number, signal?: AbortSignal): Promise<McpLink> {
+    const opened = within(this.#open(), timeoutMs, () => new HivegateError("mcp_unavailable"));
+    return signal ? unlessAborted(opened, signal) : opened;
   }
 
   /** Simultaneous first users share one opening. */
@@ -199,22 +257,41 @@ export class McpConnection {
 
   async #connect(): Promise<McpLink> {
     const { name, log } = this.#options;
-    const link = await McpLink.open({
-      ...this.#options,
-      newId: randomUUID,
-      signal: this.#closing.signal,
-      onNotification: (notification) => this.#tell(notification),
-      onOver: (over) => this.#over(over),
-    }).catch((cause: unknown) => {
+    const link = await this.#greeted().catch((cause: unknown) => {
       if (this.#closed) throw new HivegateError("shutting_down");
       // The first failure is news, those after it are the same one.
       log[this.#isFailing ? "debug" : "warn"]({ server: name, err: cause }, "cannot use the MCP server");
       throw new HivegateError("mcp_unavailable", undefined, { cause });
     });
     this.#link = link;
-    this.#capabilities = link.capabilities;
-    log.info({ server: name }, "connected to the MCP server");
+    this.#info = link.info;
+    this.#era = link.info?.era ?? this.#era;
+    this.#connections++;
+    log.info({ server: name, protocol: link.info?.protocolVersion }, "connected to the MCP server");
     return link;
+  }
+
+  /** A server that hangs up on a question of 2026 is connected to anew, and asked in the words of 2025 from then on. */
+  async #greeted(): Promise<McpLink> {
+    try {
+      return await this.#linked();
+    } catch (error) {
+      const mayBeTheWords = error instanceof LostConnection && this.#era === "2026" && !this.#closed;
+      if (!mayBeTheWords) throw error;
+      this.#era = "2025";
+      return await this.#linked();
+    }
+  }
+
+  #linked(): Promise<McpLink> {
+    return McpLink.open({
+      ...this.#options,
+      era: this.#era,
+      newId: randomUUID,
+      signal: this.#closing.signal,
+      onNotification: (notification) => this.#tell(notification),
+      onOver: (over) => this.#over(over),
+    });
   }
 
   #tell(notification: Notification): void {

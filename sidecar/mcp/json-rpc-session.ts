@@ -1,65 +1,88 @@
 /**
- * The asking end of JSON-RPC over lines, without sockets or time: it makes the lines to send, takes the
- * lines received, and brings each answer to whoever asked.
+ * The asking end of JSON-RPC, without sockets or time: it makes the messages to send, takes those received, and brings
+ * each answer, and what is said before it, to whoever asked.
  */
-import { z } from "zod";
-import { HivegateError } from "../../shared/errors.ts";
-import { JsonRpcId, JsonRpcRequest, JsonRpcResponse } from "../../shared/protocol/mcp.ts";
+import { SUBSCRIPTION_ID_META_KEY } from "@modelcontextprotocol/client";
+import type { McpAnswer, McpRequest } from "../../shared/protocol/mcp.ts";
+import { isRecord } from "./record.ts";
 import { UnreadableAnswer } from "./unreadable-answer.ts";
+import type { Exchange } from "./upstream.ts";
+import type { OutgoingRequest } from "./wire.ts";
 
 export type Params = Record<string, unknown>;
 export type Notification = { method: string; params: Params };
 
-/** Exactly one of the two is called, once. */
-export type Asker = { resolve(result: unknown): void; reject(error: Error): void };
+/** Whoever waits for an answer. One of `resolve` and `reject` is called, once. */
+export type Asker = {
+  method: string;
+  /** What belongs to the request; null: Hivegate asks for itself. */
+  exchange: Exchange | null;
+  /** What the client calls this request's progress; undefined: it wants to hear of none. */
+  progressToken?: unknown;
+  resolve(answer: McpAnswer): void;
+  reject(error: Error): void;
+  /** The server is still at it. */
+  progressed?(): void;
+};
 
-/** What has to be done about a line that was received; mostly nothing. */
+/** Of several clients that have calls under way any could be meant. */
+export type Whose = Asker | "nobody" | "unclear";
+
+export type Question = { id: string | number; request: McpRequest; whose: Whose };
+
+/** What has to be done about a message that was received; mostly nothing. */
 export type Received =
   | { kind: "handled" | "ignored" }
+  /** For everybody who listens. */
   | { kind: "notification"; notification: Notification }
-  /** The server asked something: this line answers it. */
-  | { kind: "reply"; line: string }
+  | { kind: "question"; question: Question }
+  /** The server wants no answer any more to what it asked. */
+  | { kind: "withdrawn"; id: unknown }
   /** The server wants nothing to do with us, and will hang up. `reason` is for the log alone. */
   | { kind: "refused"; reason: string };
 
-const METHOD_NOT_FOUND = -32601;
-const Json = z.record(z.string(), z.unknown());
-/** What a server asks. Its id goes back in the answer, so a long one would be held for as long as it is not read. */
-const Asked = JsonRpcRequest.extend({ id: z.union([z.string().max(100), z.number(), z.null()]).optional() });
-/** Without an id it belongs to no request: the server speaks of the connection. */
-const Refusal = z.object({
-  id: z.undefined().optional(),
-  jsonrpc: z.undefined().optional(),
-  error: z.string(),
-});
+const HANDLED: Received = { kind: "handled" };
+const IGNORED: Received = { kind: "ignored" };
+/** It goes back in the answer, so a long one would be held for as long as it is not read. */
+const QUESTION_ID_CHARS = 100;
+/** Requests in the course of which a server may ask the client something, or log what it does. */
+const INTERACTIVE = new Set(["tools/call", "prompts/get", "resources/read"]);
+/** What concerns all clients, whoever's stream it came by. */
+const SERVER_WIDE = /(list_changed|resources\/updated)$/;
 
 export class JsonRpcSession {
   readonly #newId: () => string;
   readonly #askers = new Map<string, Asker>();
-  /** Answers nobody here waits for: late ones, and those to other clients, which some servers broadcast. */
+  /** Answers nobody here waits for: late ones, second ones, and those to other clients, which some servers broadcast. */
   unknownIds = 0;
-  /** Lines that are not JSON-RPC, such as a log that went astray. */
+  /** Messages that are not JSON-RPC, such as a log that went astray. */
   strangeLines = 0;
+  /** Log lines of which it cannot be told whose call they are about. */
+  unclearLogs = 0;
 
   /** `newId` must be unique among all clients of the server: some route answers by the bare id. */
   constructor(newId: () => string) {
     this.#newId = newId;
   }
 
-  /** Send `line`; the answer goes to `asker`. */
-  ask(method: string, params: Params, asker: Asker): { id: string; line: string } {
+  /** Send `message`; the answer goes to `asker`. `params` may say what the request's id is to be in them. */
+  ask(params: Params | ((id: string) => Params), asker: Asker): OutgoingRequest {
     const id = this.#newId();
     this.#askers.set(id, asker);
-    return { id, line: JSON.stringify({ jsonrpc: "2.0", id, method, params }) };
-  }
-
-  notify(method: string): string {
-    return JSON.stringify({ jsonrpc: "2.0", method });
+    const said = typeof params === "function" ? params(id) : params;
+    return { jsonrpc: "2.0", id, method: asker.method, params: said };
   }
 
   /** Nobody waits for this answer any more. */
   forget(id: string): void {
     this.#askers.delete(id);
+  }
+
+  /** This answer will not come. */
+  fail(id: string, error: Error): void {
+    const asker = this.#askers.get(id);
+    this.#askers.delete(id);
+    asker?.reject(error);
   }
 
   /** No answer will come any more. */
@@ -69,57 +92,119 @@ export class JsonRpcSession {
     for (const asker of askers) asker.reject(error);
   }
 
-  receive(line: string): Received {
-    const message = Json.safeParse(jsonOf(line));
-    if (!message.success) return this.#strange();
-    if ("method" in message.data) return this.#asked(message.data);
-    const refusal = Refusal.safeParse(message.data);
-    if (refusal.success) return { kind: "refused", reason: refusal.data.error };
-    return this.#answered(message.data);
+  /** `message` and `stream` as `WireEvents.onMessage` says them. */
+  receive(message: unknown, stream?: string): Received {
+    if (!isRecord(message)) return this.#strange();
+    if ("method" in message) return this.#said(message, stream);
+    const { id, jsonrpc, error } = message;
+    if (id === undefined && jsonrpc === undefined && typeof error === "string")
+      return { kind: "refused", reason: error };
+    return this.#answered(message);
   }
 
   #answered(message: Record<string, unknown>): Received {
-    const id = JsonRpcId.optional().safeParse(message.id);
-    if (!id.success) return this.#strange();
-    const asker = typeof id.data === "string" ? this.#askers.get(id.data) : undefined;
-    if (!asker || typeof id.data !== "string") {
+    const { id } = message;
+    const asker = typeof id === "string" ? this.#askers.get(id) : undefined;
+    if (!asker || typeof id !== "string") {
+      if (typeof id === "object" && id !== null) return this.#strange();
       this.unknownIds++;
-      return { kind: "ignored" };
+      return IGNORED;
     }
-    this.#askers.delete(id.data);
-    const answer = JsonRpcResponse.safeParse(message);
-    if (!answer.success) asker.reject(new UnreadableAnswer(answer.error));
-    else if (answer.data.error)
-      asker.reject(failed(`${answer.data.error.code} ${answer.data.error.message}`));
-    else asker.resolve(answer.data.result);
-    return { kind: "handled" };
+    this.#askers.delete(id);
+    const answer = answerIn(message);
+    if (answer) asker.resolve(answer);
+    else asker.reject(new UnreadableAnswer(new Error("neither a result nor an error")));
+    return HANDLED;
   }
 
-  #asked(message: Record<string, unknown>): Received {
-    const request = Asked.safeParse(message);
-    if (!request.success) return this.#strange();
-    const { id, method, params } = request.data;
-    if (id === undefined) return { kind: "notification", notification: { method, params: params ?? {} } };
-    const outcome =
-      method === "ping"
-        ? { result: {} }
-        : { error: { code: METHOD_NOT_FOUND, message: "This client offers no methods." } };
-    return { kind: "reply", line: JSON.stringify({ jsonrpc: "2.0", id, ...outcome }) };
+  #said(message: Record<string, unknown>, stream: string | undefined): Received {
+    const { jsonrpc, id, method, params = {} } = message;
+    if (jsonrpc !== "2.0" || typeof method !== "string" || !isRecord(params)) return this.#strange();
+    if (id === undefined || id === null) return this.#notified({ method, params }, stream);
+    const isUsable = typeof id === "number" || (typeof id === "string" && id.length <= QUESTION_ID_CHARS);
+    if (!isUsable) return this.#strange();
+    return { kind: "question", question: { id, request: { method, params }, whose: this.#whose(stream) } };
+  }
+
+  #notified(notification: Notification, stream: string | undefined): Received {
+    const { method, params } = notification;
+    const subscription = isRecord(params._meta) ? params._meta[SUBSCRIPTION_ID_META_KEY] : undefined;
+    if (typeof subscription === "string") return this.#subscribed(notification, subscription);
+    switch (method) {
+      case "notifications/progress":
+        return this.#progressed(params);
+      case "notifications/cancelled":
+        return { kind: "withdrawn", id: params.requestId };
+      case "notifications/message":
+        return this.#logged(notification, stream);
+    }
+    const asker = stream === undefined ? undefined : this.#askers.get(stream);
+    if (!asker?.exchange || SERVER_WIDE.test(method)) return { kind: "notification", notification };
+    asker.exchange.onNotification?.(notification);
+    return HANDLED;
+  }
+
+  /** Never told to anybody but the one whose token it carries. */
+  #progressed(params: Params): Received {
+    const asker =
+      typeof params.progressToken === "string" ? this.#askers.get(params.progressToken) : undefined;
+    if (!asker) return IGNORED;
+    asker.progressed?.();
+    if (asker.progressToken === undefined) return HANDLED;
+    const own = { ...params, progressToken: asker.progressToken };
+    asker.exchange?.onNotification?.({ method: "notifications/progress", params: own });
+    return HANDLED;
+  }
+
+  /** A log line may tell what is in a call, so it is for that call's client alone. */
+  #logged(notification: Notification, stream: string | undefined): Received {
+    const whose = this.#whose(stream);
+    if (whose === "nobody") return { kind: "notification", notification };
+    if (whose === "unclear") this.unclearLogs++;
+    else whose.exchange?.onNotification?.(notification);
+    return HANDLED;
+  }
+
+  /** To whoever subscribed; Hivegate itself does so for everybody. */
+  #subscribed({ method, params }: Notification, subscription: string): Received {
+    const asker = this.#askers.get(subscription);
+    if (!asker) return IGNORED;
+    const notification = { method, params: withoutSubscription(params) };
+    if (!asker.exchange) return { kind: "notification", notification };
+    asker.exchange.onNotification?.(notification);
+    return HANDLED;
+  }
+
+  /** Where a wire has no stream for each request: the latest call, if only one client has calls under way. */
+  #whose(stream: string | undefined): Whose {
+    if (stream !== undefined) return this.#askers.get(stream) ?? "nobody";
+    let latest: Asker | null = null;
+    for (const asker of this.#askers.values()) {
+      if (!asker.exchange || !INTERACTIVE.has(asker.method)) continue;
+      if (latest && latest.exchange?.client !== asker.exchange.client) return "unclear";
+      latest = asker;
+    }
+    return latest ?? "nobody";
   }
 
   #strange(): Received {
     this.strangeLines++;
-    return { kind: "ignored" };
+    return IGNORED;
   }
 }
 
-function jsonOf(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
+function answerIn({ jsonrpc, result, error }: Record<string, unknown>): McpAnswer | null {
+  if (jsonrpc !== "2.0") return null;
+  if (error === undefined) return isRecord(result) ? { result } : null;
+  if (!isRecord(error)) return null;
+  const { code, message, data } = error;
+  if (typeof code !== "number" || typeof message !== "string") return null;
+  return { error: { code, message, ...(data !== undefined && { data }) } };
 }
 
-const failed = (reason: string): HivegateError =>
-  new HivegateError("mcp_failed", undefined, { cause: new Error(reason) });
+function withoutSubscription(params: Params): Params {
+  const meta = isRecord(params._meta) ? params._meta : {};
+  const { [SUBSCRIPTION_ID_META_KEY]: _, ...others } = meta;
+  const { _meta, ...rest } = params;
+  return Object.keys(others).length > 0 ? { ...rest, _meta: others } : rest;
+}

@@ -1,22 +1,25 @@
-import { z } from "zod";
 import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import { TCP_PROTOCOL_VERSION } from "../../shared/protocol/mcp.ts";
+import type { McpAnswer, McpRequest } from "../../shared/protocol/mcp.ts";
 import type { Logger } from "../log.ts";
-import { JsonRpcSession, type Notification, type Params } from "./json-rpc-session.ts";
-import { type LineSocket, openLineSocket } from "./line-socket.ts";
-
-/** As much of the answer to `initialize` as is of use. */
-const Welcome = z.object({ capabilities: z.record(z.string(), z.unknown()).optional() });
+import { isHasty } from "./exchange-time.ts";
+import { shakeHands } from "./handshake.ts";
+import { type Asker, JsonRpcSession, type Notification } from "./json-rpc-session.ts";
+import { LostConnection } from "./lost-connection.ts";
+import { paramsFor, progressTokenIn } from "./request-params.ts";
+import { ServerQuestions } from "./server-questions.ts";
+import type { Era, Exchange, ServerInfo } from "./upstream.ts";
+import type { OpenWire, Outgoing, Wire } from "./wire.ts";
 
 export type LinkOptions = {
   /** The server's name, for the log. */
   name: string;
-  host: string;
-  port: number;
+  wire: OpenWire;
   /** Sent in an `authenticate` line before anything else; null where the server wants none. */
   token: string | null;
-  /** For each step: the TCP connection, `authenticate`, `initialize`. */
+  /** In which era's words it is greeted first. */
+  era: Era;
+  /** For each step: the connection, `authenticate`, the greeting. */
   connectTimeoutMs: number;
   newId: () => string;
   /** Ends the link at any time, the opening included. */
@@ -27,131 +30,191 @@ export type LinkOptions = {
   onOver(link: McpLink): void;
 };
 
-/** So many timeouts one after the other, with not a line from the server in between: it is taken for dead. */
+/** So many timeouts one after the other, with not a word from the server in between: it is taken for dead. */
 const SILENT_ROUNDS = 3;
 
 /**
- * One TCP connection to one MCP server, from its opening to its end: the handshake, the answers, the
- * timeouts. When it is over it stays over; `McpConnection` opens the next one.
+ * One connection to one MCP server, from its opening to its end: the handshake, the answers, the timeouts. When it is
+ * over it stays over; `McpConnection` opens the next one.
  */
 export class McpLink {
   readonly #options: LinkOptions;
   readonly #session: JsonRpcSession;
-  #socket: LineSocket | null = null;
+  readonly #questions: ServerQuestions;
+  #wire: Wire | null = null;
+  #info: ServerInfo | null = null;
   #silentRounds = 0;
 
   /** @throws whatever went wrong, for the log: an error of the system's or a HivegateError */
   static async open(options: LinkOptions): Promise<McpLink> {
     const link = new McpLink(options);
-    link.#socket = await openLineSocket({
-      host: options.host,
-      port: options.port,
-      connectTimeoutMs: options.connectTimeoutMs,
-      signal: options.signal,
-      lineBytes: LIMITS.mcpLineBytes,
-      onLine: (line) => link.#received(line),
-      onClose: (cause) => link.#over(cause),
-    });
+    const wire = await options.wire(
+      {
+        onMessage: (message, stream) => link.#received(message, stream),
+        onLost: (id, why) => link.#session.fail(id, why),
+        onClose: (cause) => link.#over(cause),
+      },
+      options.signal,
+      options.connectTimeoutMs,
+    );
+    link.#wire = wire;
     try {
-      await link.#shakeHands();
+      await link.#greet(wire);
       // A server may greet and refuse in one breath.
       if (!link.isOpen) throw new HivegateError("mcp_unavailable");
     } catch (error) {
-      link.#socket.close();
+      await wire.close();
       throw error;
     }
     return link;
   }
 
-  #capabilities: Record<string, unknown> | null = null;
-
   private constructor(options: LinkOptions) {
     this.#options = options;
     this.#session = new JsonRpcSession(options.newId);
+    this.#questions = new ServerQuestions((answer) => this.#reply(answer));
   }
 
   get isOpen(): boolean {
-    return this.#socket?.isOpen ?? false;
+    return this.#wire?.isOpen ?? false;
   }
 
-  /** What the server said of itself when it was connected to; null when it said nothing of the kind. */
-  get capabilities(): Record<string, unknown> | null {
-    return this.#capabilities;
+  /** What the server said of itself when it was connected to; null until then. */
+  get info(): ServerInfo | null {
+    return this.#info;
   }
 
-  get counters(): { unknownIds: number; strangeLines: number } {
-    return { unknownIds: this.#session.unknownIds, strangeLines: this.#session.strangeLines };
+  get counters(): { unknownIds: number; strangeLines: number; unclearLogs: number } {
+    const { unknownIds, strangeLines, unclearLogs } = this.#session;
+    return { unknownIds, strangeLines, unclearLogs };
   }
 
-  /** @throws HivegateError `mcp_failed`, `mcp_unavailable`, `timeout`, `overloaded` */
-  async request(method: string, params: Params, timeoutMs: number): Promise<unknown> {
-    const socket = this.#socket;
-    if (!socket?.isOpen) throw new HivegateError("mcp_unavailable");
+  /**
+   * The server's answer, an error too. `exchange` is what belongs to a client's request; null: it is our own.
+   * @param timeoutMs may be Infinity
+   * @throws HivegateError `mcp_failed` (it cannot be read), `mcp_unavailable`, `timeout`, `overloaded`; or the reason of
+   * the exchange's signal
+   */
+  ask(request: McpRequest, timeoutMs: number, exchange: Exchange | null = null): Promise<McpAnswer> {
+    const wire = this.#wire;
+    if (!wire?.isOpen) return Promise.reject(new LostConnection(null, { wasRefused: true }));
     // A server that does not read must not make us hold what it leaves.
-    if (socket.unsentBytes > LIMITS.mcpUnsentBytes) throw new HivegateError("overloaded");
-
-    const round = this.#silentRounds;
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const { id, line } = this.#session.ask(method, params, { resolve, reject });
-    const timer = setTimeout(() => {
-      this.#session.forget(id);
-      reject(new HivegateError("timeout"));
-      this.#heardNothing(round);
-    }, timeoutMs);
-    socket.send(line);
-    try {
-      return await promise;
-    } finally {
-      clearTimeout(timer);
-    }
+    if (wire.unsentBytes > LIMITS.mcpUnsentBytes) return Promise.reject(new HivegateError("overloaded"));
+    if (exchange?.signal.aborted) return Promise.reject(exchange.signal.reason);
+    return new Promise((resolve, reject) =>
+      this.#send(wire, request, { timeoutMs, exchange, resolve, reject }),
+    );
   }
 
-  /** Fails what waits for an answer with `reason`, and hangs up. */
-  close(reason: HivegateError): void {
+  /** Something that expects no answer; nothing where the link is over. */
+  notify({ method, params }: Notification): void {
+    this.#wire?.send({ jsonrpc: "2.0", method, params });
+  }
+
+  /** Fails what waits for an answer with `reason`, and hangs up. Resolves when nothing is left of it. */
+  async close(reason: HivegateError): Promise<void> {
     this.#session.failAll(reason);
-    this.#socket?.close();
+    await this.#wire?.close();
   }
 
-  async #shakeHands(): Promise<void> {
-    const { token, connectTimeoutMs } = this.#options;
-    if (token !== null) await this.request("authenticate", { token }, connectTimeoutMs);
-    const client = {
-      protocolVersion: TCP_PROTOCOL_VERSION,
-      capabilities: {},
-      clientInfo: { name: "hivegate", version: "0.1.0" },
+  #send(
+    wire: Wire,
+    { method, params }: McpRequest,
+    asked: { timeoutMs: number; exchange: Exchange | null } & Pick<Asker, "resolve" | "reject">,
+  ): void {
+    const { timeoutMs, exchange, resolve, reject } = asked;
+    const round = this.#silentRounds;
+    const timer = timeoutMs === Infinity ? null : setTimeout(() => late(), timeoutMs);
+    const asker: Asker = {
+      method,
+      exchange,
+      progressToken: exchange ? progressTokenIn(params) : undefined,
+      resolve: (answer) => {
+        end();
+        resolve(answer);
+      },
+      reject: (error) => {
+        end();
+        reject(error);
+      },
+      progressed: () => void timer?.refresh(),
     };
-    const welcome = await this.request("initialize", client, connectTimeoutMs);
-    this.#capabilities = Welcome.safeParse(welcome).data?.capabilities ?? null;
-    this.#socket?.send(this.#session.notify("notifications/initialized"));
+    const era = this.#info?.era ?? "2025";
+    const message = this.#session.ask((id) => paramsFor(id, params, { era, trace: exchange?.trace }), asker);
+
+    const end = () => {
+      if (timer) clearTimeout(timer);
+      exchange?.signal.removeEventListener("abort", abort);
+      if (exchange?.onRequest) this.#questions.over(asker);
+    };
+    const abort = () => {
+      this.#giveUp(message.id, asker, "the client no longer wants it");
+      asker.reject(exchange?.signal.reason);
+    };
+    const late = () => {
+      this.#giveUp(message.id, asker, "it took too long");
+      asker.reject(new HivegateError("timeout"));
+      if (!exchange || !isHasty(exchange)) this.#heardNothing(round);
+    };
+    exchange?.signal.addEventListener("abort", abort);
+    wire.send(message);
   }
 
-  #received(line: string): void {
+  /** Tells the server that the answer is not wanted any more, where it was a client who wanted it. */
+  #giveUp(id: string, { exchange }: Asker, reason: string): void {
+    const wire = this.#wire;
+    this.#session.forget(id);
+    // Whoever asks for itself, as telemetry does, is not worth an old server's confusion.
+    const tells = exchange && !(this.#info?.era === "2026" && wire?.abandon);
+    if (tells && wire?.isOpen && wire.unsentBytes <= LIMITS.mcpUnsentBytes)
+      this.notify({ method: "notifications/cancelled", params: { requestId: id, reason } });
+    wire?.abandon?.(id);
+  }
+
+  async #greet(wire: Wire): Promise<void> {
+    const { token, era, connectTimeoutMs } = this.#options;
+    const info = await shakeHands({
+      token,
+      first: era,
+      timeoutMs: connectTimeoutMs,
+      probeMs: LIMITS.mcpProbeMs,
+      ask: (request, timeoutMs) => this.ask(request, timeoutMs),
+    });
+    this.#info = info;
+    wire.agreed?.(info.protocolVersion);
+    if (info.era === "2025") wire.send({ jsonrpc: "2.0", method: "notifications/initialized" });
+  }
+
+  #received(message: unknown, stream: string | undefined): void {
     this.#silentRounds = 0;
-    const received = this.#session.receive(line);
+    const received = this.#session.receive(message, stream);
     switch (received.kind) {
       case "notification":
         this.#options.onNotification(received.notification);
         break;
-      case "reply":
-        this.#reply(received.line);
+      case "question":
+        this.#questions.answer(received.question);
+        break;
+      case "withdrawn":
+        this.#questions.withdraw(received.id);
         break;
       case "refused":
         this.#warn("the MCP server refused the connection", { reason: received.reason });
-        this.#socket?.close();
+        void this.#wire?.close();
         break;
     }
   }
 
   /** A server that asks without reading the answers must not make us hold them. */
-  #reply(line: string): void {
-    const socket = this.#socket;
-    if (!socket) return;
-    if (socket.unsentBytes <= LIMITS.mcpUnsentBytes) {
-      socket.send(line);
+  #reply(answer: Outgoing): void {
+    const wire = this.#wire;
+    if (!wire?.isOpen) return;
+    if (wire.unsentBytes <= LIMITS.mcpUnsentBytes) {
+      wire.send(answer);
       return;
     }
     this.#warn("the MCP server asks and does not read the answers: its connection is closed");
-    socket.close();
+    void wire.close();
   }
 
   /** Calls of one round that end together are one sign of silence, not many. */
@@ -160,17 +223,12 @@ export class McpLink {
     this.#silentRounds++;
     if (this.#silentRounds < SILENT_ROUNDS) return;
     this.#warn("the MCP server answers nothing: its connection is closed");
-    this.#socket?.close();
+    void this.#wire?.close();
   }
 
   #over(cause: Error | null): void {
-    this.#session.failAll(
-      new HivegateError(
-        "mcp_unavailable",
-        "The MCP server was lost before it answered. The request may still take effect.",
-        { cause },
-      ),
-    );
+    this.#questions.over(null);
+    this.#session.failAll(new LostConnection(cause));
     this.#options.onOver(this);
   }
 

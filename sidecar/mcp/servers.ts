@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { LIMITS } from "../../shared/limits.ts";
 import type { Observe } from "../../shared/metrics/timed.ts";
 import type { BreakerRules, BreakerState } from "../../shared/pressure/breaker.ts";
@@ -6,55 +5,17 @@ import type { Logger } from "../log.ts";
 import { inOrder } from "./balance.ts";
 import { McpConnection } from "./connection.ts";
 import { GenericTools } from "./generic-tools.ts";
-
-/** What a server's tools are called, and how its answers are read: see `telemetry/profiles.ts`. */
-export const McpProfileName = z.enum(["demo", "claude-flow@3", "claude-flow@2", "ruv-swarm", "generic"]);
-export type McpProfileName = z.infer<typeof McpProfileName>;
-
-/** What a swarm's own server is called where nobody gave it a name: its kind, without the version. */
-export const serverNameOf = (profile: McpProfileName): string => profile.replace(/@.*$/, "");
-
-const ServerName = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, "a server's name is a-z, 0-9, _ and -, at most 63");
-
-export const McpServerConfig = z
-  .object({
-    name: ServerName,
-    /** Servers of one pool tell of the same agents, and any one of them is asked. The server's own name when not given. */
-    pool: ServerName.optional(),
-    profile: McpProfileName,
-    host: z.string().min(1),
-    port: z.number().int().min(1).max(65_535),
-    token: z.string().min(1).nullish(),
-    generic: GenericTools.optional(),
-  })
-  .refine(({ profile, generic }) => generic === undefined || profile === "generic", {
-    path: ["generic"],
-    message: "expected only with the profile generic",
-  });
-export type McpServerConfig = z.infer<typeof McpServerConfig>;
-
-const poolOf = ({ pool, name }: McpServerConfig): string => pool ?? name;
-
-export const McpServerConfigs = z
-  .array(McpServerConfig)
-  .refine((configs) => new Set(configs.map(({ name }) => name)).size === configs.length, {
-    message: "every MCP server needs a name of its own",
-  })
-  .refine(
-    (configs) =>
-      new Map(configs.map((one) => [`${poolOf(one)} ${one.profile}`, one])).size === poolsIn(configs),
-    { message: "the MCP servers of a pool need the same profile" },
-  );
-
-const poolsIn = (configs: readonly McpServerConfig[]): number => new Set(configs.map(poolOf)).size;
+import { type McpProfileName, type McpServerConfig, placeOf, poolOf } from "./server-config.ts";
+import type { Era, Upstream } from "./upstream.ts";
+import { openWire } from "./wires/open-wire.ts";
 
 export type McpServer = {
   name: string;
   pool: string;
   profile: McpProfileName;
   generic: GenericTools;
+  /** Whether it tells of agents: else its tools are all that is known of it. */
+  tellsOfAgents: boolean;
   connection: McpConnection;
 };
 
@@ -96,9 +57,22 @@ export class McpServers {
     return [...this.#servers.values()];
   }
 
-  /** The servers of each pool, in the order in which they were configured. Every pool has one at least. */
+  /** As whoever brings a client's requests to it uses it; null when there is none of this name. */
+  upstream(name: string): Upstream | null {
+    return this.get(name)?.connection ?? null;
+  }
+
+  upstreams(): Upstream[] {
+    return this.all().map(({ connection }) => connection);
+  }
+
+  /**
+   * The servers of each pool that tells of agents, in the order in which they were configured. Every pool has one at
+   * least.
+   */
   pools(): McpServer[][] {
-    return [...Map.groupBy(this.all(), ({ pool }) => pool).values()];
+    const telling = this.all().filter(({ tellsOfAgents }) => tellsOfAgents);
+    return [...Map.groupBy(telling, ({ pool }) => pool).values()];
   }
 
   /**
@@ -114,8 +88,9 @@ export class McpServers {
     return first?.server ?? null;
   }
 
-  close(): void {
-    for (const { connection } of this.#servers.values()) connection.close();
+  /** Resolves when every connection and every process has ended. */
+  async close(): Promise<void> {
+    await Promise.all(this.all().map(({ connection }) => connection.close()));
   }
 }
 
@@ -125,12 +100,14 @@ function serverOf(
   config: McpServerConfig,
   { rules, breakers, observe, ...options }: McpServersOptions,
 ): McpServer {
-  const { name, profile, host, port, token } = config;
-  // With its address: a server that was moved is not the one that failed.
-  const breakerName = `mcp:${name}@${host}:${port}`;
+  const { name, profile } = config;
+  const breakerName = `mcp:${name}@${placeOf(config)}`;
   const connection = new McpConnection({
-    ...{ name, host, port, token: token ?? null },
-    connectTimeoutMs: LIMITS.mcpConnectTimeoutMs,
+    name,
+    wire: openWire(config),
+    token: config.type === "tcp" ? (config.token ?? null) : null,
+    era: greetedFirst(config),
+    connectTimeoutMs: isProcess(config) ? LIMITS.mcpStartTimeoutMs : LIMITS.mcpConnectTimeoutMs,
     breaker: {
       rules,
       saved: breakers.load(breakerName),
@@ -142,8 +119,15 @@ function serverOf(
   return {
     name,
     pool: poolOf(config),
-    profile,
+    profile: profile ?? "generic",
     generic: config.generic ?? GenericTools.parse({}),
+    tellsOfAgents: profile !== undefined,
     connection,
   };
 }
+
+const isProcess = ({ type }: McpServerConfig): boolean => type === "stdio" || type === "docker-exec";
+
+/** Swarms that we know, and whatever is behind a bare port, are older than 2026 and take questions they do not know ill. */
+const greetedFirst = ({ type, profile = "generic" }: McpServerConfig): Era =>
+  type === "tcp" || profile !== "generic" ? "2025" : "2026";

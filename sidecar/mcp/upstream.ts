@@ -27,6 +27,8 @@ export type Exchange = {
   signal: AbortSignal;
   /** Including the opening of the connection. Progress starts it anew. The configured time when not given. */
   timeoutMs?: number;
+  /** The request may be sent twice, as a tool that only reads, or is idempotent. False when not given. */
+  retryable?: boolean;
   /** What the server says of this request before its answer: progress with the client's own token, log lines. */
   onNotification?(notification: Notification): void;
   /**

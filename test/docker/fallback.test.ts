@@ -7,6 +7,7 @@ import { BREAKER_RULES } from "../../shared/pressure/breaker.ts";
 import { CreateTaskResult, HybridHealth, SwarmStatus, TaskAnswer } from "../../shared/protocol/sidecar.ts";
 import { buildDemoImage, DEMO_CLI } from "../../sidecar/container/image.ts";
 import { startContainer } from "../../sidecar/container/start-container.ts";
+import { McpServerConfigs } from "../../sidecar/mcp/server-config.ts";
 import { McpServers } from "../../sidecar/mcp/servers.ts";
 import { startClaudeFlow } from "../support/claude-flow.ts";
 import { startDemo } from "../support/demo.ts";
@@ -47,7 +48,9 @@ describe.skipIf(!(await dockerAvailable()))("a task that goes to MCP", () => {
     /** A sidecar that cannot reach Docker, and a second way to the server that it gives tasks to. */
     async function setUp() {
       const { mcpPort } = await startClaudeFlow(containers);
-      const servers = [{ name: "flow", profile: "claude-flow@3" as const, host: "127.0.0.1", port: mcpPort }];
+      const servers = McpServerConfigs.parse([
+        { name: "flow", profile: "claude-flow@3", host: "127.0.0.1", port: mcpPort },
+      ]);
       const sidecar = await sidecarWith({
         SWARM_PROFILE: "claude-flow@3",
         DOCKER_SOCKET: "/nonexistent/docker.sock",

@@ -34,7 +34,9 @@ function watchPool(ways: readonly Pick<Forwarder, "port">[], intervalMs: number,
   const { log } = recordingLog();
   const ledger = new Ledger(stateDir);
   const servers = new McpServers(
-    ways.map(({ port }, n) => ({ name: `way-${n}`, pool: "demo", profile: "demo", host: "127.0.0.1", port })),
+    ways.map(({ port }, n) => ({
+      ...{ type: "tcp", name: `way-${n}`, pool: "demo", profile: "demo", host: "127.0.0.1", port },
+    })),
     {
       callTimeoutMs: CALL_MS,
       rules: breakerRules({ failureThreshold: 3, retryDelayMs: 200, timeoutMs: 1_000 }),

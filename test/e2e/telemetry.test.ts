@@ -27,7 +27,16 @@ async function startSwarm(options: DemoOptions = {}) {
   const { log } = recordingLog();
   const now = () => Date.now();
   const servers = new McpServers(
-    [{ name: "main", profile: "demo", host: "127.0.0.1", port: demo.mcpPort, token: options.token }],
+    [
+      {
+        type: "tcp",
+        name: "main",
+        profile: "demo",
+        host: "127.0.0.1",
+        port: demo.mcpPort,
+        token: options.token,
+      },
+    ],
     {
       callTimeoutMs: 5_000,
       rules: { ...BREAKER_RULES, firstMs: 100, mostMs: 200 },

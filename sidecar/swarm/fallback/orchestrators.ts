@@ -1,4 +1,4 @@
-import type { McpProfileName } from "../../mcp/servers.ts";
+import type { McpProfileName } from "../../mcp/server-config.ts";
 import { claudeFlow2Orchestrator } from "./claude-flow-2-orchestrator.ts";
 import { claudeFlow3Orchestrator } from "./claude-flow-3-orchestrator.ts";
 import { demoOrchestrator } from "./demo-orchestrator.ts";

@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { LIMITS } from "../../../shared/limits.ts";
 import { BREAKER_RULES, type BreakerState } from "../../../shared/pressure/breaker.ts";
 import { McpConnection, type McpConnectionOptions } from "../../../sidecar/mcp/connection.ts";
+import { tcpWire } from "../../../sidecar/mcp/wires/tcp.ts";
 import { mcpServer, startLineServer } from "../../support/line-server.ts";
 import { recordingLog } from "../../support/recording-log.ts";
 
@@ -18,9 +19,9 @@ function connect(port: number, options: Partial<McpConnectionOptions> = {}) {
   const kept: BreakerState[] = [];
   const connection = new McpConnection({
     name: "test",
-    host: "127.0.0.1",
-    port,
+    wire: tcpWire({ host: "127.0.0.1", port }),
     token: null,
+    era: "2025",
     connectTimeoutMs: 2_000,
     callTimeoutMs: 2_000,
     breaker: { rules: BREAKER_RULES, saved: null, save: (state) => void kept.push(state) },
@@ -51,7 +52,10 @@ describe("a connection to an MCP server", () => {
     const { connection } = connect(server.port);
     await connection.call("echo", {});
     expect(methods(server)).toEqual(["initialize", "notifications/initialized", "tools/call"]);
-    expect(server.received[0]?.params).toMatchObject({ protocolVersion: "2024-11-05", capabilities: {} });
+    expect(server.received[0]?.params).toMatchObject({
+      protocolVersion: "2025-11-25",
+      capabilities: { sampling: {}, elicitation: { form: {}, url: {} }, roots: {} },
+    });
     expect(server.received[0]?.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4/);
   });
 

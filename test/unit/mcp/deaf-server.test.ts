@@ -3,6 +3,7 @@ import { createServer, type Socket } from "node:net";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { JsonRpcRequest } from "../../../shared/protocol/mcp.ts";
 import { McpLink } from "../../../sidecar/mcp/link.ts";
+import { tcpWire } from "../../../sidecar/mcp/wires/tcp.ts";
 import { portOf } from "../../support/line-server.ts";
 import { recordingLog } from "../../support/recording-log.ts";
 
@@ -36,7 +37,8 @@ it("S6 a server that asks without end and does not read our answers is left", as
   const { log, lines } = recordingLog();
   const over = vi.fn();
   const link = await McpLink.open({
-    ...{ name: "deaf", host: "127.0.0.1", port, token: null, connectTimeoutMs: 5_000, log },
+    ...{ name: "deaf", wire: tcpWire({ host: "127.0.0.1", port }), token: null, era: "2025" },
+    ...{ connectTimeoutMs: 5_000, log },
     ...{ newId: () => crypto.randomUUID(), signal: new AbortController().signal },
     onNotification: () => {},
     onOver: over,

@@ -1,37 +1,51 @@
+import { SUBSCRIPTION_ID_META_KEY } from "@modelcontextprotocol/client";
 import { describe, expect, it } from "vitest";
-import { JsonRpcSession } from "../../../sidecar/mcp/json-rpc-session.ts";
+import { JsonRpcSession, type Notification } from "../../../sidecar/mcp/json-rpc-session.ts";
+import type { Exchange } from "../../../sidecar/mcp/upstream.ts";
+
+type Ask = { method?: string; progressToken?: unknown };
 
 function session() {
   let made = 0;
   const session = new JsonRpcSession(() => `id-${++made}`);
   const outcomes: unknown[] = [];
   const ask = (method: string) =>
-    session.ask(method, {}, { resolve: (r) => outcomes.push(r), reject: (e) => outcomes.push(e) });
-  return { session, outcomes, ask };
+    session.ask(
+      {},
+      { method, exchange: null, resolve: (a) => outcomes.push(a), reject: (e) => outcomes.push(e) },
+    );
+  /** A call of a client, and what it hears before its answer. */
+  const call = (client: string, { method = "tools/call", progressToken }: Ask = {}) => {
+    const heard: Notification[] = [];
+    const exchange: Exchange = {
+      client,
+      signal: new AbortController().signal,
+      onNotification: (notification) => void heard.push(notification),
+    };
+    const asker = { method, exchange, progressToken, resolve: () => {}, reject: () => {} };
+    return { asker, heard, id: session.ask({}, asker).id };
+  };
+  return { session, outcomes, ask, call };
 }
 
-const answer = (id: unknown, rest: object) => JSON.stringify({ jsonrpc: "2.0", id, ...rest });
+const answer = (id: unknown, rest: object) => ({ jsonrpc: "2.0", id, ...rest });
+const notification = (method: string, params: object) => ({ jsonrpc: "2.0", method, params });
 
 describe("the asking end of JSON-RPC", () => {
-  it("H9 a request is one line of JSON-RPC with its own id", () => {
+  it("H9 a request is JSON-RPC with its own id", () => {
     const { ask } = session();
-    expect(JSON.parse(ask("tools/list").line)).toEqual({
-      jsonrpc: "2.0",
-      id: "id-1",
-      method: "tools/list",
-      params: {},
-    });
+    expect(ask("tools/list")).toEqual({ jsonrpc: "2.0", id: "id-1", method: "tools/list", params: {} });
     expect(ask("ping").id).toBe("id-2");
   });
 
-  it("H9 answers find their askers in any order", () => {
+  it("H9 answers find their askers in any order, and a second one nobody", () => {
     const { session: s, ask, outcomes } = session();
     ask("first");
     ask("second");
-    expect(s.receive(answer("id-2", { result: "two" }))).toEqual({ kind: "handled" });
-    s.receive(answer("id-1", { result: "one" }));
-    expect(s.receive(answer("id-1", { result: "again" }))).toEqual({ kind: "ignored" });
-    expect(outcomes).toEqual(["two", "one"]);
+    expect(s.receive(answer("id-2", { result: { n: 2 } }))).toEqual({ kind: "handled" });
+    s.receive(answer("id-1", { result: { n: 1 } }));
+    expect(s.receive(answer("id-1", { result: { n: 3 } }))).toEqual({ kind: "ignored" });
+    expect(outcomes).toEqual([{ result: { n: 2 } }, { result: { n: 1 } }]);
   });
 
   it("H9 answers to others, late ones and those without an id are counted and ignored", () => {
@@ -41,22 +55,23 @@ describe("the asking end of JSON-RPC", () => {
     for (const stranger of ["id-1", "id-9", 7, null]) {
       expect(s.receive(answer(stranger, { result: {} }))).toEqual({ kind: "ignored" });
     }
-    s.receive('{"jsonrpc":"2.0","error":{"code":-32600,"message":"about a notification"}}');
+    s.receive({ jsonrpc: "2.0", error: { code: -32600, message: "about a notification" } });
     expect(outcomes).toEqual([]);
     expect(s.unknownIds).toBe(5);
   });
 
   it.each([
-    "🚀 server started",
-    "[1,2]",
-    '"text"',
-    '{"jsonrpc":"2.0","id":{}}',
-    '{"method":7,"jsonrpc":"2.0"}',
-    "{",
-  ])("H9 the line %s is counted and ignored", (line) => {
+    undefined,
+    [1, 2],
+    "text",
+    { jsonrpc: "2.0", id: {} },
+    { method: 7, jsonrpc: "2.0" },
+    { method: "m", jsonrpc: "2.0", params: [] },
+    { method: "m" },
+  ])("H9 the message %j is counted and ignored", (message) => {
     const { session: s, ask, outcomes } = session();
     ask("ping");
-    expect(s.receive(line)).toEqual({ kind: "ignored" });
+    expect(s.receive(message)).toEqual({ kind: "ignored" });
     expect(s.strangeLines).toBe(1);
     expect(outcomes).toEqual([]);
   });
@@ -64,27 +79,32 @@ describe("the asking end of JSON-RPC", () => {
   it("S6 a question with an id too long to be given back is counted and ignored", () => {
     const { session: s } = session();
     const asked = (idChars: number) =>
-      s.receive(JSON.stringify({ jsonrpc: "2.0", id: "i".repeat(idChars), method: "ping" })).kind;
-    expect([asked(100), asked(101), s.strangeLines]).toEqual(["reply", "ignored", 1]);
+      s.receive({ jsonrpc: "2.0", id: "i".repeat(idChars), method: "ping" }).kind;
+    expect([asked(100), asked(101), s.strangeLines]).toEqual(["question", "ignored", 1]);
   });
 
-  it("T8 an error answer is mcp_failed, and what it says stays in the cause", () => {
+  it("T8 an error is passed on word for word", () => {
     const { session: s, ask, outcomes } = session();
     ask("tools/call");
-    s.receive(answer("id-1", { error: { code: -32601, message: "Tool not found: x" } }));
-    expect(outcomes).toMatchObject([{ code: "mcp_failed", cause: { message: "-32601 Tool not found: x" } }]);
+    const error = { code: -32601, message: "Tool not found: x", data: { tool: "x" } };
+    s.receive(answer("id-1", { error }));
+    expect(outcomes).toEqual([{ error }]);
   });
 
-  it("T8 an answer to us in a wrong shape fails its asker rather than leave it waiting", () => {
+  it.each([
+    { id: "id-1", error: "broken" },
+    { jsonrpc: "2.0", id: "id-1" },
+    { jsonrpc: "2.0", id: "id-1", result: 7 },
+  ])("T8 the answer %j fails its asker rather than leave it waiting", (message) => {
     const { session: s, ask, outcomes } = session();
     ask("tools/call");
-    s.receive('{"id":"id-1","error":"broken"}');
+    s.receive(message);
     expect(outcomes).toMatchObject([{ code: "mcp_failed" }]);
   });
 
-  it("H9 a bare error line is a refusal of the connection", () => {
+  it("H9 a bare error is a refusal of the connection", () => {
     const { session: s } = session();
-    expect(s.receive('{"error":"Connection limit reached"}')).toEqual({
+    expect(s.receive({ error: "Connection limit reached" })).toEqual({
       kind: "refused",
       reason: "Connection limit reached",
     });
@@ -92,24 +112,8 @@ describe("the asking end of JSON-RPC", () => {
 
   it("S3 notifications are told apart from answers", () => {
     const { session: s } = session();
-    expect(
-      s.receive('{"jsonrpc":"2.0","method":"notifications/agents/changed","params":{"swarmId":"a"}}'),
-    ).toEqual({
-      kind: "notification",
-      notification: { method: "notifications/agents/changed", params: { swarmId: "a" } },
-    });
-  });
-
-  it("S7 a server's own ping is answered, anything else it asks is declined", () => {
-    const { session: s } = session();
-    expect(s.receive('{"jsonrpc":"2.0","id":5,"method":"ping"}')).toEqual({
-      kind: "reply",
-      line: '{"jsonrpc":"2.0","id":5,"result":{}}',
-    });
-    expect(s.receive('{"jsonrpc":"2.0","id":6,"method":"roots/list"}')).toMatchObject({
-      kind: "reply",
-      line: expect.stringContaining("-32601"),
-    });
+    const said = { method: "notifications/agents/changed", params: { swarmId: "a" } };
+    expect(s.receive({ jsonrpc: "2.0", ...said })).toEqual({ kind: "notification", notification: said });
   });
 
   it("H9 when the connection is lost everybody who waits is told, once", () => {
@@ -120,5 +124,76 @@ describe("the asking end of JSON-RPC", () => {
     s.failAll(lost);
     s.failAll(lost);
     expect(outcomes).toEqual([lost, lost]);
+  });
+});
+
+describe("what a server says in the course of a call", () => {
+  it("T5 progress goes to the one whose it is, under the name that it gave it", () => {
+    const { session: s, call } = session();
+    const mine = call("a", { progressToken: 7 });
+    const other = call("b", { progressToken: 7 });
+    s.receive(notification("notifications/progress", { progressToken: mine.id, progress: 1 }));
+    // A token of nobody's is told to nobody.
+    s.receive(notification("notifications/progress", { progressToken: 7, progress: 2 }));
+    expect(mine.heard).toEqual([
+      { method: "notifications/progress", params: { progressToken: 7, progress: 1 } },
+    ]);
+    expect(other.heard).toEqual([]);
+  });
+
+  it("S8 a log line goes to the only client with calls under way, and to nobody where there are two", () => {
+    const { session: s, call } = session();
+    const log = notification("notifications/message", { level: "info", data: "x" });
+    expect(s.receive(log).kind).toBe("notification");
+    const first = call("a");
+    const second = call("a");
+    // Who only looks is not meant.
+    const list = call("b", { method: "tools/list" });
+    expect(s.receive(log).kind).toBe("handled");
+    expect([first.heard.length, second.heard.length, list.heard.length]).toEqual([0, 1, 0]);
+    const other = call("b");
+    expect(s.receive(log).kind).toBe("handled");
+    expect([second.heard.length, other.heard.length, s.unclearLogs]).toEqual([1, 0, 1]);
+  });
+
+  it("T5 where each answer has a stream of its own, that tells whose a log line is", () => {
+    const { session: s, call } = session();
+    const mine = call("a");
+    const other = call("b");
+    s.receive(notification("notifications/message", { data: "x" }), mine.id);
+    s.receive(notification("notifications/custom", { data: "y" }), mine.id);
+    expect([mine.heard.length, other.heard.length]).toEqual([2, 0]);
+    expect(s.receive(notification("notifications/tools/list_changed", {}), mine.id).kind).toBe(
+      "notification",
+    );
+  });
+
+  it("T1 a question is for the only client with calls under way; between two it is not guessed", () => {
+    const { session: s, call } = session();
+    const ask = (stream?: string) =>
+      s.receive({ jsonrpc: "2.0", id: 1, method: "sampling/createMessage", params: {} }, stream);
+    const whose = (stream?: string) => {
+      const received = ask(stream);
+      return received.kind === "question" ? received.question.whose : received.kind;
+    };
+    expect(whose()).toBe("nobody");
+    const mine = call("a");
+    expect(whose()).toBe(mine.asker);
+    const other = call("b");
+    expect(whose()).toBe("unclear");
+    expect(whose(other.id)).toBe(other.asker);
+  });
+
+  it("T1 what is said of a subscription is for its subscriber, without our name for it", () => {
+    const { session: s, call, ask } = session();
+    const mine = call("a", { method: "subscriptions/listen" });
+    const own = ask("subscriptions/listen");
+    const changed = (id: string) =>
+      notification("notifications/tools/list_changed", { _meta: { [SUBSCRIPTION_ID_META_KEY]: id } });
+    expect(s.receive(changed(mine.id)).kind).toBe("handled");
+    const said = { method: "notifications/tools/list_changed", params: {} };
+    expect(mine.heard).toEqual([said]);
+    expect(s.receive(changed(own.id))).toEqual({ kind: "notification", notification: said });
+    expect(s.receive(changed("id-9")).kind).toBe("ignored");
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { BREAKER_RULES, type BreakerState } from "../../../shared/pressure/breaker.ts";
-import { McpServerConfigs, McpServers } from "../../../sidecar/mcp/servers.ts";
+import { McpServerConfigs } from "../../../sidecar/mcp/server-config.ts";
+import { McpServers } from "../../../sidecar/mcp/servers.ts";
 import { mcpServer, startLineServer } from "../../support/line-server.ts";
 import { recordingLog } from "../../support/recording-log.ts";
 

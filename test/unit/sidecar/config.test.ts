@@ -92,7 +92,7 @@ describe("readConfig", () => {
   });
 
   it("S3 takes MCP servers of every kind, in pools, with what a generic one needs", () => {
-    const at = { host: "h", port: 1 };
+    const at = { type: "tcp", host: "h", port: 1 };
     const servers = [
       { ...at, name: "a", pool: "flow", profile: "claude-flow@2" },
       { ...at, name: "b", pool: "flow", profile: "claude-flow@2", token: "t" },

@@ -1,6 +1,7 @@
 import { expect, it, onTestFinished } from "vitest";
 import { BREAKER_RULES } from "../../../shared/pressure/breaker.ts";
-import { McpServerConfigs, McpServers } from "../../../sidecar/mcp/servers.ts";
+import { McpServerConfigs } from "../../../sidecar/mcp/server-config.ts";
+import { McpServers } from "../../../sidecar/mcp/servers.ts";
 import { sourcesOf } from "../../../sidecar/telemetry/collectors.ts";
 import { mcpServer, startLineServer } from "../../support/line-server.ts";
 import { ManualClock } from "../../support/manual-clock.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { HivegateError } from "../../../../shared/errors.ts";
-import type { McpProfileName } from "../../../../sidecar/mcp/servers.ts";
+import type { McpProfileName } from "../../../../sidecar/mcp/server-config.ts";
 import { isNotGiven } from "../../../../sidecar/swarm/fallback/orchestrator.ts";
 import { caught, failing, REQUEST, type Script, scripted, upstreamOf } from "./scripted.ts";
 

@@ -1,7 +1,7 @@
 /** MCP servers that answer as a test says, and a task to give to them. */
 import { HivegateError } from "../../../../shared/errors.ts";
 import { GenericTools } from "../../../../sidecar/mcp/generic-tools.ts";
-import type { McpProfileName } from "../../../../sidecar/mcp/servers.ts";
+import type { McpProfileName } from "../../../../sidecar/mcp/server-config.ts";
 import type { RunCallbacks } from "../../../../sidecar/swarm/fallback/task-runner.ts";
 import { type Upstream, upstreamsOf } from "../../../../sidecar/swarm/fallback/upstreams.ts";
 import type { SpawnRequest } from "../../../../sidecar/swarm/profiles/profile.ts";
