@@ -77,7 +77,8 @@ export class RegisteredServer {
     const { clock } = this.#options;
     const { notices, flight } = { notices: this.#notices, flight: this.#fly() };
     const mostMs = this.#status === "unavailable" ? LIMITS.failedListingWaitMs : LIMITS.listingWaitMs;
-    const waitMs = Math.max(0, flight.startedMs + mostMs - clock.now());
+    const waitMs = flight.startedMs + mostMs - clock.now();
+    if (waitMs <= 0) return;
     const done = new AbortController();
     const listed = flight.landed.then(() => (this.#isBefore(notices) ? this.#fly().landed : undefined));
     await Promise.race([listed, pause(clock, waitMs, done.signal)]);

@@ -46,6 +46,15 @@ export class Registry {
     await Promise.all(this.servers.map((server) => server.upToDate()));
   }
 
+  /**
+   * Whether this is the version still. It is said at once: where something may be out of date by its age alone, that is
+   * found out meanwhile, and the next one who asks hears of it.
+   */
+  isStill(version: string): boolean {
+    void this.upToDate();
+    return version === this.version;
+  }
+
   /** The servers with those of their tools that are asked for. */
   async answer(query: ToolQuery): Promise<RegistryAnswer> {
     const { server } = query;
