@@ -314,6 +314,8 @@ export const LIMITS = {
   registryRetryMs: 2_000,
   /** How long it may take for somebody who wants to see all tools. */
   registryWaitMs: 4_000,
+  /** Tools that one search shows at most. */
+  foundTools: 100,
   /** Calls in one batch; above it `invalid_request`. */
   batchCalls: 100,
   /** Calls of one batch under way at once; the next ones wait. */

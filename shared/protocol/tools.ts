@@ -20,6 +20,9 @@ export const UNAVAILABLE_META = "hivegate/unavailable";
 /** Between a server's name and its tool's: `claude-flow__agent_list`. No server's name holds it. */
 export const QUALIFIER = "__";
 
+/** Tools of the gateway's own are named as if they were this server's. No other one is called so. */
+export const GATEWAY_SERVER = "hivegate";
+
 /** Client's headers that reach the sidecar, and through it a server that is reached by HTTP. */
 export const MCP_HEADERS = [
   "accept",
