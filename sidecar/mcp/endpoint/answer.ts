@@ -1,0 +1,69 @@
+/** The answer to one request: plain JSON, or a stream of events as soon as something comes before the result. */
+import { SSE_HEADERS } from "../../../shared/wire/sse.ts";
+import { EventStream, event, type KeepAlive } from "./event-stream.ts";
+
+/** Where messages of one request go once they are a stream. */
+export type MessageSink = { body: ReadableStream<Uint8Array>; send(text: string): void; end(): void };
+
+export type AnswerOptions = {
+  /** The headers of any answer. Read when it is decided what it is. */
+  headers(): Record<string, string>;
+  /** False: what comes before the result is left out. */
+  mayStream: boolean;
+  openSink(): MessageSink;
+};
+
+export class Answer {
+  readonly response: Promise<Response>;
+  readonly #options: AnswerOptions;
+  readonly #respond: (response: Response) => void;
+  #sink: MessageSink | null = null;
+  #isOver = false;
+
+  constructor(options: AnswerOptions) {
+    this.#options = options;
+    const { promise, resolve } = Promise.withResolvers<Response>();
+    this.response = promise;
+    this.#respond = resolve;
+  }
+
+  get mayStream(): boolean {
+    return this.#options.mayStream;
+  }
+
+  /** Whether nothing was said yet, so that a client that leaves now cannot have heard of it. */
+  get isUndecided(): boolean {
+    return this.#sink === null && !this.#isOver;
+  }
+
+  /** A notification, or a request to the client. */
+  before(text: string): void {
+    if (this.#isOver || !this.#options.mayStream) return;
+    if (this.#sink === null) {
+      this.#sink = this.#options.openSink();
+      this.#respond(
+        new Response(this.#sink.body, { headers: { ...this.#options.headers(), ...SSE_HEADERS } }),
+      );
+    }
+    this.#sink.send(text);
+  }
+
+  end(text: string, status = 200): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (this.#sink) {
+      this.#sink.send(text);
+      this.#sink.end();
+    } else this.#respond(jsonResponse(text, status, this.#options.headers()));
+  }
+}
+
+export const jsonResponse = (text: string, status: number, headers: Record<string, string>): Response =>
+  new Response(text, { status, headers: { ...headers, "content-type": "application/json" } });
+
+/** A stream that is not come back to: when its reader leaves, `onGone`. */
+export function plainSink(pulse: KeepAlive, onGone: () => void): MessageSink {
+  const stream = new EventStream(pulse);
+  stream.onGone = onGone;
+  return { body: stream.body, send: (text) => stream.write(event(text)), end: () => stream.end() };
+}

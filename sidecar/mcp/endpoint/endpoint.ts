@@ -1,0 +1,139 @@
+/** Streamable HTTP in front of `Upstream`s, for clients of either era: the sidecar's `/v1/mcp` and `/v1/mcp/{server}`. */
+import type { Context, Hono } from "hono";
+import { asHivegateError, HivegateError } from "../../../shared/errors.ts";
+import { REGISTRY_HEADER } from "../../../shared/protocol/tools.ts";
+import type { Signed } from "../../http/authenticate.ts";
+import { jsonResponse } from "./answer.ts";
+import { isEnveloped } from "./envelope.ts";
+import { KeepAlive } from "./event-stream.ts";
+import { headersFor } from "./head.ts";
+import { HeldCalls } from "./held-calls.ts";
+import { answerText, type Message, parseMessage } from "./json-rpc.ts";
+import { endSession, openStream, serveLegacy } from "./legacy.ts";
+import { Listens } from "./listen.ts";
+import { LogLevels } from "./log-levels.ts";
+import { serveModern } from "./modern.ts";
+import type { EndpointPorts, Incoming, Shared } from "./ports.ts";
+import { Refused, rpcErrorOf, unsupportedVersion } from "./refused.ts";
+import { LEGACY_VERSIONS, MODERN_VERSION } from "./revisions.ts";
+import { Sessions } from "./sessions.ts";
+import { Subscriptions } from "./subscriptions.ts";
+
+export type McpEndpoint = {
+  /** Answers any method on `/v1/mcp` and `/v1/mcp/:server`. Never throws: what is wrong it says in JSON-RPC. */
+  handle(c: Context<Signed>): Promise<Response>;
+  /** What is held at the moment. */
+  counts(): {
+    sessions: number;
+    streams: number;
+    heldCalls: number;
+    subscriptions: number;
+    eventBytes: number;
+  };
+  /** Ends all sessions and streams. */
+  close(): void;
+};
+
+export function mcpEndpoint(ports: EndpointPorts): McpEndpoint {
+  const pulse = new KeepAlive(ports.clock);
+  const shared: Shared = {
+    ports,
+    pulse,
+    sessions: new Sessions(ports.clock, pulse),
+    held: new HeldCalls(ports.clock, ports.uuid),
+    listens: new Listens(),
+    subscriptions: new Subscriptions(ports.clock),
+    logLevels: new LogLevels(),
+  };
+  const { sessions, held, listens, subscriptions } = shared;
+  return {
+    handle: async (c) => {
+      try {
+        return await answerTo(shared, incomingOf(ports, c), c);
+      } catch (thrown) {
+        return refusal(ports, thrown);
+      }
+    },
+    counts: () => ({
+      sessions: sessions.size,
+      streams: pulse.size,
+      heldCalls: held.size,
+      subscriptions: subscriptions.size,
+      eventBytes: sessions.eventBytes,
+    }),
+    close: () => {
+      held.close();
+      listens.close();
+      sessions.close();
+    },
+  };
+}
+
+function answerTo(shared: Shared, incoming: Incoming, c: Context<Signed>): Promise<Response> | Response {
+  switch (c.req.method) {
+    case "POST":
+      return posted(shared, incoming, parseMessage(c.get("body")));
+    case "GET":
+    case "DELETE":
+      // 2026 has neither, and says so by this status.
+      if (incoming.header("mcp-protocol-version") === MODERN_VERSION) return notAllowed(shared.ports);
+      return c.req.method === "GET" ? openStream(shared, incoming) : endSession(shared, incoming);
+    default:
+      return notAllowed(shared.ports);
+  }
+}
+
+/** The era is the message's own, whatever the server's is. */
+function posted(shared: Shared, incoming: Incoming, message: Message): Promise<Response> | Response {
+  const version = incoming.header("mcp-protocol-version");
+  const isModern = version === MODERN_VERSION;
+  if (message.kind === "request") {
+    const { request } = message;
+    if (isModern || isEnveloped(request)) return serveModern(shared, incoming, request);
+    if (version !== undefined && !LEGACY_VERSIONS.includes(version))
+      throw new Refused(400, unsupportedVersion(version, false), request.id);
+  } else if (isModern) {
+    if (message.kind === "answer")
+      throw new Refused(400, rpcErrorOf(new HivegateError("invalid_request", "Send requests alone.")));
+    // 2026 has none that would have to be passed on: who leaves cancels by that.
+    return new Response(null, { status: 202, headers: headersFor(shared.ports) });
+  }
+  return serveLegacy(shared, incoming, message);
+}
+
+/** @throws HivegateError `invalid_request`, `not_found` */
+function incomingOf({ upstream }: EndpointPorts, c: Context<Signed>): Incoming {
+  const { client, join } = c.req.query();
+  if (!client || client.length > 200) throw new HivegateError("invalid_request", "Expected ?client=.");
+  const server = c.req.param("server") ?? null;
+  const found = upstream(server);
+  if (!found) throw new HivegateError("not_found", "There is no MCP server of this name.");
+  const [traceparent, tracestate] = [c.req.header("traceparent"), c.req.header("tracestate")];
+  return {
+    client,
+    server,
+    upstream: found,
+    join: join || null,
+    header: (name) => c.req.header(name),
+    trace: traceparent === undefined ? null : { traceparent, ...(tracestate && { tracestate }) },
+    signal: c.req.raw.signal,
+    head: { isJoined: false, sessionId: null },
+  };
+}
+
+function refusal(ports: EndpointPorts, thrown: unknown): Response {
+  if (thrown instanceof Refused)
+    return jsonResponse(answerText(thrown.id, { error: thrown.error }), thrown.status, headersFor(ports));
+  const error = asHivegateError(thrown);
+  if (error.code === "internal") ports.log.warn({ err: thrown }, "an MCP request failed");
+  return jsonResponse(answerText(null, { error: rpcErrorOf(error) }), error.httpStatus, headersFor(ports));
+}
+
+const notAllowed = ({ registryVersion }: EndpointPorts): Response =>
+  new Response(null, { status: 405, headers: { allow: "POST", [REGISTRY_HEADER]: registryVersion() } });
+
+/** `endpoint` at its addresses. */
+export function mcpRoutes(app: Hono<Signed>, { handle }: Pick<McpEndpoint, "handle">): void {
+  app.all("/v1/mcp", handle);
+  app.all("/v1/mcp/:server", handle);
+}

@@ -1,0 +1,100 @@
+/** The body of one answer as Server-Sent Events, written as they come. */
+import type { Clock } from "../../../shared/clock.ts";
+import { LIMITS } from "../../../shared/limits.ts";
+
+export const event = (data: string, id: string | null = null): string =>
+  id === null ? `event: message\ndata: ${data}\n\n` : `id: ${id}\nevent: message\ndata: ${data}\n\n`;
+
+const KEEP_ALIVE = ":\n\n";
+const bytes = new TextEncoder();
+
+/** Ends when its writer or its reader ends it, and when the reader leaves too much unread. */
+export class EventStream {
+  readonly body: ReadableStream<Uint8Array>;
+  readonly #pulse: KeepAlive;
+  #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
+  /** Called once, unless the writer itself ends the stream: nobody reads any more. */
+  onGone: () => void = () => {};
+
+  constructor(pulse: KeepAlive) {
+    this.#pulse = pulse;
+    this.body = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          this.#controller = controller;
+        },
+        cancel: () => this.#over(),
+      },
+      new ByteLengthQueuingStrategy({ highWaterMark: LIMITS.mcpStreamUnreadBytes }),
+    );
+    pulse.add(this);
+  }
+
+  get isOpen(): boolean {
+    return this.#controller !== null;
+  }
+
+  write(text: string): void {
+    const controller = this.#controller;
+    if (!controller) return;
+    // What was there before counts, not this message: a large answer alone is no fault of its reader.
+    if ((controller.desiredSize ?? 0) <= 0) {
+      controller.error(new Error("the client reads too slowly"));
+      this.#over();
+      return;
+    }
+    controller.enqueue(bytes.encode(text));
+  }
+
+  keepAlive(): void {
+    this.write(KEEP_ALIVE);
+  }
+
+  end(): void {
+    const controller = this.#controller;
+    if (!controller) return;
+    this.#controller = null;
+    this.#pulse.remove(this);
+    controller.close();
+  }
+
+  #over(): void {
+    if (!this.#controller) return;
+    this.#controller = null;
+    this.#pulse.remove(this);
+    this.onGone();
+  }
+}
+
+/** Lets all open streams say something now and then, by one timer that is there only while there are streams. */
+export class KeepAlive {
+  readonly #streams = new Set<EventStream>();
+  readonly #clock: Clock;
+  #stop: (() => void) | null = null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#streams.size;
+  }
+
+  add(stream: EventStream): void {
+    this.#streams.add(stream);
+    this.#stop ??= this.#clock.after(LIMITS.mcpKeepAliveMs, () => this.#beat());
+  }
+
+  remove(stream: EventStream): void {
+    this.#streams.delete(stream);
+    if (this.#streams.size > 0) return;
+    this.#stop?.();
+    this.#stop = null;
+  }
+
+  #beat(): void {
+    this.#stop = null;
+    for (const stream of this.#streams) stream.keepAlive();
+    if (this.#streams.size > 0) this.#stop = this.#clock.after(LIMITS.mcpKeepAliveMs, () => this.#beat());
+  }
+}

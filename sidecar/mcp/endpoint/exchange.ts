@@ -1,0 +1,43 @@
+/** The way from a request to the server that it is for. */
+import { asHivegateError, isOurFault } from "../../../shared/errors.ts";
+import type { McpAnswer, McpRequest } from "../../../shared/protocol/mcp.ts";
+import type { Exchange, Route, ServerInfo, Upstream } from "../upstream.ts";
+import type { Incoming, Shared } from "./ports.ts";
+import { rpcErrorOf } from "./refused.ts";
+
+/** What of an exchange is not the same for every request of one HTTP request. */
+export type Part = Pick<Exchange, "signal" | "onNotification" | "onRequest">;
+
+export type Destination = Route & { info: ServerInfo };
+
+/** The one server that the request goes to, and the request as that one calls things. @throws as `Upstream.info` */
+export async function destinationOf(upstream: Upstream, request: McpRequest): Promise<Destination> {
+  const routed = (await upstream.route?.(request)) ?? { upstream, request };
+  return { ...routed, info: await routed.upstream.info() };
+}
+
+/** What the server answers, or what went wrong instead. */
+export async function exchanged(
+  { ports: { joined, log } }: Shared,
+  { client, trace, join, head }: Incoming,
+  { upstream, request }: Route,
+  part: Part,
+): Promise<McpAnswer> {
+  const exchange: Exchange = { client, ...part, ...(trace && { trace }) };
+  try {
+    if (join === null || !joined) return await upstream.exchange(request, exchange);
+    const send = (...args: Parameters<Upstream["exchange"]>) => upstream.exchange(...args);
+    const { answer, isJoined } = await joined.exchange(send, request, exchange, `${upstream.name} ${join}`);
+    head.isJoined = isJoined;
+    return answer;
+  } catch (thrown) {
+    return failure(thrown, log);
+  }
+}
+
+/** An error of ours as an answer. What nobody foresaw is logged. */
+export function failure(thrown: unknown, log: Shared["ports"]["log"]): McpAnswer {
+  const error = asHivegateError(thrown);
+  if (error.code === "internal" && isOurFault(error)) log.warn({ err: thrown }, "an MCP request failed");
+  return { error: rpcErrorOf(error) };
+}

@@ -1,0 +1,84 @@
+/** Calls that wait for their client to come back with what the server asked for: a bounded number, for a bounded time. */
+import { hash } from "node:crypto";
+import type { Clock } from "../../../shared/clock.ts";
+import { HivegateError } from "../../../shared/errors.ts";
+import { LIMITS } from "../../../shared/limits.ts";
+import type { McpRequest } from "../../../shared/protocol/mcp.ts";
+import { without } from "./fields.ts";
+import type { CallFacts, OpenCall } from "./open-call.ts";
+
+export interface Holder {
+  hasRoom(call: OpenCall): boolean;
+  /** What the client has to bring back to go on with the call, once. */
+  hold(call: OpenCall): string;
+}
+
+type Held = { call: OpenCall; fingerprint: string; cancelTimer: () => void };
+
+export class HeldCalls implements Holder {
+  readonly #clock: Clock;
+  readonly #uuid: () => string;
+  readonly #held = new Map<string, Held>();
+  readonly #ofClient = new Map<string, number>();
+
+  /** `uuid` has to give what nobody can guess. */
+  constructor(clock: Clock, uuid: () => string) {
+    this.#clock = clock;
+    this.#uuid = uuid;
+  }
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  hasRoom({ facts: { client } }: OpenCall): boolean {
+    const own = this.#ofClient.get(client) ?? 0;
+    return this.#held.size < LIMITS.mcpHeldCalls && own < LIMITS.mcpHeldCallsPerClient;
+  }
+
+  hold(call: OpenCall): string {
+    const state = this.#uuid();
+    const cancelTimer = this.#clock.after(LIMITS.mcpAskedMs, () => {
+      this.#take(state);
+      call.abandon(new HivegateError("timeout"));
+    });
+    this.#held.set(state, { call, cancelTimer, fingerprint: fingerprintOf(call.facts.request) });
+    this.#count(call, 1);
+    return state;
+  }
+
+  /** The call that this state stands for, if whoever brings it made that very call; it is good for one time. */
+  resume(state: string, { client, server, request }: CallFacts): OpenCall | null {
+    const held = this.#held.get(state);
+    if (held?.call.facts.client !== client || held.call.facts.server !== server) return null;
+    return held.fingerprint === fingerprintOf(request) ? this.#take(state) : null;
+  }
+
+  close(): void {
+    for (const state of [...this.#held.keys()])
+      this.#take(state)?.abandon(new HivegateError("shutting_down"));
+  }
+
+  #take(state: string): OpenCall | null {
+    const held = this.#held.get(state);
+    if (!held) return null;
+    this.#held.delete(state);
+    held.cancelTimer();
+    this.#count(held.call, -1);
+    return held.call;
+  }
+
+  #count({ facts: { client } }: OpenCall, by: number): void {
+    const count = (this.#ofClient.get(client) ?? 0) + by;
+    if (count === 0) this.#ofClient.delete(client);
+    else this.#ofClient.set(client, count);
+  }
+}
+
+/** Of what stays the same when a client sends a request again. Its arguments may be long, and are not kept. */
+const fingerprintOf = ({ method, params }: McpRequest): string =>
+  hash(
+    "sha256",
+    JSON.stringify([method, without(params, "_meta", "inputResponses", "requestState")]),
+    "base64",
+  );

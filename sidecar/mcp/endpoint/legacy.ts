@@ -1,0 +1,221 @@
+/** Requests of 2025 and before: sessions, streams of their own, and clients that can be asked while they wait. */
+import { z } from "zod";
+import { HivegateError } from "../../../shared/errors.ts";
+import { LIMITS } from "../../../shared/limits.ts";
+import type { McpAnswer } from "../../../shared/protocol/mcp.ts";
+import { SSE_HEADERS } from "../../../shared/wire/sse.ts";
+import type { Notification } from "../json-rpc-session.ts";
+import { Answer, jsonResponse } from "./answer.ts";
+import { failure } from "./exchange.ts";
+import { headersFor, SESSION_HEADER } from "./head.ts";
+import { answerText, type ClientRequest, type Message, notificationText } from "./json-rpc.ts";
+import { legacyCall, type Under } from "./legacy-call.ts";
+import type { Incoming, Shared } from "./ports.ts";
+import { invalidParams, methodNotFound, Refused, type RpcError, rpcErrorOf } from "./refused.ts";
+import {
+  isListChange,
+  LEGACY_VERSIONS,
+  LOG_MESSAGE,
+  NEVER_STREAMED,
+  NEWEST_LEGACY_VERSION,
+} from "./revisions.ts";
+import type { Session } from "./session.ts";
+import { isLogLevel, isWanted } from "./translate/log-level.ts";
+import { initializeResult } from "./translate/to-modern.ts";
+
+const Initialize = z.object({
+  protocolVersion: z.string(),
+  capabilities: z.record(z.string(), z.unknown()).default({}),
+  clientInfo: z.record(z.string(), z.unknown()).default({}),
+});
+
+const DONE: McpAnswer = { result: {} };
+
+/** A message that a client sends by POST. @throws Refused */
+export async function serveLegacy(shared: Shared, incoming: Incoming, message: Message): Promise<Response> {
+  if (message.kind === "request" && message.request.method === "initialize")
+    return initialize(shared, incoming, message.request);
+  const session = sessionOf(shared, incoming, message.kind === "request" ? message.request.id : null);
+  switch (message.kind) {
+    case "request":
+      return serve(shared, incoming, session, message.request);
+    case "answer":
+      session.asked.answered(message.id, message.answer);
+      break;
+    case "notification":
+      noted(incoming, session, message.notification);
+  }
+  return new Response(null, { status: 202, headers: headersFor(shared.ports) });
+}
+
+/** GET: the stream for what belongs to no request, or one that the client has lost. @throws Refused */
+export function openStream(shared: Shared, incoming: Incoming): Response {
+  const session = sessionOf(shared, incoming, null);
+  const lastEventId = incoming.header("last-event-id");
+  const body = lastEventId === undefined ? session.standalone.body : session.resume(lastEventId);
+  if (body === null) throw new Refused(400, UNKNOWN_EVENT);
+  listenFor(incoming, session);
+  return new Response(body, { headers: { ...headersFor(shared.ports), ...SSE_HEADERS } });
+}
+
+/** DELETE. @throws Refused */
+export function endSession(shared: Shared, incoming: Incoming): Response {
+  shared.sessions.end(sessionOf(shared, incoming, null));
+  return new Response(null, { status: 204, headers: headersFor(shared.ports) });
+}
+
+async function initialize(shared: Shared, incoming: Incoming, request: ClientRequest): Promise<Response> {
+  const { ports, sessions } = shared;
+  const { client, server, upstream, head } = incoming;
+  const asked = Initialize.safeParse(request.params);
+  if (!asked.success)
+    throw new Refused(400, invalidParams("Expected protocolVersion and capabilities."), request.id);
+  const { protocolVersion, capabilities, clientInfo } = asked.data;
+  const version = LEGACY_VERSIONS.includes(protocolVersion) ? protocolVersion : NEWEST_LEGACY_VERSION;
+  let answer: McpAnswer;
+  try {
+    const info = await upstream.info();
+    const id = ports.uuid();
+    sessions.open({ id, client, server, version, capabilities, clientInfo });
+    head.sessionId = id;
+    answer = { result: initializeResult(info, version) };
+  } catch (thrown) {
+    answer = failure(thrown, ports.log);
+  }
+  return jsonResponse(answerText(request.id, answer), 200, headersFor(ports, head));
+}
+
+/** Somebody else's session does not exist either. @throws Refused */
+function sessionOf({ sessions }: Shared, incoming: Incoming, requestId: ClientRequest["id"] | null): Session {
+  const id = incoming.header(SESSION_HEADER);
+  if (id === undefined) throw new Refused(400, NO_SESSION, requestId);
+  const session = sessions.find(id, incoming.client, incoming.server);
+  if (!session) throw new Refused(404, UNKNOWN_SESSION, requestId);
+  return session;
+}
+
+function serve(
+  shared: Shared,
+  incoming: Incoming,
+  session: Session,
+  request: ClientRequest,
+): Promise<Response> {
+  const { signal } = session.begin(request.id);
+  const answer = new Answer({
+    headers: () => headersFor(shared.ports, incoming.head),
+    mayStream: !NEVER_STREAMED.has(request.method) && acceptsEvents(incoming),
+    openSink: () => session.openChannel(),
+  });
+  // Nobody can come back for an answer of which nothing was said yet. One that is a stream goes on without its reader.
+  incoming.signal.addEventListener("abort", () => {
+    if (answer.isUndecided) session.cancel(request.id);
+  });
+  answered(shared, incoming, session, request, { answer, signal })
+    .catch((thrown) => failure(thrown, shared.ports.log))
+    .then((outcome) => {
+      session.done(request.id);
+      answer.end(answerText(request.id, outcome));
+    });
+  return answer.response;
+}
+
+async function answered(
+  shared: Shared,
+  incoming: Incoming,
+  session: Session,
+  request: ClientRequest,
+  under: Under,
+): Promise<McpAnswer> {
+  const { method, params } = request;
+  switch (method) {
+    case "ping":
+      return DONE;
+    case "logging/setLevel":
+      return setLevel(shared, incoming, session, params.level);
+    case "resources/subscribe":
+      return subscribe(shared, incoming, session, params.uri);
+    case "resources/unsubscribe":
+      session.stop(`resource ${params.uri}`);
+      return DONE;
+    default:
+      // A task's id is all that it takes to read its result, and to the server all clients are one.
+      if (NOT_FOR_SESSIONS.test(method)) return { error: methodNotFound(method) };
+      return legacyCall(shared, incoming, session, request, under);
+  }
+}
+
+const NOT_FOR_SESSIONS = /^(?:tasks\/|server\/discover$|subscriptions\/)/;
+
+async function setLevel(
+  { logLevels }: Shared,
+  { upstream, client, signal }: Incoming,
+  session: Session,
+  level: unknown,
+): Promise<McpAnswer> {
+  if (!isLogLevel(level)) return { error: invalidParams("level: expected one from debug to emergency.") };
+  const refusal = await logLevels.want(level, upstream, client, signal);
+  if (refusal) return { error: refusal };
+  session.logLevel = level;
+  return DONE;
+}
+
+async function subscribe(
+  { subscriptions }: Shared,
+  { upstream, client }: Incoming,
+  session: Session,
+  uri: unknown,
+): Promise<McpAnswer> {
+  if (typeof uri !== "string") return { error: invalidParams("uri: expected a string.") };
+  const name = `resource ${uri}`;
+  if (session.has(name)) return DONE;
+  if (session.watched >= LIMITS.mcpSubscriptionsPerClient)
+    return { error: rpcErrorOf(new HivegateError("overloaded")) };
+  const stop = await subscriptions.add(upstream, uri, client, (notification) =>
+    session.standalone.send(notificationText(notification)),
+  );
+  if (typeof stop !== "function") return { error: stop };
+  session.keep(name, stop);
+  return DONE;
+}
+
+/** From the first stream on the session hears what its server tells all clients. */
+function listenFor({ upstream }: Incoming, session: Session): void {
+  if (session.has("server")) return;
+  const hear = (notification: Notification): void => {
+    const { method } = notification;
+    const isLog = method === LOG_MESSAGE && isWanted(notification, session.logLevel);
+    if (isListChange(method) || isLog) session.standalone.send(notificationText(notification));
+  };
+  session.keep("server", upstream.onNotification(hear));
+}
+
+/** What a session's client says of itself is not the server's concern: it has but one client, which is the sidecar. */
+function noted({ upstream }: Incoming, session: Session, notification: Notification): void {
+  const { method, params } = notification;
+  if (method === "notifications/cancelled") session.cancel(params.requestId);
+  else if (!OURS.has(method)) upstream.notify(notification);
+}
+
+const OURS: ReadonlySet<string> = new Set([
+  "notifications/initialized",
+  "notifications/progress",
+  "notifications/roots/list_changed",
+]);
+
+const acceptsEvents = ({ header }: Incoming): boolean => {
+  const accept = header("accept");
+  return accept === undefined || /text\/(?:event-stream|\*)|\*\/\*/.test(accept);
+};
+
+const NO_SESSION: RpcError = rpcErrorOf(
+  new HivegateError(
+    "invalid_request",
+    "Send initialize first, and its Mcp-Session-Id with all that follows.",
+  ),
+);
+const UNKNOWN_SESSION: RpcError = rpcErrorOf(
+  new HivegateError("not_found", "There is no such session. Open one by sending initialize."),
+);
+const UNKNOWN_EVENT: RpcError = rpcErrorOf(
+  new HivegateError("invalid_request", "Last-Event-ID: this event's stream is not known any more."),
+);

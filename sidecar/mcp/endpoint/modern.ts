@@ -1,0 +1,154 @@
+/** Requests of 2026: each says by itself all that there is to know. */
+import type { McpAnswer } from "../../../shared/protocol/mcp.ts";
+import { Answer, plainSink } from "./answer.ts";
+import { canBeAsked, neededFor, offers } from "./capabilities.ts";
+import { checkedEnvelope, type Envelope } from "./envelope.ts";
+import { type Destination, destinationOf, exchanged, failure } from "./exchange.ts";
+import { recordOr } from "./fields.ts";
+import { headersFor } from "./head.ts";
+import { answerText, type ClientRequest, notificationText } from "./json-rpc.ts";
+import { listen } from "./listen.ts";
+import { type CallFacts, LEFT, OpenCall, type Waiter } from "./open-call.ts";
+import type { Incoming, Shared } from "./ports.ts";
+import { invalidParams, methodNotFound, modernStatus, Refused, type RpcError } from "./refused.ts";
+import { MODERN_VERSION, NEVER_STREAMED } from "./revisions.ts";
+import { isWanted } from "./translate/log-level.ts";
+import {
+  discoverResult,
+  inputRequired,
+  legacyRequest,
+  missingCapabilities,
+  modernAnswer,
+  urlElicitations,
+} from "./translate/to-legacy.ts";
+
+/** What 2026 has no more, were it that a server behind still has it. */
+const REMOVED: ReadonlySet<string> = new Set([
+  "initialize",
+  "ping",
+  "logging/setLevel",
+  "resources/subscribe",
+  "resources/unsubscribe",
+]);
+
+const UNKNOWN_STATE = invalidParams(
+  "requestState: it belongs to another request, or too much time has passed. Send the request anew, without it.",
+);
+
+/** @throws Refused */
+export function serveModern(shared: Shared, incoming: Incoming, request: ClientRequest): Promise<Response> {
+  const envelope = checkedEnvelope(request, incoming.header);
+  if (REMOVED.has(request.method)) throw new Refused(404, methodNotFound(request.method), request.id);
+  if (request.method === "subscriptions/listen") return listen(shared, incoming, request);
+  return new ModernRequest(shared, incoming, request, envelope).response;
+}
+
+class ModernRequest {
+  readonly #shared: Shared;
+  readonly #incoming: Incoming;
+  readonly #request: ClientRequest;
+  readonly #envelope: Envelope;
+  readonly #answer: Answer;
+  #hasLeft = false;
+  #onLeave: () => void = () => {};
+
+  constructor(shared: Shared, incoming: Incoming, request: ClientRequest, envelope: Envelope) {
+    this.#shared = shared;
+    this.#incoming = incoming;
+    this.#request = request;
+    this.#envelope = envelope;
+    const leave = () => this.#leave();
+    this.#answer = new Answer({
+      headers: () => headersFor(shared.ports, incoming.head),
+      mayStream: !NEVER_STREAMED.has(request.method),
+      openSink: () => plainSink(shared.pulse, leave),
+    });
+    incoming.signal.addEventListener("abort", leave);
+    this.#serve().catch((thrown) => this.#end(failure(thrown, shared.ports.log)));
+  }
+
+  get response(): Promise<Response> {
+    return this.#answer.response;
+  }
+
+  async #serve(): Promise<void> {
+    const { method } = this.#request;
+    const destination = await destinationOf(this.#incoming.upstream, this.#request);
+    if (destination.info.era === "2026") return this.#end(await this.#word(destination));
+    if (method === "server/discover") return this.#end({ result: discoverResult(destination.info) });
+    if (method.startsWith("tasks/")) return this.#end({ error: methodNotFound(method) });
+    await this.#translated(destination);
+  }
+
+  /** A server of the same era, word for word. Only which revisions are spoken here is ours to say. */
+  async #word(destination: Destination): Promise<McpAnswer> {
+    const controller = new AbortController();
+    this.#whenLeft(() => controller.abort(LEFT));
+    const answer = await exchanged(this.#shared, this.#incoming, destination, {
+      signal: controller.signal,
+      onNotification: (notification) => this.#answer.before(notificationText(notification)),
+    });
+    if (this.#request.method !== "server/discover" || "error" in answer) return answer;
+    return { result: { ...answer.result, supportedVersions: [MODERN_VERSION] } };
+  }
+
+  /** A server of 2025, which may ask the client something before it answers. */
+  async #translated(destination: Destination): Promise<void> {
+    const { client, server } = this.#incoming;
+    const { params } = this.#request;
+    const { logLevel, capabilities } = this.#envelope;
+    const facts: CallFacts = { client, server, request: this.#request };
+    const waiter: Waiter = {
+      progressToken: recordOr(params._meta).progressToken,
+      settle: (answer) => this.#end(answer),
+      hear: (notification) => {
+        if (isWanted(notification, logLevel)) this.#answer.before(notificationText(notification));
+      },
+    };
+    if (params.requestState === undefined) {
+      const call = new OpenCall(facts, this.#shared.held, capabilities, waiter);
+      this.#whenLeft(() => call.left(waiter));
+      await this.#begin(call, destination);
+      return;
+    }
+    const call = this.#shared.held.resume(String(params.requestState), facts);
+    if (!call) return this.#end({ error: UNKNOWN_STATE }, 400);
+    this.#whenLeft(() => call.left(waiter));
+    call.resume(waiter, params.inputResponses, capabilities);
+  }
+
+  async #begin(call: OpenCall, { upstream, request, info }: Destination): Promise<void> {
+    const { signal } = call;
+    const { logLevel, capabilities } = this.#envelope;
+    const refusal: RpcError | null =
+      logLevel === null
+        ? null
+        : await this.#shared.logLevels.want(logLevel, upstream, this.#incoming.client, signal);
+    if (refusal) return call.finish({ error: refusal });
+    const route = { upstream, request: legacyRequest(request) };
+    const answer = await exchanged(this.#shared, this.#incoming, route, {
+      signal,
+      onNotification: (notification) => call.hear(notification),
+      ...(canBeAsked(capabilities) && { onRequest: (asked, ended) => call.ask(asked, ended) }),
+    });
+    const wanted = Object.entries(urlElicitations(answer) ?? {});
+    if (wanted.length === 0) return call.finish(modernAnswer(request.method, answer, info));
+    const requests = wanted.map(([, asked]) => asked);
+    const isOffered = requests.every((asked) => offers(capabilities, neededFor(asked)));
+    call.finish(isOffered ? inputRequired(Object.fromEntries(wanted), null) : missingCapabilities(requests));
+  }
+
+  #whenLeft(then: () => void): void {
+    this.#onLeave = then;
+    if (this.#hasLeft) then();
+  }
+
+  #leave(): void {
+    this.#hasLeft = true;
+    this.#onLeave();
+  }
+
+  #end(answer: McpAnswer, status = modernStatus(answer)): void {
+    this.#answer.end(answerText(this.#request.id, answer), status);
+  }
+}

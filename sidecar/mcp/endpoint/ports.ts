@@ -1,0 +1,50 @@
+import type { Clock } from "../../../shared/clock.ts";
+import type { Logger } from "../../log.ts";
+import type { JoinedCalls } from "../join.ts";
+import type { Exchange, Upstream } from "../upstream.ts";
+import type { KeepAlive } from "./event-stream.ts";
+import type { HeldCalls } from "./held-calls.ts";
+import type { Listens } from "./listen.ts";
+import type { LogLevels } from "./log-levels.ts";
+import type { Sessions } from "./sessions.ts";
+import type { Subscriptions } from "./subscriptions.ts";
+
+export type EndpointPorts = {
+  /** The server of this name; null: all of them as one. Null when there is none. */
+  upstream(name: string | null): Upstream | null;
+  /** Lets equal calls share one answer; without it each call is one of its own. */
+  joined?: Pick<JoinedCalls, "exchange">;
+  /** Goes out with every answer: see `REGISTRY_HEADER`. */
+  registryVersion(): string;
+  clock: Clock;
+  /** Not to be guessed: it names sessions and held calls. */
+  uuid(): string;
+  log: Pick<Logger, "warn">;
+};
+
+/** What all requests share. */
+export type Shared = {
+  ports: EndpointPorts;
+  pulse: KeepAlive;
+  sessions: Sessions;
+  held: HeldCalls;
+  listens: Listens;
+  subscriptions: Subscriptions;
+  logLevels: LogLevels;
+};
+
+/** One HTTP request, as far as its era does not matter. */
+export type Incoming = {
+  client: string;
+  /** As in `EndpointPorts.upstream`. */
+  server: string | null;
+  upstream: Upstream;
+  /** Set where its answer may be shared with equal calls. */
+  join: string | null;
+  header(name: string): string | undefined;
+  trace: Exchange["trace"] | null;
+  /** Aborted when the client leaves. */
+  signal: AbortSignal;
+  /** For the answer's head. `isJoined` may be set until that is sent. */
+  head: { isJoined: boolean; sessionId: string | null };
+};

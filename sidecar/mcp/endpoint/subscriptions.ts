@@ -1,0 +1,134 @@
+/** Watched resources: each is watched once at its server, whoever and however many want to hear of it. */
+import { type Clock, pause } from "../../../shared/clock.ts";
+import { asHivegateError, HivegateError } from "../../../shared/errors.ts";
+import { LIMITS } from "../../../shared/limits.ts";
+import type { McpAnswer } from "../../../shared/protocol/mcp.ts";
+import type { Notification } from "../json-rpc-session.ts";
+import type { Upstream } from "../upstream.ts";
+import { type RpcError, rpcErrorOf } from "./refused.ts";
+import { ACKNOWLEDGED, RESOURCE_UPDATED } from "./revisions.ts";
+
+type Heard = (notification: Notification) => void;
+
+/** A resource that is watched. `begun` says whether the server agreed. */
+type Watch = { listeners: Set<Heard>; begun: Promise<RpcError | null>; ending: AbortController };
+
+/** How long to wait before a server of 2026 is listened to again. */
+const LISTEN_AGAIN_MS = 2_000;
+
+export class Subscriptions {
+  readonly #clock: Clock;
+  readonly #watches = new Map<string, Watch>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#watches.size;
+  }
+
+  /** `heard` hears that the resource, or one below it, has changed. Gives how to stop, or the server's error. */
+  async add(upstream: Upstream, uri: string, client: string, heard: Heard): Promise<(() => void) | RpcError> {
+    const name = JSON.stringify([upstream.name, uri]);
+    const known = this.#watches.get(name);
+    if (!known && this.#watches.size >= LIMITS.mcpSubscriptions)
+      return rpcErrorOf(new HivegateError("overloaded"));
+    const watch = known ?? this.#watch(name, upstream, uri, client);
+    // Whoever wants it has an entry of its own, were it the same function.
+    const listener: Heard = (notification) => heard(notification);
+    watch.listeners.add(listener);
+    const stop = () => {
+      watch.listeners.delete(listener);
+      if (watch.listeners.size > 0 || this.#watches.get(name) !== watch) return;
+      this.#watches.delete(name);
+      watch.ending.abort(new HivegateError("shutting_down"));
+    };
+    const refusal = await watch.begun;
+    if (!refusal) return stop;
+    stop();
+    return refusal;
+  }
+
+  #watch(name: string, upstream: Upstream, uri: string, client: string): Watch {
+    const ending = new AbortController();
+    const listeners = new Set<Heard>();
+    const tell: Heard = (notification) => {
+      if (concerns(notification, uri)) for (const listener of listeners) listener(notification);
+    };
+    const begun = this.#begin({ upstream, uri, client, ending: ending.signal, tell });
+    const watch = { listeners, ending, begun };
+    this.#watches.set(name, watch);
+    return watch;
+  }
+
+  async #begin(watching: Watching): Promise<RpcError | null> {
+    try {
+      const { era } = await watching.upstream.info();
+      return await (era === "2025" ? subscribe(watching) : this.#listen(watching));
+    } catch (thrown) {
+      return rpcErrorOf(asHivegateError(thrown));
+    }
+  }
+
+  /** Resolves when the server has agreed, or has not; once it has, an interruption is only that. */
+  #listen(watching: Watching): Promise<RpcError | null> {
+    const { promise, resolve } = Promise.withResolvers<RpcError | null>();
+    const goOn = async () => {
+      while (!watching.ending.aborted) {
+        const answer = await listenOnce(watching, () => resolve(null));
+        // Where it had not agreed before this is its refusal, and ends the watch.
+        resolve("error" in answer ? answer.error : null);
+        await pause(this.#clock, LISTEN_AGAIN_MS, watching.ending);
+      }
+    };
+    void goOn();
+    return promise;
+  }
+}
+
+type Watching = { upstream: Upstream; uri: string; client: string; ending: AbortSignal; tell: Heard };
+
+async function subscribe({ upstream, uri, client, ending, tell }: Watching): Promise<RpcError | null> {
+  const ask = (method: string, signal: AbortSignal): Promise<McpAnswer> =>
+    upstream.exchange({ method, params: { uri } }, { client, signal });
+  const stop = upstream.onNotification(tell);
+  ending.addEventListener("abort", stop);
+  const answer = await ask("resources/subscribe", ending);
+  if ("error" in answer) return answer.error;
+  ending.addEventListener("abort", () => {
+    // Nobody waits for this answer, and there is nobody to tell that it is an error.
+    ask("resources/unsubscribe", AbortSignal.timeout(LIMITS.mcpConnectTimeoutMs)).catch(() => {});
+  });
+  return null;
+}
+
+async function listenOnce(
+  { upstream, uri, client, ending, tell }: Watching,
+  agreed: () => void,
+): Promise<McpAnswer> {
+  const params = { notifications: { resourceSubscriptions: [uri] } };
+  try {
+    return await upstream.exchange(
+      { method: "subscriptions/listen", params },
+      {
+        client,
+        signal: ending,
+        timeoutMs: LIMITS.mcpListenMs,
+        onNotification: (notification) => {
+          if (notification.method === ACKNOWLEDGED) agreed();
+          else tell(notification);
+        },
+      },
+    );
+  } catch (thrown) {
+    return { error: rpcErrorOf(asHivegateError(thrown)) };
+  }
+}
+
+/** A server may tell of what lies below the resource that is watched. */
+function concerns({ method, params }: Notification, uri: string): boolean {
+  const { uri: changed } = params;
+  if (method !== RESOURCE_UPDATED || typeof changed !== "string") return false;
+  return changed === uri || changed.startsWith(uri.endsWith("/") ? uri : `${uri}/`);
+}
