@@ -19,10 +19,15 @@ import { OnlyEvents } from "../shared/protocol/sidecar.ts";
 import { OrchestratorsChange } from "../shared/relay/orchestrators.ts";
 import { isWholeHive } from "../shared/swarm/view.ts";
 import { SSE_HEADERS } from "../shared/wire/sse.ts";
+import { REFUSAL, recordRequests } from "./audit/record-requests.ts";
+import { auditRoutes } from "./audit/routes.ts";
 import { acceptedProtocol, authenticate } from "./authenticate.ts";
 import { createTask } from "./create-task.ts";
 import type { Gateway } from "./gateway.ts";
+import type { AuditPage } from "./hive/records.ts";
+import type { StatsReport } from "./hive/tool-figures.ts";
 import { LOOK_UPS } from "./look-ups.ts";
+import type { Defer } from "./mcp/events.ts";
 import { pageResponse } from "./page-response.ts";
 import { rightsOf } from "./relay/roles.ts";
 import { ScopedSidecar } from "./scoped-sidecar.ts";
@@ -45,6 +50,11 @@ export type AppPorts = {
   refuseSession(request: Request, error: HivegateError, protocol: string | null): Response;
   /** A hive's metrics, as Prometheus text. */
   metrics(hive: string): Promise<string>;
+  /** A hive's audit log from number `after` on, at most `limit` entries of it. */
+  audit(hive: string, after: number, limit: number): Promise<AuditPage>;
+  toolStats(hive: string): Promise<StatsReport>;
+  /** Goes on with it after the answer was given. */
+  defer: Defer;
   log(message: string, error: unknown): void;
 };
 
@@ -65,6 +75,7 @@ export function createApp(ports: AppPorts): Hono {
     return { identity, sidecar: new ScopedSidecar(gateway.sidecar(hiveOf(c)), identity) };
   };
 
+  app.use(recordRequests(ports));
   app.onError((thrown, c) => {
     const error = asHivegateError(thrown);
     if (isOurFault(error)) ports.log(`${c.req.method} ${c.req.path}`, error);
@@ -90,6 +101,7 @@ export function createApp(ports: AppPorts): Hono {
   };
   app.get("/metrics", metrics);
   app.get("/v1/hives/:hive/metrics", metrics);
+  auditRoutes(app, { ...ports, policy: gateway.policy, identify, hiveOf });
 
   const session =
     (kind: SessionState["kind"], permission: NamedPermission, dialect: DialectName) => async (c: Context) => {
@@ -114,6 +126,7 @@ export function createApp(ports: AppPorts): Hono {
         });
       } catch (thrown) {
         const error = asHivegateError(thrown);
+        c.set(REFUSAL, error);
         if (isOurFault(error)) ports.log(c.req.path, error);
         return ports.refuseSession(request, error, protocol);
       }

@@ -12,7 +12,7 @@ export async function authenticate(
   tokens: TokenVerifier,
   nowMs: number,
 ): Promise<Identity> {
-  const token = bearer(request.headers) ?? offeredProtocols(request.headers)[1];
+  const token = tokenIn(request.headers);
   if (!token) throw new HivegateError("unauthorized");
   const identity = await tokens.verify(token, nowMs);
   if (!mayUseHive(identity, needed.hive)) throw new HivegateError("unknown_hive");
@@ -25,6 +25,10 @@ export async function authenticate(
 /** The subprotocol to answer with: ours, if the client offered it; the token is never echoed. */
 export const acceptedProtocol = (headers: Headers): string | null =>
   offeredProtocols(headers)[0] === SUBPROTOCOL ? SUBPROTOCOL : null;
+
+/** Whatever a client gives as its token. */
+export const tokenIn = (headers: Headers): string | undefined =>
+  bearer(headers) ?? offeredProtocols(headers)[1];
 
 const bearer = (headers: Headers): string | undefined =>
   /^Bearer +(\S+)$/i.exec(headers.get("authorization") ?? "")?.[1];

@@ -45,6 +45,8 @@ const Environment = z.object({
     .max(100_000)
     .default(DEFAULT_RELAY.messagesPerSecond),
   ...McpVariables,
+  /** Whether the audit log keeps the arguments of calls, without the secrets that can be told. */
+  AUDIT_ARGUMENTS: z.enum(["true", "false"]).default("false"),
 });
 
 /** Names of the variables that `readConfig` reads. */
@@ -56,6 +58,7 @@ export type GatewayConfig = {
   jwtSecret: Uint8Array<ArrayBuffer>;
   relay: RelaySettings;
   mcp: McpSettings;
+  auditArguments: boolean;
 };
 
 /** @throws ConfigError with one line that names the variable, never its value */
@@ -77,7 +80,13 @@ export function readConfig(environment: unknown): GatewayConfig {
     redact: parsed.data.RELAY_REDACT,
     messagesPerSecond: parsed.data.RELAY_MESSAGES_PER_SECOND,
   };
-  return { hives, jwtSecret: JWT_SECRET, relay, mcp: mcpSettings(parsed.data) };
+  return {
+    hives,
+    jwtSecret: JWT_SECRET,
+    relay,
+    mcp: mcpSettings(parsed.data),
+    auditArguments: parsed.data.AUDIT_ARGUMENTS === "true",
+  };
 }
 
 export class ConfigError extends Error {}

@@ -1,13 +1,15 @@
 /** What all parts of the gateway share, made once per configuration. */
 import { TokenVerifier } from "../shared/auth/token.ts";
-import { platformClock } from "../shared/clock.ts";
+import { pause, platformClock } from "../shared/clock.ts";
 import { HivegateError } from "../shared/errors.ts";
 import { LIMITS } from "../shared/limits.ts";
 import { RateLimiter } from "../shared/pressure/rate-limiter.ts";
 import type { HybridHealth } from "../shared/protocol/sidecar.ts";
-import type { GatewayConfig } from "./config.ts";
+import type { GatewayConfig, HiveConfig } from "./config.ts";
 import { hybridHealth } from "./health.ts";
+import { log } from "./log.ts";
 import { AnswerCache } from "./mcp/cache.ts";
+import { type Deliver, ToolEvents } from "./mcp/events.ts";
 import { Policy } from "./mcp/policy.ts";
 import { RegistryView } from "./mcp/registry-view.ts";
 import type { McpSettings } from "./mcp/settings.ts";
@@ -46,12 +48,25 @@ export class Gateway {
     { burst: LIMITS.lookUpBurst, perSecond: LIMITS.lookUpsPerSecond },
     LIMITS.ratedSubjects,
   );
+  /** What is remembered of each request. */
+  readonly events: ToolEvents;
+  readonly #hives: ReadonlyMap<string, HiveConfig>;
   readonly #sidecars = new Map<string, SidecarClient>();
   readonly #health = new Map<string, HybridHealth>();
   readonly #asking = new Map<string, number>();
 
-  constructor(config: GatewayConfig) {
+  constructor(config: GatewayConfig, deliver: Deliver) {
     this.relay = config.relay;
+    this.#hives = config.hives;
+    this.events = new ToolEvents({
+      hives: [...config.hives.keys()],
+      keepArguments: config.auditArguments,
+      deliver,
+      pause: (delayMs) => pause(platformClock, delayMs),
+      now: Date.now,
+      uuid: () => crypto.randomUUID(),
+      log,
+    });
     this.mcp = config.mcp;
     this.policy = new Policy(config.mcp);
     this.toolStreams = new ToolStreams({
@@ -97,6 +112,13 @@ export class Gateway {
     } finally {
       this.#asking.set(hive, (this.#asking.get(hive) ?? 1) - 1);
     }
+  }
+
+  /** Where the hive's sidecar is, and with which key requests to it are signed. @throws HivegateError `unknown_hive` */
+  hive(name: string): HiveConfig {
+    const hive = this.#hives.get(name);
+    if (!hive) throw new HivegateError("unknown_hive");
+    return hive;
   }
 
   get firstHive(): string {

@@ -1,4 +1,5 @@
 /** The gateway on Cloudflare: a stateless Worker for the routes, Durable Objects for what has state. */
+import { waitUntil } from "cloudflare:workers";
 import { HivegateError } from "../shared/errors.ts";
 import { createApp, type OpenSession } from "./app.ts";
 import { type Env, gatewayOf } from "./host/cloudflare/env.ts";
@@ -32,9 +33,14 @@ function appOf(env: Env) {
     openSession: (request, session) => openSession(env, placement, request, session),
     refuseSession,
     metrics: (hive) => metricsOf(env, hive),
+    audit: (hive, after, limit) => hiveOf(env, hive).audit(hive, after, limit),
+    toolStats: (hive) => hiveOf(env, hive).toolStats(hive),
+    defer: waitUntil,
     log,
   });
 }
+
+const hiveOf = (env: Env, hive: string) => env.HIVE.get(env.HIVE.idFromName(hive));
 
 /** Relays' shards are asked themselves, which wakes none that has clients; one that does not answer is left out. */
 async function metricsOf(env: Env, hive: string): Promise<string> {
@@ -43,10 +49,7 @@ async function metricsOf(env: Env, hive: string): Promise<string> {
     const samples = await shard.relaySamples().catch((error: unknown) => log("relay metrics", error));
     return samples ? [[name, samples] as const] : [];
   });
-  const [own, relayed] = await Promise.all([
-    env.HIVE.get(env.HIVE.idFromName(hive)).samples(hive),
-    Promise.all(asked),
-  ]);
+  const [own, relayed] = await Promise.all([hiveOf(env, hive).samples(hive), Promise.all(asked)]);
   return metricsText(own, new Map(relayed.flat()), hive);
 }
 

@@ -27,6 +27,21 @@ const METRICS = {
     "Requests to the sidecar by sessions and for telemetry, by outcome; those over REST are not among them.",
   ),
   sidecar_request_duration_seconds: histogram("How long the sidecar took to begin its answer to those."),
+  tool_calls_total: counter(
+    "Calls of tools, by server, tool and outcome (ok, error, refused, cancelled); `other`: those without room.",
+  ),
+  tool_cache_total: counter("Calls for which the cache was asked: hit, miss, or joined to an equal one."),
+  tool_call_duration_seconds: summary(
+    "How long calls of a tool took that came to their end, since counting began.",
+  ),
+  server_calls_total: counter("The same by MCP server."),
+  server_cache_total: counter("The same by MCP server."),
+  server_call_duration_seconds: summary("The same by MCP server."),
+  audit_entries_total: counter("Entries of the audit log; its first ones may have made room."),
+  audit_bytes: gauge("What the audit log holds."),
+  audit_lost_total: counter(
+    "Requests of which the audit log only knows how many there were, since it was loaded.",
+  ),
   relay_sessions: gauge("Clients on the relay, by mode."),
   relay_pending_requests: gauge("Relayed requests that wait for their answers."),
   relay_held_messages: gauge("Relayed messages that wait until they can be sent."),
@@ -80,6 +95,9 @@ function gauge(help: string) {
 }
 function counter(help: string) {
   return { type: "counter", help } as const;
+}
+function summary(help: string) {
+  return { type: "summary", help } as const;
 }
 function histogram(help: string) {
   return { type: "histogram", help } as const;

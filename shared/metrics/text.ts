@@ -4,8 +4,15 @@
  */
 export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
-/** A metric, with all of its series. A histogram's are its name with `_bucket`, `_sum` and `_count`. */
-export type Family = { name: string; type: "counter" | "gauge" | "histogram"; help: string };
+/** A metric, with all of its series. Some are its name with an ending: see `ENDINGS`. */
+export type Family = { name: string; type: keyof typeof ENDINGS; help: string };
+
+const ENDINGS = {
+  counter: [""],
+  gauge: [""],
+  histogram: ["_bucket", "_sum", "_count"],
+  summary: ["", "_sum", "_count"],
+} as const;
 
 export type Samples = ReadonlyMap<string, number>;
 
@@ -24,9 +31,8 @@ export function toText(
   const byFamily = Map.groupBy(samples, ([series]) => nameOf(series));
   return families
     .flatMap(({ name, type, help }) => {
-      const names = type === "histogram" ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name];
-      const lines = names
-        .flatMap((each) => byFamily.get(each) ?? [])
+      const lines = ENDINGS[type]
+        .flatMap((ending) => byFamily.get(name + ending) ?? [])
         .map(([series, value]) => `${withLabels(series, labels)} ${value}\n`);
       return [`# HELP ${name} ${escapedHelp(help)}\n`, `# TYPE ${name} ${type}\n`, ...lines];
     })

@@ -8,6 +8,7 @@ const ROOT = join(import.meta.dirname, "../..");
 const ARROWS: [folder: string, may: RegExp][] = [
   ["shared/client/", /^(shared\/|npm:zod$)/],
   ["shared/", /^(shared\/(?!client\/)|npm:(zod|jose)$)/],
+  ["worker/host/digests.ts", /^(shared\/|node:crypto$)/],
   ["worker/host/cloudflare/", /^(shared\/|worker\/|cloudflare:|node:zlib$|npm:(zod|hono)(\/|$))/],
   [
     "worker/host/deno/",
@@ -15,7 +16,7 @@ const ARROWS: [folder: string, may: RegExp][] = [
   ],
   ["worker/page/build.ts", /^(node:|npm:esbuild$)/],
   ["worker/page/", /^(shared\/|worker\/page\/)/],
-  ["worker/index.ts", /^(shared\/|worker\/)/],
+  ["worker/index.ts", /^(shared\/|worker\/|cloudflare:)/],
   ["worker/", /^(shared\/|worker\/(?!host\/|page\/)|npm:(zod|hono)(\/|$))/],
   ["sidecar/demo/", /^(shared\/|sidecar\/demo\/|node:|npm:(zod|ws)$)/],
   ["sidecar/cli/", /^(shared\/|sidecar\/|package\.json$|node:|npm:)/],

@@ -4,6 +4,7 @@
  */
 import type { ErrorCode } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
+import { fullBucket, type TokenBucket, take } from "../../shared/pressure/token-bucket.ts";
 import { redact } from "../relay/redact.ts";
 
 /** One request, when it is over. Exactly one is recorded for each, refused ones too. */
@@ -43,11 +44,14 @@ export type EventBatch = { id: string; events: KeptEvent[]; lost: number };
 /** Goes on with `work` after the answer was given, for as long as the platform lets it. */
 export type Defer = (work: Promise<void>) => void;
 
+/** Brings a batch to its Hive. */
+export type Deliver = (hive: string, batch: EventBatch) => Promise<void>;
+
 export type ToolEventsPorts = {
   /** The configured ones; what was asked of another is kept with the first one's. */
   hives: readonly string[];
   keepArguments: boolean;
-  deliver(hive: string, batch: EventBatch): Promise<void>;
+  deliver: Deliver;
   pause(delayMs: number): Promise<void>;
   now(): number;
   uuid(): string;
@@ -84,6 +88,7 @@ class HiveQueue {
   readonly #ports: ToolEventsPorts;
   #events: KeptEvent[] = [];
   #lost = 0;
+  #strangers: TokenBucket;
   readonly #batches = new Set<Sealed>();
   #sealedEvents = 0;
   /** When somebody is going to flush; 0: nobody is. */
@@ -92,17 +97,27 @@ class HiveQueue {
   constructor(hive: string, ports: ToolEventsPorts) {
     this.#hive = hive;
     this.#ports = ports;
+    this.#strangers = fullBucket(STRANGERS, ports.now());
   }
 
   add(event: KeptEvent, defer: Defer): void {
-    if (this.#events.length + this.#sealedEvents < LIMITS.eventsHeld) this.#events.push(event);
-    else this.#lost++;
     const nowMs = this.#ports.now();
+    if (this.#isKept(event, nowMs)) this.#events.push(event);
+    else this.#lost++;
     if (this.#events.length >= LIMITS.eventBatch) defer(this.flush());
     else if (this.#flushAtMs === 0 || nowMs > this.#flushAtMs + OVERDUE_MS) {
       this.#flushAtMs = nowMs + LIMITS.eventsDelayMs;
       defer(this.#flushLater());
     }
+  }
+
+  /** Those whom nobody knows must not fill the log. */
+  #isKept({ client }: KeptEvent, nowMs: number): boolean {
+    if (this.#events.length + this.#sealedEvents >= LIMITS.eventsHeld) return false;
+    if (client !== null) return true;
+    const { allowed, bucket } = take(this.#strangers, STRANGERS, nowMs);
+    this.#strangers = bucket;
+    return allowed;
   }
 
   async #flushLater(): Promise<void> {
@@ -146,6 +161,8 @@ class HiveQueue {
 
 /** Until then it is taken to be under way, if nothing is heard of it; after that it is sent again. */
 type Sealed = { batch: EventBatch; underWayUntilMs: number };
+
+const STRANGERS = { burst: LIMITS.strangerBurst, perSecond: LIMITS.strangersPerSecond };
 
 /** What is late by so much was lost with its request. */
 const OVERDUE_MS = 5_000;

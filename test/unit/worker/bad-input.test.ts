@@ -85,12 +85,16 @@ describe("a task over HTTP", () => {
         SIDECAR_KEYS: JSON.stringify({ k: Buffer.alloc(32, 1).toString("base64") }),
         JWT_SECRET: Buffer.from(SECRET).toString("base64"),
       }),
+      async () => {},
     );
     const app = createApp({
       ...{ gateway, page: "", now: Date.now, uuid: () => crypto.randomUUID(), log: () => {} },
       openSession: () => Promise.reject(new Error("nobody opens one")),
       refuseSession: () => new Response(),
       metrics: () => Promise.reject(new Error("nobody asks for them")),
+      audit: () => Promise.reject(new Error("nobody asks for it")),
+      toolStats: () => Promise.reject(new Error("nobody asks for them")),
+      defer: () => {},
     });
     let clients = 0;
     const post = async (body: string) => {

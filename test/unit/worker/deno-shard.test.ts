@@ -40,6 +40,7 @@ function aShard() {
       SIDECAR_KEYS: JSON.stringify({ k: SECRET }),
       JWT_SECRET: SECRET,
     }),
+    async () => {},
   );
   const deserted = vi.fn();
   const shard = new ShardObject({ hive: "default", gateway, dial: () => {}, deserted });

@@ -12,6 +12,7 @@ export interface Env {
   RELAY_ROLES?: string;
   RELAY_REDACT?: string;
   RELAY_MESSAGES_PER_SECOND?: string;
+  AUDIT_ARGUMENTS?: string;
   MCP_RULES?: string;
   MCP_REQUESTS_PER_SECOND?: string;
   MCP_ALLOWED_ORIGINS?: string;
@@ -27,7 +28,9 @@ export function gatewayOf(env: Env): Gateway {
   const known = gateways.get(env);
   if (known) return known;
   try {
-    const gateway = new Gateway(readConfig(env));
+    const gateway = new Gateway(readConfig(env), (hive, batch) =>
+      env.HIVE.get(env.HIVE.idFromName(hive)).record(hive, batch),
+    );
     gateways.set(env, gateway);
     return gateway;
   } catch (error) {

@@ -3,13 +3,19 @@
 import { DurableObject } from "cloudflare:workers";
 import { platformClock } from "../../../shared/clock.ts";
 import { Hive, type ShardSocket } from "../../hive/hive.ts";
+import { type AuditPage, HiveRecords } from "../../hive/records.ts";
+import type { Sql } from "../../hive/sql.ts";
+import type { StatsReport } from "../../hive/tool-figures.ts";
 import { log } from "../../log.ts";
+import type { EventBatch } from "../../mcp/events.ts";
+import { sealOf, sha256Hex } from "../digests.ts";
 import { type Env, gatewayOf } from "./env.ts";
 
 const BREAKER = "breaker:sidecar";
 
 export class HiveObject extends DurableObject<Env> {
   #hive: Hive | null = null;
+  #records: HiveRecords | null = null;
 
   /** Opens a feed to a shard. `shard` is the id of its object. */
   async dial(hive: string, shard: string): Promise<void> {
@@ -39,7 +45,32 @@ export class HiveObject extends DurableObject<Env> {
   }
 
   samples(hive: string): Map<string, number> {
-    return this.#hiveOf(hive).samples();
+    return new Map([...this.#hiveOf(hive).samples(), ...this.#recordsOf(hive).samples()]);
+  }
+
+  record(hive: string, batch: EventBatch): void {
+    this.#recordsOf(hive).record(batch);
+  }
+
+  audit(hive: string, after: number, limit: number): AuditPage {
+    return this.#recordsOf(hive).audit(after, limit);
+  }
+
+  toolStats(hive: string): StatsReport {
+    return this.#recordsOf(hive).stats();
+  }
+
+  #recordsOf(hive: string): HiveRecords {
+    const { storage } = this.ctx;
+    const sql: Sql = {
+      exec: (query, ...bindings) => storage.sql.exec(query, ...bindings).toArray(),
+      transaction: (work) => storage.transactionSync(work),
+    };
+    this.#records ??= new HiveRecords({
+      ...{ hive, sql, sha256: sha256Hex, seal: sealOf(gatewayOf(this.env).hive(hive)) },
+      now: () => Date.now(),
+    });
+    return this.#records;
   }
 
   #hiveOf(hive: string): Hive {

@@ -1,16 +1,20 @@
-/** What a Hive lives in: a store for its breaker, and feeds to the shards of the same process. */
+/** What a Hive lives in: stores for its breaker and its records, and feeds to the shards of the same process. */
 
 import { platformClock } from "../../../shared/clock.ts";
 import type { Gateway } from "../../gateway.ts";
 import type { FeedMessage } from "../../hive/feed.ts";
 import { Hive, type ShardSocket } from "../../hive/hive.ts";
+import { HiveRecords } from "../../hive/records.ts";
 import { log } from "../../log.ts";
+import { sealOf, sha256Hex } from "../digests.ts";
 
 import { FeedEnd } from "./feed-pair.ts";
 import type { Store } from "./store.ts";
 
 export class HiveObject {
   readonly #hive: Hive;
+  readonly #openRecords: () => HiveRecords;
+  #records: HiveRecords | null = null;
 
   constructor(hive: string, gateway: Gateway, store: Store) {
     const sidecar = gateway.sidecar(hive);
@@ -34,10 +38,21 @@ export class HiveObject {
       },
       log,
     });
+    this.#openRecords = () =>
+      new HiveRecords({
+        ...{ hive, sql: store.ofHive(hive), sha256: sha256Hex, seal: sealOf(gateway.hive(hive)) },
+        now: () => Date.now(),
+      });
   }
 
   samples(): Map<string, number> {
-    return this.#hive.samples();
+    return new Map([...this.#hive.samples(), ...this.records.samples()]);
+  }
+
+  /** Opened when first asked for. @throws when the database cannot be used */
+  get records(): HiveRecords {
+    this.#records ??= this.#openRecords();
+    return this.#records;
   }
 
   /** Opens a feed to a shard, and gives it its end. */

@@ -20,8 +20,8 @@ function start(): void {
   const settings = readSettings((name) => Deno.env.get(name));
   const page = readPage();
   const store = storeIn(settings.stateDir);
-  const gateway = new Gateway(settings.gateway);
-  const objects = new Objects(gateway, store);
+  const gateway = new Gateway(settings.gateway, async (hive, batch) => objects.records(hive).record(batch));
+  const objects: Objects = new Objects(gateway, store);
   const app = createApp({
     gateway,
     page,
@@ -30,6 +30,10 @@ function start(): void {
     openSession: async (request, session) => openSession(objects, request, session),
     refuseSession,
     metrics: async (hive) => objects.metrics(hive),
+    audit: async (hive, after, limit) => objects.records(hive).audit(after, limit),
+    toolStats: async (hive) => objects.records(hive).stats(),
+    // What goes on in the background is not waited for: what it must not lose, it is asked for at the end.
+    defer: (work) => void work.catch((error: unknown) => log("in the background", error)),
     log,
   });
   const server = listen(settings, (request) => app.fetch(request));
@@ -37,6 +41,7 @@ function start(): void {
   const stop = async () => {
     const drained = objects.shutDown().then(() => server.shutdown());
     await Promise.race([drained, pause(platformClock, DRAIN_MS)]);
+    await gateway.events.flush();
     store.close();
     Deno.exit(0);
   };

@@ -2,6 +2,7 @@
 import { HivegateError } from "../../../shared/errors.ts";
 import type { OpenSession } from "../../app.ts";
 import type { Gateway } from "../../gateway.ts";
+import type { HiveRecords } from "../../hive/records.ts";
 import { metricsText } from "../../metrics.ts";
 import { Placement, relayShards } from "../../session/placement.ts";
 import { HiveObject } from "./hive-object.ts";
@@ -42,6 +43,11 @@ export class Objects {
   async shutDown(): Promise<void> {
     this.#isStopping = true;
     await Promise.all([...this.#shards.values()].map((shard) => shard.shutDown()));
+  }
+
+  /** @throws when the hive's database cannot be used */
+  records(hive: string): HiveRecords {
+    return this.#hive(hive).records;
   }
 
   metrics(hive: string): string {

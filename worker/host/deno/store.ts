@@ -1,7 +1,9 @@
-/** What has to survive a restart: small values by key, in SQLite. */
+/** What has to survive a restart: small values by key, and a database of each hive's own, in SQLite. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import type { Sql } from "../../hive/sql.ts";
+import { openSql } from "./sql.ts";
 
 /** For how long another process may hold the file, such as the gateway that this one replaces. */
 const BUSY_TIMEOUT_MS = 1_000;
@@ -11,6 +13,8 @@ export type Store = {
   load(key: string): unknown;
   /** @throws when it cannot be written */
   save(key: string, value: unknown): void;
+  /** @throws when it cannot be opened */
+  ofHive(hive: string): Sql;
   close(): void;
 };
 
@@ -25,11 +29,19 @@ export function openStore(dir: string): Store {
     CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
   `);
   const select = database.prepare("SELECT value FROM state WHERE key = ?");
+  const opened: { close(): void }[] = [database];
   const upsert = database.prepare("INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)");
   return {
     load: (key) => parsed(select.get(key)?.value),
     save: (key, value) => void upsert.run(key, JSON.stringify(value)),
-    close: () => database.close(),
+    ofHive(hive) {
+      const sql = openSql(join(dir, `hive-${hive}.sqlite`));
+      opened.push(sql);
+      return sql;
+    },
+    close() {
+      for (const each of opened.splice(0)) each.close();
+    },
   };
 }
 

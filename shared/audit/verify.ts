@@ -1,0 +1,112 @@
+/** Whether an export of the audit log is as it was written. */
+import { canonicalJson } from "./canonical.ts";
+import {
+  AuditHead,
+  AuditLine,
+  Checkpoint,
+  entryHash,
+  HeadLine,
+  isSealedBy,
+  NOTHING_BEFORE,
+  type Seal,
+  type Sha256Hex,
+} from "./chain.ts";
+
+/** A place of the log that is known from elsewhere: an earlier export's end, say. */
+export type KnownPlace = { seq: number; hash: string };
+
+/** `seq`: of the first entry that is wrong, or missing. */
+export type Verdict =
+  | { ok: true; from: number; to: number; isSealed: boolean | null }
+  | { ok: false; seq: number; reason: string };
+
+export type VerifyOptions = {
+  sha256: Sha256Hex;
+  /** The key of the head's seal, where it is at hand: else `isSealed` is null. */
+  sealOf(kid: string): Seal | null;
+  known?: KnownPlace | undefined;
+};
+
+/** Takes an export line by line, and says at the end what became of it. Remembers no lines. */
+export class ChainVerifier {
+  readonly #options: VerifyOptions;
+  #wrong: Verdict | null = null;
+  #from: number | null = null;
+  #fromPrev = NOTHING_BEFORE;
+  #last: KnownPlace = { seq: 0, hash: NOTHING_BEFORE };
+  #head: AuditHead | null = null;
+  #isBeginningTold = false;
+  #isKnownSeen: boolean;
+
+  constructor(options: VerifyOptions) {
+    this.#options = options;
+    this.#isKnownSeen = options.known === undefined;
+  }
+
+  push(text: string): void {
+    if (this.#wrong || text.trim() === "") return;
+    const value = parsed(text);
+    const head = HeadLine.safeParse(value);
+    const line = AuditLine.safeParse(value);
+    if (this.#head) this.#fail(this.#last.seq + 1, "something follows the log's head");
+    else if (head.success) this.#head = AuditHead.parse(head.data.head);
+    else if (line.success) this.#take(line.data);
+    else this.#fail(this.#last.seq + 1, "a line is no audit entry");
+  }
+
+  end(): Verdict {
+    if (this.#wrong) return this.#wrong;
+    const next = this.#last.seq + 1;
+    const head = this.#head;
+    if (!head) return wrong(next, "the log's head is missing: the end may have been cut off");
+    if (this.#from === null && head.seq > 0) return wrong(1, "there are no entries");
+    if (head.seq !== this.#last.seq)
+      return wrong(Math.min(next, head.seq + 1), `the head is at ${head.seq}, the last entry at ${next - 1}`);
+    if (head.hash !== this.#last.hash) return wrong(head.seq, "the head has another hash");
+    if (!this.#isKnownSeen) return wrong(next, "the entry that is known from elsewhere is missing");
+    if (this.#from !== null && this.#from > 1 && !this.#isBeginningTold)
+      return wrong(this.#from - 1, "no checkpoint tells of the entries that are missing at the beginning");
+    const seal = this.#options.sealOf(head.kid);
+    if (seal && !isSealedBy(seal, head)) return wrong(head.seq, "the head is not sealed with this key");
+    return { ok: true, from: this.#from ?? 0, to: head.seq, isSealed: seal ? true : null };
+  }
+
+  #take({ seq, prev, hash, entry }: AuditLine): void {
+    if (this.#from === null) this.#begin(seq, prev);
+    const { known, sha256 } = this.#options;
+    if (seq !== this.#last.seq + 1)
+      this.#fail(Math.min(seq, this.#last.seq + 1), "an entry is missing or moved");
+    else if (prev !== this.#last.hash) this.#fail(seq, "it does not follow on the entry before it");
+    else if (entryHash(sha256, seq, prev, canonicalJson(entry)) !== hash) this.#fail(seq, "it was altered");
+    else if (known?.seq === seq && known.hash !== hash)
+      this.#fail(seq, "it is not the one known from elsewhere");
+    if (known?.seq === seq) this.#isKnownSeen = true;
+    const checkpoint = Checkpoint.safeParse(entry);
+    if (checkpoint.success && checkpoint.data.through + 1 === this.#from)
+      this.#isBeginningTold ||= checkpoint.data.hash === this.#fromPrev;
+    this.#last = { seq, hash };
+  }
+
+  /** The oldest entries may have been dropped: a checkpoint further on has to say so. */
+  #begin(seq: number, prev: string): void {
+    this.#from = seq;
+    if (seq > 1) this.#fromPrev = prev;
+    this.#last = { seq: seq - 1, hash: this.#fromPrev };
+    const { known } = this.#options;
+    if (known && known.seq === seq - 1 && known.hash === prev) this.#isKnownSeen = true;
+  }
+
+  #fail(seq: number, reason: string): void {
+    this.#wrong ??= wrong(seq, reason);
+  }
+}
+
+const wrong = (seq: number, reason: string): Verdict => ({ ok: false, seq, reason });
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,114 @@
+import { expect, it } from "vitest";
+import { ChainVerifier, type Verdict } from "../../shared/audit/verify.ts";
+import { ALL_PERMISSIONS, type Identity } from "../../shared/auth/permission.ts";
+import { sealOf, sha256Hex } from "../../worker/host/digests.ts";
+import { aTask } from "../support/agents.ts";
+import { onEveryHost } from "./hosts.ts";
+
+type Line = { seq: number; entry: Record<string, unknown> };
+
+onEveryHost("the audit log", ({ sidecar, gateway, connect }) => {
+  const ask = async (
+    path: string,
+    init: RequestInit & { identity?: Partial<Identity>; token?: string } = {},
+  ) => {
+    const token = init.token ?? (await gateway().token(init.identity));
+    const headers = { authorization: `Bearer ${token}`, ...init.headers };
+    return fetch(`${gateway().url}${path}`, { ...init, headers });
+  };
+  const exported = async (query = ""): Promise<string[]> => {
+    const response = await ask(`/v1/hives/default/audit${query}`);
+    expect(response.status).toBe(200);
+    return (await response.text()).trim().split("\n");
+  };
+  const entries = async (): Promise<Line[]> =>
+    (await exported()).slice(0, -1).map((line): Line => JSON.parse(line));
+  const found = async (fits: (entry: Record<string, unknown>) => boolean) =>
+    expect
+      .poll(async () => (await entries()).map(({ entry }) => entry).find(fits), LATE)
+      .toBeDefined()
+      .then(async () => (await entries()).map(({ entry }) => entry).find(fits));
+  const verify = (lines: readonly string[]): Verdict => {
+    const [kid = "", key = ""] = Object.entries(sidecar.keys)[0] ?? [];
+    const seal = sealOf({ kid, key: Buffer.from(key, "base64") });
+    const verifier = new ChainVerifier({
+      sha256: sha256Hex,
+      sealOf: (asked) => (asked === kid ? seal : null),
+    });
+    for (const line of lines) verifier.push(line);
+    return verifier.end();
+  };
+
+  it("T7 tells who changed what, when, how it went, and how long it took", async () => {
+    const identity = { subject: "the-one-who-starts" };
+    const body = JSON.stringify({ task: "count the stars" });
+    sidecar.answer("POST /v1/tasks", {
+      task: aTask(),
+      created: true,
+      telemetry: { status: "telemetry_unavailable" },
+    });
+    const beganMs = Date.now();
+    await ask("/v1/hives/default/tasks", {
+      ...{ method: "POST", body, identity },
+      headers: { "content-type": "application/json", "content-length": String(body.length) },
+    });
+    const entry = await found(({ client }) => client === identity.subject);
+    expect(entry).toMatchObject({
+      ...{ kind: "request", hive: "default", method: "POST /v1/hives/default/tasks" },
+      ...{ outcome: "ok", code: null, requestBytes: body.length },
+    });
+    expect(entry?.atMs).toBeGreaterThanOrEqual(beganMs - 1_000);
+    expect(entry?.durationMs).toBeGreaterThanOrEqual(0);
+    expect(JSON.stringify(await entries())).not.toContain("count the stars");
+  });
+
+  it("T7 S8 tells of refused tokens, over HTTP and on sockets, and never shows one", async () => {
+    const token = await gateway().token({ expiresMs: Date.now() - 10_000 });
+    expect((await ask("/v1/hives/default/status", { token })).status).toBe(401);
+    expect(await found(({ code }) => code === "token_expired")).toMatchObject({
+      ...{ client: null, outcome: "refused", method: "GET /v1/hives/default/status" },
+    });
+    const client = await connect({ identity: { subject: "reader", permissions: ["tasks:read"] } });
+    await client.closed;
+    expect(await found((entry) => entry.client === "reader")).toMatchObject({
+      ...{ outcome: "refused", code: "forbidden", method: "GET /v1/hives/default/stream" },
+    });
+    expect((await exported()).join("\n")).not.toContain(token);
+  });
+
+  it("T7 is a chain that its export proves, page by page, up to a sealed head", async () => {
+    for (const method of ["POST", "PUT", "DELETE"])
+      await ask(`/v1/hives/default/nowhere/${method}`, { method, identity: { subject: "walker" } });
+    await found(({ method }) => method === "DELETE /v1/hives/default/nowhere/DELETE");
+    const lines = await exported();
+    expect(verify(lines)).toMatchObject({ ok: true, from: 1, isSealed: true });
+    expect(verify(lines.slice(1))).toMatchObject({ ok: false, seq: 1 });
+    const altered = lines.map((line) => line.replace("walker", "talker"));
+    expect(verify(altered)).toMatchObject({ ok: false, reason: "it was altered" });
+    const paged: string[] = [];
+    for (;;) {
+      const page = await exported(`?limit=2&after=${paged.length}`);
+      paged.push(...page.slice(0, -1));
+      if (page.length === 1) break;
+    }
+    expect(verify([...paged, lines.at(-1) ?? ""])).toMatchObject({ ok: true });
+  });
+
+  it("T7 S8 is for a token with audit:read that shows the whole hive", async () => {
+    const without = { permissions: ALL_PERMISSIONS.filter((permission) => permission !== "audit:read") };
+    expect((await ask("/v1/hives/default/audit", { identity: without })).status).toBe(403);
+    const part = { scope: { swarm_ids: ["one"] } };
+    expect((await ask("/v1/hives/default/audit", { identity: part })).status).toBe(403);
+    expect((await ask("/v1/hives/default/audit?limit=0")).status).toBe(400);
+    expect((await fetch(`${gateway().url}/v1/hives/default/audit`)).status).toBe(401);
+  });
+
+  it("T9 keeps figures of tools, for those who may know of them", async () => {
+    const stats = await ask("/v1/hives/default/tools/stats");
+    expect(stats.status).toBe(200);
+    expect(await stats.json()).toMatchObject({ since: expect.any(Number), tools: [], servers: [] });
+    expect((await ask("/v1/hives/default/tools/stats", { identity: { permissions: [] } })).status).toBe(403);
+  });
+});
+
+const LATE = { timeout: 10_000 };
