@@ -51,8 +51,12 @@ function rankOf(tool: ToolEntry, wanted: readonly string[]): { matched: number; 
 
 function worthOf(word: string, { words, whole }: Searchable): number {
   if (words.includes(word)) return whole;
-  return words.some((candidate) => candidate.startsWith(word)) ? whole / 2 : 0;
+  const start = singular(word);
+  return words.some((candidate) => candidate.startsWith(start)) ? whole / 2 : 0;
 }
+
+/** Of what may be a plural: tools speak of one thing or of many, as it comes. */
+const singular = (word: string): string => (word.length > 3 ? word.replace(/s$/, "") : word);
 
 type Searchable = { words: string[]; whole: number };
 

@@ -2,5 +2,5 @@
 export const wordsOf = (text: string): string[] =>
   text.replace(CAMEL, "$1 $2").toLowerCase().match(WORD) ?? [];
 
-const CAMEL = /(\p{Ll}|\p{N})(\p{Lu})/gu;
+const CAMEL = /(\p{Ll})(\p{Lu})/gu;
 const WORD = /[\p{L}\p{N}]+/gu;

@@ -1,7 +1,7 @@
 import { wordsOf } from "../../../shared/tools/words.ts";
 
 /** What the words of tools' names speak of. A word stands in one category only. */
-const CATEGORIES: Readonly<Record<string, readonly string[]>> = {
+export const CATEGORIES: Readonly<Record<string, readonly string[]>> = {
   agents: ["agent", "agents", "worker", "workers", "subagent"],
   swarm: ["swarm", "hive", "coordination", "topology", "consensus", "federation", "daa", "claims"],
   tasks: ["task", "tasks", "todo", "todos", "progress", "autopilot"],
