@@ -28,6 +28,25 @@ export function errorFromAnswer(status: number, body: unknown): HivegateError {
   return new HivegateError(CODE_BY_STATUS[status] ?? (status >= 500 ? "internal" : "invalid_request"));
 }
 
+/** A tool's server answered with an error of its own, as JSON-RPC has it. */
+export class ToolFailed extends Error {
+  readonly code: number;
+  readonly data: unknown;
+
+  constructor({ code, message, data }: { code: number; message: string; data?: unknown }) {
+    super(message);
+    this.name = "ToolFailed";
+    this.code = code;
+    this.data = data;
+  }
+}
+
+/** What kept a tool from a result: in our words, or in its server's. */
+export function errorFromRpc(error: { code: number; message: string; data?: unknown }): Error {
+  const body = typeof error.data === "object" ? { ...error.data, message: error.message } : null;
+  return isErrorBody(body) ? new HivegateError(body.code, body.message) : new ToolFailed(error);
+}
+
 /** What a WebSocket close code of ours says. Several errors share a code: the reason has the words. */
 export function errorFromClose(close: number, reason: string): HivegateError {
   const code = ERROR_CODES.find((candidate) => ERRORS[candidate].close === close) ?? "invalid_request";

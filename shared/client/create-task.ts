@@ -24,9 +24,9 @@ export const isTaskUnanswered = (thrown: unknown): thrown is TaskUnanswered =>
  * answer comes, with growing pauses: the gateway knows it again, so that the task starts once.
  * @throws what `send` throws: when it was answered, or at last as `TaskUnanswered`
  */
-export async function createOnce<T>(
-  request: NewTask,
-  send: (request: NewTask & { idempotencyKey: string }) => Promise<T>,
+export async function createOnce<Request extends { idempotencyKey?: string | undefined }, T>(
+  request: Request,
+  send: (request: Request & { idempotencyKey: string }) => Promise<T>,
   { clock, random }: { clock: Clock; random(): number },
 ): Promise<T> {
   const keyed = { ...request, idempotencyKey: request.idempotencyKey ?? newIdempotencyKey() };

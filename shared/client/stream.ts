@@ -16,7 +16,9 @@ import { Emitter } from "./emitter.ts";
 import { type FollowListener, Follows } from "./follows.ts";
 import { LivePicture } from "./live-picture.ts";
 import { Requests } from "./requests.ts";
+import type { ToolResult } from "./streamed-calls.ts";
 import { TokenRefresh } from "./token-refresh.ts";
+import { type CallToolOptions, Tools } from "./tools.ts";
 import { type OpenSocket, openWebSocket, whenOnline } from "./web-socket.ts";
 import { type Wanted, Wishes } from "./wishes.ts";
 
@@ -63,6 +65,7 @@ export class HivegateStream {
   readonly #events = new Emitter<StreamEvents>();
   readonly #requests: Requests;
   readonly #follows: Follows;
+  readonly #tools: Tools;
   readonly #stopListening: () => void;
   readonly #options: StreamOptions;
   readonly #refresh: TokenRefresh;
@@ -82,6 +85,13 @@ export class HivegateStream {
       random,
       ask: (taskId, after) => this.request({ type: "follow_task", taskId, after }),
       stop: (taskId) => void this.#connection.send({ type: "unfollow_task", taskId }),
+    });
+    this.#tools = new Tools({
+      clock,
+      random,
+      call: (frame, options) => this.request(frame, options),
+      resume: (stream_id, after) => this.request({ type: "resume_tool", stream_id, after }),
+      cancel: (stream_id) => void this.#connection.send({ type: "cancel_tool", stream_id }),
     });
     this.#wishes = new Wishes({
       wanted: { ...(filters && { filters }), ...(mode && { mode }) },
@@ -147,6 +157,14 @@ export class HivegateStream {
     return createOnce(request, (frame) => this.request({ type: "create_task", ...frame }), ports);
   }
 
+  /**
+   * Calls a tool by its server's name and its own, such as `claude-flow__agent_list`, and resolves with its result.
+   * @throws HivegateError; ToolFailed what its server said; GatewayUnreachable; the reason of `signal`
+   */
+  callTool(tool: string, args: Record<string, unknown>, options: CallToolOptions = {}): Promise<ToolResult> {
+    return this.#tools.call(tool, args, options);
+  }
+
   /** Which agents to see, from now on and after each reconnect. */
   setFilters(filters: Filters): void {
     // What is held was seen through other filters: nothing can be gone on from until the new picture comes.
@@ -186,6 +204,8 @@ export class HivegateStream {
   #entered(state: ConnectionState): void {
     if (state.name === "open") this.#opened();
     else this.#notOpen();
+    if (state.name === "closed")
+      this.#tools.failAll(state.error ?? new GatewayUnreachable("The connection was closed."));
     this.#events.emit("state", state);
   }
 
@@ -193,6 +213,7 @@ export class HivegateStream {
     this.#resyncAskedMs = Number.NEGATIVE_INFINITY;
     this.#wishes.opened();
     this.#follows.resume();
+    this.#tools.resume();
   }
 
   #configure(wanted: Wanted): Promise<unknown> {
@@ -225,6 +246,7 @@ export class HivegateStream {
     else if (frame.type === "task_update") this.#events.emit("task", frame.task);
     else if (frame.type === "task_event") this.#follows.event(frame.event);
     else if (frame.type === "task_unfollowed" && frame.reason !== "asked") this.#follows.lost(frame.taskId);
+    else this.#tools.receive(frame);
   }
 
   /** Asks for what was missed, and again until it comes; the gateway sends a snapshot where it does not remember. */
