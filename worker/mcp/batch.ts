@@ -7,10 +7,8 @@ import { JsonRpcError, type McpAnswer } from "../../shared/protocol/mcp.ts";
 const BatchId = z.union([z.string().max(200), z.number()]);
 
 export const BatchCall = z.strictObject({
-  /** Comes back with the call's answer. */
-  id: BatchId,
-  /** Its server's name and its own: `claude-flow__agent_list`. */
-  tool: z.string().min(1).max(700),
+  id: BatchId.describe("Comes back with the call's answer."),
+  tool: z.string().min(1).max(700).describe("Its server's name and its own: claude-flow__agent_list."),
   arguments: z.record(z.string(), z.unknown()).default({}),
 });
 export type BatchCall = z.infer<typeof BatchCall>;

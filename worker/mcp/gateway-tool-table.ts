@@ -17,7 +17,7 @@ import {
   gatewayTool,
 } from "./gateway-tool.ts";
 
-const OneTask = z.strictObject({ taskId: TaskId });
+const OneTask = z.strictObject({ taskId: TaskId.describe("As create_task told it.") });
 
 const FoundTools = z.object({
   tools: z.array(
@@ -44,7 +44,9 @@ export const GATEWAY_TOOLS: Readonly<Record<string, GatewayTool>> = {
       "Finds tools of all servers by words of their names and descriptions, by category and by server.",
     annotations: { readOnlyHint: true, openWorldHint: false },
     input: z.strictObject({
-      ...ToolQuery.shape,
+      query: ToolQuery.shape.query.describe("Words, or beginnings of words; the best matches come first."),
+      category: ToolQuery.shape.category.describe("Such as memory, tasks or swarm."),
+      server: ToolQuery.shape.server.describe("Only tools of this server."),
       limit: z.number().int().min(1).max(LIMITS.foundTools).default(20),
     }),
     output: FoundTools,

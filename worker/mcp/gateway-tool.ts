@@ -74,7 +74,7 @@ export function gatewayTool<Input extends z.ZodType, Output extends z.ZodType<Re
     // What a client sends, and what it may rely on: fields that come later do not make an answer wrong.
     listed: { ...words, inputSchema: jsonSchema(input), outputSchema: jsonSchema(output) },
     async run(given, caller, ports) {
-      const parsed = input.safeParse(given);
+      const parsed = input.safeParse(given ?? {});
       if (!parsed.success) throw unfit(parsed.error);
       return output.parse(await run(parsed.data, caller, ports));
     },
