@@ -37,7 +37,7 @@ export const LIMITS = {
   /** What one MCP server may be asking clients at once; above it the server is told `overloaded`. */
   mcpServerQuestions: 64,
   /** How long a server's process may take to end by itself, and once more when asked to; then it is killed. */
-  mcpEndGraceMs: 1_000,
+  mcpEndGraceMs: 500,
   /** A line that a server's process writes beside the protocol is logged up to this length. */
   mcpNoiseChars: 2_000,
 
@@ -81,6 +81,8 @@ export const LIMITS = {
   listedBytes: 8 * 1024 * 1024,
   /** Pages of each of these lists; so are further ones. */
   listedPages: 200,
+  /** How long a server may take to answer when it is asked for one page of a list. */
+  listingPageMs: 10_000,
   /** How long a server's listing is waited for, from its beginning; then lists are given without what is new of it. */
   listingWaitMs: 2_000,
   /** The same where the last listing failed: most that are well again answer sooner, and the rest are waited for no more. */

@@ -21,6 +21,9 @@ import {
 } from "./http/parse.ts";
 import { logRequests } from "./http/request-log.ts";
 import type { Logger } from "./log.ts";
+import type { McpFront } from "./mcp/front.ts";
+import { toolStreamRoutes } from "./mcp/streams/routes.ts";
+import type { ToolStreams } from "./mcp/streams/streams.ts";
 import { type MetricsPorts, metricsRoute } from "./metrics/route.ts";
 import type { Orchestrators } from "./relay/orchestrators.ts";
 import type { Tasks } from "./swarm/tasks.ts";
@@ -33,6 +36,8 @@ export type ServerPorts = {
   lookout: Pick<Lookout, "agents" | "discovery" | "latest">;
   telemetry: Pick<TelemetryHub, "open" | "demand">;
   orchestrators: Pick<Orchestrators, "change" | "answer">;
+  mcp: Pick<McpFront, "routes">;
+  toolStreams: Pick<ToolStreams, "start" | "get" | "read" | "cancel">;
   metrics: MetricsPorts;
   log: Logger;
 };
@@ -86,6 +91,9 @@ export function createServer(
     ports.orchestrators.change(parseBody(OrchestratorsChange, c.get("body")).urls);
     return c.json(ports.orchestrators.answer());
   });
+
+  ports.mcp.routes(app);
+  toolStreamRoutes(app, ports.toolStreams);
 
   app.notFound((c) => {
     const error = new HivegateError("not_found");

@@ -4,6 +4,7 @@ import type { Server } from "node:http";
 import { resolve } from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
 import Dockerode from "dockerode";
+import manifest from "../package.json" with { type: "json" };
 import { platformClock } from "../shared/clock.ts";
 import { LIMITS } from "../shared/limits.ts";
 import type { Telemetry } from "../shared/protocol/sidecar.ts";
@@ -16,7 +17,9 @@ import type { RefusalCounts } from "./http/authenticate.ts";
 import { macKeys } from "./http/keys.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { breakerRules } from "./mcp/breaker-rules.ts";
+import { mcpFront } from "./mcp/front.ts";
 import { type McpServer, McpServers } from "./mcp/servers.ts";
+import { ToolStreams } from "./mcp/streams/streams.ts";
 import { SidecarMetrics } from "./metrics/metrics.ts";
 import { observedExecutor } from "./metrics/observed-executor.ts";
 import { RelayAudit } from "./relay/audit.ts";
@@ -81,6 +84,10 @@ export async function startSidecar(
     rules: breakerRules(config.breaker),
     breakers: ledger.breakers(log),
     observe: metrics.mcpRequest,
+    docker: {
+      docker: new Dockerode({ socketPath: config.dockerSocket }),
+      allowed: config.allowedContainers,
+    },
     random: Math.random,
     ...{ log, now },
   });
@@ -154,6 +161,13 @@ export async function startSidecar(
     metrics: relayMetrics,
     ...{ audit, clock: platformClock, random: Math.random, log },
   });
+  const toolStreams = new ToolStreams({
+    upstream: (name) => servers.upstream(name),
+    clock: platformClock,
+    uuid: randomUUID,
+  });
+  const { version } = manifest;
+  const mcp = mcpFront({ servers, configs: config.mcpServers, version, clock: platformClock, log });
   const { app, refusals, checkUpgrade } = createServer({
     auth: { keys: macKeys(config.keys), hive: config.hive, now },
     tasks,
@@ -161,6 +175,8 @@ export async function startSidecar(
     telemetry: hub,
     lookout,
     orchestrators,
+    toolStreams,
+    mcp,
     metrics: { scrape: () => metrics.scrape(), token: config.metricsToken },
     log,
   });
@@ -190,6 +206,8 @@ export async function startSidecar(
     const executorClosed = executor.close();
     tasks.close();
     hub.close();
+    toolStreams.close();
+    mcp.close();
     await Promise.all([withinMs(closed, DRAIN_MS, undefined), relay.close()]);
     server.closeAllConnections();
     await servers.close();

@@ -45,7 +45,10 @@ export async function listServer(
 ): Promise<Listing> {
   const info = await upstream.info();
   const ask: Ask = (method, cursor) =>
-    upstream.exchange({ method, params: cursor === null ? {} : { cursor } }, { client: CLIENT, signal });
+    upstream.exchange(
+      { method, params: cursor === null ? {} : { cursor } },
+      { client: CLIENT, signal, timeoutMs: LIMITS.listingPageMs },
+    );
   const list = async <Item>(capability: string, method: string, field: string, item: z.ZodType<Item>) =>
     offers(info, capability) ? await listAll(ask, method, field, item) : NOTHING;
   const [tools, prompts, resources, templates] = await Promise.all([

@@ -1,6 +1,7 @@
 import { z } from "zod";
-import type { Pattern } from "../../../shared/auth/pattern.ts";
+import { type Pattern, patternOf } from "../../../shared/auth/pattern.ts";
 import type { ToolEntry } from "../../../shared/protocol/tools.ts";
+import type { McpServerConfig } from "../server-config.ts";
 import { categoryOf } from "./categories.ts";
 import type { Tool } from "./listing.ts";
 
@@ -12,7 +13,13 @@ export type ServerSettings = {
   cacheTools: ReadonlyArray<readonly [tools: Pattern, ttlMs: number | false]>;
 };
 
-export const NO_SETTINGS: ServerSettings = { category: null, cacheTools: [] };
+export const settingsOf = ({
+  category,
+  cache,
+}: Pick<McpServerConfig, "category" | "cache">): ServerSettings => ({
+  category: category ?? null,
+  cacheTools: Object.entries(cache?.tools ?? {}).map(([tools, ttlMs]) => [patternOf(tools), ttlMs] as const),
+});
 
 const text = z.string().nullable().catch(null);
 const flag = z.boolean().nullable().catch(null);

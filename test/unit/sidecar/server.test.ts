@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, onTestFinished } from "vitest";
+import { platformClock } from "../../../shared/clock.ts";
 import { HivegateError } from "../../../shared/errors.ts";
 import {
   type AgentsAnswer,
@@ -7,6 +8,7 @@ import {
   SwarmStatus,
   TaskList,
 } from "../../../shared/protocol/sidecar.ts";
+import { ToolStreams } from "../../../sidecar/mcp/streams/streams.ts";
 import { createServer } from "../../../sidecar/server.ts";
 import { Ledger } from "../../../sidecar/swarm/ledger.ts";
 import { Tasks } from "../../../sidecar/swarm/tasks.ts";
@@ -64,6 +66,7 @@ function start() {
     tasks,
     health: async () => HEALTH,
     orchestrators: { change: () => {}, answer: () => ({ orchestrators: [] }) },
+    mcp: { routes: () => {} },
     lookout: {
       agents: async () => AGENTS,
       discovery: () => Promise.reject(new Error("not asked for here")),
@@ -76,6 +79,7 @@ function start() {
       },
       demand: (reader: string, intervalMs: number | null) => void demands.push([reader, intervalMs]),
     },
+    toolStreams: new ToolStreams({ upstream: () => null, clock: platformClock, uuid: crypto.randomUUID }),
     metrics: { scrape: async () => "up 1\n", token: null },
     log: { ...silentLog, error: (entry: unknown) => errors.push(entry) },
   };

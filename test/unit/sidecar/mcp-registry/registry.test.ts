@@ -1,5 +1,4 @@
 import { describe, expect, it, vi } from "vitest";
-import { patternOf } from "../../../../shared/auth/pattern.ts";
 import { LIMITS } from "../../../../shared/limits.ts";
 import type { McpAnswer } from "../../../../shared/protocol/mcp.ts";
 import { RegistryAnswer } from "../../../../shared/protocol/tools.ts";
@@ -29,11 +28,8 @@ describe("the registry", () => {
       { name: "agent_list", title: "Agents", annotations: { readOnlyHint: true, idempotentHint: "yes" } },
       { name: "zzz", description: "It sleeps", annotations: null },
     ];
-    const cacheTools = [
-      [patternOf("agent_*"), 5_000],
-      [patternOf("*"), false],
-    ] as const;
-    const { registry } = registryOf([offering("a", { tools })], { category: null, cacheTools });
+    const cache = { tools: { "agent_*": 5_000, "*": false as const } };
+    const { registry } = registryOf([offering("a", { tools })], { cache });
     const [server] = (await registry.answer({})).servers;
     expect(server?.tools).toEqual([
       {
@@ -45,7 +41,7 @@ describe("the registry", () => {
         ...{ readOnly: null, idempotent: null, cacheable: false, cacheTtlMs: null },
       },
     ]);
-    const configured = registryOf([offering("a", { tools })], { category: "mine", cacheTools: [] });
+    const configured = registryOf([offering("a", { tools })], { category: "mine" });
     const { servers } = await configured.registry.answer({});
     expect(servers[0]?.tools.map(({ category, cacheable }) => [category, cacheable])).toEqual([
       ["mine", null],

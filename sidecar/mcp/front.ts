@@ -1,0 +1,56 @@
+/** What the gateway reaches of MCP: each server, all of them as one, and what they offer. */
+import { randomUUID } from "node:crypto";
+import type { Hono } from "hono";
+import type { Clock } from "../../shared/clock.ts";
+import type { Signed } from "../http/authenticate.ts";
+import type { Logger } from "../log.ts";
+import { mcpEndpoint, mcpRoutes } from "./endpoint/endpoint.ts";
+import { JoinedCalls } from "./join.ts";
+import { JoinedServers } from "./registry/joined-servers.ts";
+import { Registry } from "./registry/registry.ts";
+import { registryRoutes } from "./registry/routes.ts";
+import { settingsOf } from "./registry/tool-entry.ts";
+import type { McpServerConfig } from "./server-config.ts";
+import type { McpServers } from "./servers.ts";
+
+export type McpFrontOptions = {
+  servers: Pick<McpServers, "upstream">;
+  /** Those of `servers`, in their order. */
+  configs: readonly McpServerConfig[];
+  /** The gateway's, as clients are told it. */
+  version: string;
+  clock: Clock;
+  log: Logger;
+};
+
+export type McpFront = {
+  routes(app: Hono<Signed>): void;
+  /** Ends what clients have open here. The servers are not this one's to close. */
+  close(): void;
+};
+
+export function mcpFront({ servers, configs, version, clock, log }: McpFrontOptions): McpFront {
+  const registered = configs.flatMap((config) => {
+    const upstream = servers.upstream(config.name);
+    return upstream ? [{ upstream, settings: settingsOf(config) }] : [];
+  });
+  const registry = new Registry({ servers: registered, epoch: randomUUID(), clock, log });
+  const all = new JoinedServers(registry, version);
+  const endpoint = mcpEndpoint({
+    upstream: (name) => (name === null ? all : servers.upstream(name)),
+    joined: new JoinedCalls(),
+    registryVersion: () => registry.version,
+    uuid: randomUUID,
+    ...{ clock, log },
+  });
+  return {
+    routes: (app) => {
+      mcpRoutes(app, endpoint);
+      registryRoutes(app, registry);
+    },
+    close: () => {
+      endpoint.close();
+      registry.close();
+    },
+  };
+}
