@@ -1,12 +1,8 @@
 /** A tool's call in the words of its server's era, by a client that can be told things but cannot be asked any. */
-import {
-  CLIENT_CAPABILITIES_META_KEY,
-  CLIENT_INFO_META_KEY,
-  LOG_LEVEL_META_KEY,
-  PROTOCOL_VERSION_META_KEY,
-} from "@modelcontextprotocol/client";
+import { LOG_LEVEL_META_KEY } from "@modelcontextprotocol/client";
 import { HivegateError } from "../../../shared/errors.ts";
 import type { McpAnswer, McpRequest } from "../../../shared/protocol/mcp.ts";
+import { ENVELOPE } from "../handshake.ts";
 import type { Exchange, ServerInfo, Upstream } from "../upstream.ts";
 
 export type ToolCall = {
@@ -36,15 +32,12 @@ export async function callTool(
   return answer;
 }
 
-function requestOf(call: ToolCall, { era, protocolVersion }: ServerInfo): McpRequest {
-  const { tool: name, arguments: given, progressToken } = call;
-  const envelope = {
-    [PROTOCOL_VERSION_META_KEY]: protocolVersion,
-    [CLIENT_INFO_META_KEY]: { name: "hivegate", version: "1" },
-    [CLIENT_CAPABILITIES_META_KEY]: {},
-    // Without it such a server says nothing of what it does.
-    [LOG_LEVEL_META_KEY]: "info",
-  };
+function requestOf(
+  { tool: name, arguments: given, progressToken }: ToolCall,
+  { era }: ServerInfo,
+): McpRequest {
+  // A server of 2026 says nothing of what it does to who does not ask for it.
+  const envelope = { ...ENVELOPE, [LOG_LEVEL_META_KEY]: "info" };
   const _meta = { progressToken, ...(era === "2026" && envelope) };
   return { method: "tools/call", params: { name, arguments: given, _meta } };
 }
