@@ -58,6 +58,8 @@ export class McpConnection implements Upstream {
   readonly #troubled = new Set<() => void>();
   readonly #closing = new AbortController();
   #link: McpLink | null = null;
+  /** Nothing is left of the link before, its process included. */
+  #ended: Promise<void> = Promise.resolve();
   #info: ServerInfo | null = null;
   /** What it was last time, or what is tried next. */
   #era: Era;
@@ -180,9 +182,10 @@ export class McpConnection implements Upstream {
 
   /** Whoever waits for an answer gets `shutting_down`, and so does whoever asks from now on. Resolves when all has ended. */
   async close(): Promise<void> {
-    const link = this.#link;
+    const ended = this.#link?.close(new HivegateError("shutting_down"));
     this.#closing.abort();
-    await Promise.all([link?.close(new HivegateError("shutting_down")), this.#opening?.catch(() => {})]);
+    await Promise.all([ended, this.#opening?.catch(() => {})]);
+    await this.#ended;
   }
 
   async #request(request: McpRequest, { timeoutMs }: CallOptions): Promise<unknown> {
@@ -283,7 +286,8 @@ export class McpConnection implements Upstream {
     }
   }
 
-  #linked(): Promise<McpLink> {
+  async #linked(): Promise<McpLink> {
+    await this.#ended;
     return McpLink.open({
       ...this.#options,
       era: this.#era,
@@ -301,6 +305,7 @@ export class McpConnection implements Upstream {
   #over(link: McpLink): void {
     if (this.#link !== link) return;
     this.#link = null;
+    this.#ended = link.close(new HivegateError("mcp_unavailable"));
     if (this.#closed) return;
     this.#options.log.warn({ server: this.#options.name, ...link.counters }, "lost the MCP server");
     for (const listener of this.#troubled) listener();

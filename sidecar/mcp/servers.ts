@@ -7,6 +7,7 @@ import { McpConnection } from "./connection.ts";
 import { GenericTools } from "./generic-tools.ts";
 import { type McpProfileName, type McpServerConfig, placeOf, poolOf } from "./server-config.ts";
 import type { Era, Upstream } from "./upstream.ts";
+import type { DockerAccess } from "./wires/docker-exec.ts";
 import { openWire } from "./wires/open-wire.ts";
 
 export type McpServer = {
@@ -30,6 +31,8 @@ export type McpServersOptions = {
   callTimeoutMs: number;
   rules: BreakerRules;
   breakers: BreakerStore;
+  /** For servers in containers; without it none of them can be reached. */
+  docker?: DockerAccess;
   log: Logger;
   /** Hears how each request to a server went. */
   observe?: (server: string, ...how: Parameters<Observe>) => void;
@@ -47,6 +50,14 @@ export class McpServers {
   /** `configs` as `McpServerConfigs` accepts them: the names differ. */
   constructor(configs: readonly McpServerConfig[], options: McpServersOptions) {
     this.#servers = new Map(configs.map((config) => [config.name, serverOf(config, options)]));
+    for (const { name, eager = false } of configs) if (eager) this.#connect(name);
+  }
+
+  /** What goes wrong is in the log, and whoever asks hears of it. */
+  #connect(name: string): void {
+    void this.get(name)
+      ?.connection.info()
+      .catch(() => {});
   }
 
   get(name: string): McpServer | null {
@@ -98,13 +109,13 @@ const standingOf = ({ isFailing, retryInMs, pending }: McpConnection) => ({ isFa
 
 function serverOf(
   config: McpServerConfig,
-  { rules, breakers, observe, ...options }: McpServersOptions,
+  { rules, breakers, observe, docker, ...options }: McpServersOptions,
 ): McpServer {
   const { name, profile } = config;
   const breakerName = `mcp:${name}@${placeOf(config)}`;
   const connection = new McpConnection({
     name,
-    wire: openWire(config),
+    wire: openWire(config, { docker: docker ?? null, log: options.log }),
     token: config.type === "tcp" ? (config.token ?? null) : null,
     era: greetedFirst(config),
     connectTimeoutMs: isProcess(config) ? LIMITS.mcpStartTimeoutMs : LIMITS.mcpConnectTimeoutMs,

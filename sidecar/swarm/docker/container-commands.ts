@@ -43,13 +43,14 @@ export class ContainerCommands {
   }
 
   /**
-   * Creates an exec, which does not run yet. `env` holds `NAME=value`.
+   * Creates an exec, which does not run yet. `env` holds `NAME=value`; `stdin`: it will be written to.
    * @throws HivegateError `swarm_unavailable`, `container_not_allowed`
    */
   async create(
     argv: readonly string[],
     env: readonly string[],
     abortSignal: AbortSignal = this.soon(),
+    { stdin = false } = {},
   ): Promise<Dockerode.Exec> {
     this.checkAllowed();
     const { workdir, user } = this.#options;
@@ -57,6 +58,7 @@ export class ContainerCommands {
       return await this.#container.exec({
         Cmd: [...argv],
         Env: [...env],
+        ...(stdin && { AttachStdin: true }),
         AttachStdout: true,
         AttachStderr: true,
         ...(workdir === undefined ? {} : { WorkingDir: workdir }),

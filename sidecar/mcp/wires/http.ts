@@ -1,0 +1,144 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import {
+  isJSONRPCResponse,
+  StreamableHTTPClientTransport,
+  TRACEPARENT_META_KEY,
+  TRACESTATE_META_KEY,
+} from "@modelcontextprotocol/client";
+import { LIMITS } from "../../../shared/limits.ts";
+import { LostConnection } from "../lost-connection.ts";
+import { isRecord } from "../record.ts";
+import type { OpenWire, Outgoing, WireEvents } from "../wire.ts";
+import { within } from "../within.ts";
+import { failureOf } from "./http-failure.ts";
+import { limitedFetch } from "./limited-fetch.ts";
+
+/** A stream that breaks is taken up again for as long as the wire is open; each pause is half as long again. */
+const RECONNECTION = {
+  initialReconnectionDelay: 1_000,
+  maxReconnectionDelay: 60_000,
+  reconnectionDelayGrowFactor: 1.5,
+  maxRetries: Number.MAX_SAFE_INTEGER,
+};
+
+/** Streamable HTTP: a request for each message, and for 2025 a stream beside for what the server says unasked. */
+export function httpWire(to: { url: string; headers: Record<string, string> }): OpenWire {
+  return async (events, signal) => {
+    signal.throwIfAborted();
+    const wire = new HttpWire(to, events);
+    await wire.start();
+    signal.addEventListener("abort", () => void wire.close(), { once: true });
+    return wire;
+  };
+}
+
+class HttpWire {
+  readonly #transport: StreamableHTTPClientTransport;
+  readonly #events: WireEvents;
+  readonly #http = limitedFetch();
+  /** In the course of which request something is received: the transport itself does not tell. */
+  readonly #stream = new AsyncLocalStorage<string>();
+  /** Requests whose answers are awaited. */
+  readonly #waiting = new Map<string, AbortController>();
+  #closed: Promise<void> | null = null;
+  readonly unsentBytes = 0;
+
+  constructor({ url, headers }: { url: string; headers: Record<string, string> }, events: WireEvents) {
+    this.#events = events;
+    this.#transport = new StreamableHTTPClientTransport(new URL(url), {
+      requestInit: { headers },
+      fetch: this.#http.fetch,
+      reconnectionOptions: RECONNECTION,
+    });
+    this.#transport.onmessage = (message) => {
+      if (isJSONRPCResponse(message)) this.#waiting.delete(String(message.id));
+      events.onMessage(message, this.#stream.getStore());
+    };
+    this.#transport.onerror = (error) => this.#streamFailed(error);
+  }
+
+  start(): Promise<void> {
+    return this.#transport.start();
+  }
+
+  get isOpen(): boolean {
+    return this.#closed === null;
+  }
+
+  agreed(protocolVersion: string): void {
+    this.#transport.setProtocolVersion(protocolVersion);
+  }
+
+  send(message: Outgoing): void {
+    if ("method" in message && "id" in message) this.#ask(message.id, message);
+    // What is lost of these the server misses, and says so if it matters.
+    else this.#transport.send(message).catch((error: unknown) => this.#streamFailed(error));
+  }
+
+  abandon(id: string): void {
+    this.#waiting.get(id)?.abort();
+    this.#waiting.delete(id);
+  }
+
+  close(): Promise<void> {
+    return this.#end(null);
+  }
+
+  #ask(id: string, message: Extract<Outgoing, { id: string; method: string }>): void {
+    const abandoned = new AbortController();
+    this.#waiting.set(id, abandoned);
+    const options = {
+      requestSignal: abandoned.signal,
+      headers: traceHeaders(message.params),
+      onRequestStreamEnd: () =>
+        this.#lost(id, new LostConnection(new Error("the answer's stream ended early"))),
+    };
+    this.#stream
+      .run(id, () => this.#transport.send(message, options))
+      .catch((error: unknown) => this.#askingFailed(id, error));
+  }
+
+  #askingFailed(id: string, error: unknown): void {
+    const failure = failureOf(error, id, this.#transport.sessionId !== undefined);
+    if (failure.kind === "answer") {
+      this.#waiting.delete(id);
+      this.#events.onMessage(failure.message, id);
+      return;
+    }
+    this.#lost(id, failure.why);
+    if (failure.kind === "session_over") void this.#end(failure.why);
+  }
+
+  #lost(id: string, why: Parameters<WireEvents["onLost"]>[1]): void {
+    if (this.#waiting.delete(id)) this.#events.onLost(id, why);
+  }
+
+  /** A stream that nobody waits for: all that matters of it is whether the session is over. */
+  #streamFailed(error: unknown): void {
+    const failure = failureOf(error, null, this.#transport.sessionId !== undefined);
+    if (failure.kind === "session_over") void this.#end(failure.why);
+  }
+
+  #end(cause: Error | null): Promise<void> {
+    this.#closed ??= (async () => {
+      this.#events.onClose(cause);
+      if (!cause) {
+        const late = () => new Error("the server does not end the session");
+        await within(this.#transport.terminateSession(), LIMITS.mcpEndGraceMs, late).catch(() => {});
+      }
+      await this.#transport.close();
+      await this.#http.close();
+    })();
+    return this.#closed;
+  }
+}
+
+/** The same trace as in the request's `_meta`, for what is between us and the server. */
+function traceHeaders({ _meta }: Record<string, unknown>): Record<string, string> {
+  const meta = isRecord(_meta) ? _meta : {};
+  const { [TRACEPARENT_META_KEY]: traceparent, [TRACESTATE_META_KEY]: tracestate } = meta;
+  return {
+    ...(typeof traceparent === "string" && { traceparent }),
+    ...(typeof tracestate === "string" && { tracestate }),
+  };
+}

@@ -1,0 +1,96 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import { LIMITS } from "../../../shared/limits.ts";
+import type { Logger } from "../../log.ts";
+import { endGroup } from "../../swarm/process/end.ts";
+import type { OpenWire, Wire, WireEvents } from "../wire.ts";
+import { messageLines } from "./message-lines.ts";
+import { endProcess } from "./process-end.ts";
+
+export type StdioOptions = {
+  /** The server's name, for the log. */
+  name: string;
+  command: string;
+  args: readonly string[];
+  env: Readonly<Record<string, string>>;
+  cwd?: string | undefined;
+  log: Logger;
+};
+
+/** All that a server gets of our own environment, which holds our secrets. */
+const PASSED_ON = ["PATH", "HOME", "LANG"];
+
+/** A process of this host, in a group of its own: a message a line on its standard input and output. */
+export function stdioWire(options: StdioOptions): OpenWire {
+  const { command, args, cwd, env } = options;
+  return async (events, signal) => {
+    signal.throwIfAborted();
+    const child = spawn(command, args, {
+      ...(cwd !== undefined && { cwd }),
+      env: { ...passedOn(), ...env },
+      detached: true,
+      stdio: "pipe",
+    });
+    // It may end while it is written to; its exit says so.
+    child.stdin.on("error", () => {});
+    await once(child, "spawn");
+    return wireOf(child, events, signal, options);
+  };
+}
+
+function wireOf(
+  child: ChildProcessWithoutNullStreams,
+  { onMessage, onClose }: WireEvents,
+  signal: AbortSignal,
+  { name, log }: StdioOptions,
+): Wire {
+  const exited = once(child, "exit");
+  let ended: Promise<void> | null = null;
+  /** The wire is over at once: nobody should wait while a process that hangs is being ended. */
+  const end = (cause: Error | null): Promise<void> => {
+    ended ??= (async () => {
+      signal.removeEventListener("abort", stop);
+      onClose(cause);
+      await endProcess({
+        endInput: () => child.stdin.end(),
+        exited,
+        end: (graceMs) => endGroup(child.pid ?? 0, graceMs),
+      });
+      child.stdout.destroy();
+      child.stderr.destroy();
+    })();
+    return ended;
+  };
+  const stop = () => void end(null);
+  signal.addEventListener("abort", stop);
+
+  child.stdout.on(
+    "data",
+    messageLines({ onMessage, wanted: () => !ended, tooLong: (error) => void end(error) }),
+  );
+  child.stdout.on("end", () => void end(new Error("the server's process closed its output")));
+  child.stderr.on("data", (chunk: Buffer) => {
+    const said = chunk.toString().slice(0, LIMITS.mcpNoiseChars);
+    log.debug({ server: name, said }, "the MCP server's process writes");
+  });
+  child.on("exit", (code, by) => void end(new Error(`the server's process ended with ${by ?? code}`)));
+
+  return {
+    get isOpen() {
+      return ended === null && child.stdin.writable;
+    },
+    get unsentBytes() {
+      return child.stdin.writableLength;
+    },
+    send: (message) => void child.stdin.write(`${JSON.stringify(message)}\n`),
+    close: () => end(null),
+  };
+}
+
+const passedOn = (): Record<string, string> =>
+  Object.fromEntries(
+    PASSED_ON.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
