@@ -1,5 +1,5 @@
 /** The official SDK's client, as a person's MCP client would use it against the gateway, with somebody to answer its questions. */
-import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { Client, type FetchLike, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { onTestFinished } from "vitest";
 
 /** What a client can be made to speak. `auto` asks the server, and takes the newest that both know. */
@@ -29,10 +29,10 @@ const NOTIFICATIONS = [
   "notifications/resources/updated",
 ] as const;
 
-/** Connected; hangs up with the test. */
+/** Connected; hangs up with the test. `fetch`: where something else than a token is wanted. */
 export async function mcpClient(
   url: string,
-  { token, era }: { token: string; era: ClientEra },
+  { token, era, fetch }: { era: ClientEra; token?: string; fetch?: FetchLike },
 ): Promise<McpClient> {
   const client = new Client(
     { name: "hivegate-test", version: "1.0.0" },
@@ -59,9 +59,12 @@ export async function mcpClient(
     client.setNotificationHandler(method, () => {
       heard.push(method);
     });
-  const requestInit = { headers: { Authorization: `Bearer ${token}` } };
-  const reconnectionOptions = RECONNECTION;
-  await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit, reconnectionOptions }));
+  const transport = new StreamableHTTPClientTransport(new URL(url), {
+    ...(token !== undefined && { requestInit: { headers: { Authorization: `Bearer ${token}` } } }),
+    ...(fetch && { fetch }),
+    reconnectionOptions: RECONNECTION,
+  });
+  await client.connect(transport);
   onTestFinished(() => client.close());
   return Object.assign(client, { asked, heard });
 }
