@@ -30,8 +30,14 @@ describe("What is worse behind the gateway", () => {
   });
 
   it("T1 does not mind what fails alone, what only informs, and what is better behind", () => {
-    const alone = outcome(check("a", "FAILURE"), check("b", "INFO"), check("c", "WARNING"));
-    expect(worseBehind(alone, outcome(check("a", "FAILURE"), check("c", "SUCCESS")))).toEqual([]);
+    const alone = outcome(
+      check("a", "FAILURE"),
+      check("b", "INFO"),
+      check("c", "WARNING"),
+      check("d", "SUCCESS"),
+    );
+    const behind = outcome(check("a", "FAILURE"), check("c", "SUCCESS"), check("d", "INFO"));
+    expect(worseBehind(alone, behind)).toEqual([]);
   });
 
   it("T1 parts what was expected from what was not, and finds what is listed in vain", () => {
@@ -40,7 +46,6 @@ describe("What is worse behind the gateway", () => {
       outcome(check("a", "FAILURE"), check("b", "FAILURE")),
     );
     const listed = (id: string) => ({
-      target: "t",
       revision: "r",
       scenario: "scenario",
       check: id,
