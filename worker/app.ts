@@ -4,7 +4,6 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { z } from "zod";
 import type { NamedPermission } from "../shared/auth/permission.ts";
 import { asHivegateError, ERRORS, HivegateError, isOurFault } from "../shared/errors.ts";
-import { LIMITS } from "../shared/limits.ts";
 import { METRICS_TYPE } from "../shared/metrics/text.ts";
 import {
   CreateTaskRequest,
@@ -27,8 +26,10 @@ import type { Gateway } from "./gateway.ts";
 import type { AuditPage } from "./hive/records.ts";
 import type { StatsReport } from "./hive/tool-figures.ts";
 import { LOOK_UPS } from "./look-ups.ts";
+import { batchRoutes } from "./mcp/batch-routes.ts";
 import type { Defer } from "./mcp/events.ts";
 import { pageResponse } from "./page-response.ts";
+import { invalid, readJson } from "./read-json.ts";
 import { rightsOf } from "./relay/roles.ts";
 import { ScopedSidecar } from "./scoped-sidecar.ts";
 import type { DialectName } from "./session/dialect.ts";
@@ -65,7 +66,7 @@ export function createApp(ports: AppPorts): Hono {
   /** Clients that were there before Hivegate know of one hive only. */
   const hiveOf = (c: Context): string => c.req.param("hive") ?? c.req.query("hive") ?? gateway.firstHive;
 
-  const authenticated = (c: Context, permission: NamedPermission) =>
+  const authenticated = (c: Context, permission: NamedPermission | null) =>
     authenticate(c.req.raw, { hive: hiveOf(c), permission }, gateway.tokens, ports.now());
 
   /** Who makes this request, which counts against their rate, and the sidecar as they may see it. */
@@ -102,6 +103,7 @@ export function createApp(ports: AppPorts): Hono {
   app.get("/metrics", metrics);
   app.get("/v1/hives/:hive/metrics", metrics);
   auditRoutes(app, { ...ports, policy: gateway.policy, identify, hiveOf });
+  batchRoutes(app, { ...ports, identify: (c) => authenticated(c, null), hiveOf });
 
   const session =
     (kind: SessionState["kind"], permission: NamedPermission, dialect: DialectName) => async (c: Context) => {
@@ -263,24 +265,4 @@ function taskIdOf(c: Context): string {
   const id = TaskId.safeParse(c.req.param("id"));
   if (!id.success) throw new HivegateError("unknown_task");
   return id.data;
-}
-
-async function readJson(c: Context): Promise<unknown> {
-  const declaredBytes = Number(c.req.header("content-length") ?? Number.NaN);
-  if (!(declaredBytes <= LIMITS.clientFrameBytes)) {
-    throw new HivegateError(
-      "body_too_large",
-      `Send Content-Length, at most ${LIMITS.clientFrameBytes} bytes.`,
-    );
-  }
-  try {
-    return await c.req.json();
-  } catch {
-    throw new HivegateError("invalid_json", "The body is not JSON.");
-  }
-}
-
-function invalid(error: z.ZodError): HivegateError {
-  const issue = error.issues[0];
-  return new HivegateError("invalid_request", `${issue?.path.join(".") || "body"}: ${issue?.message}`);
 }

@@ -5,10 +5,13 @@ import type { TokenVerifier } from "../shared/auth/token.ts";
 import { HivegateError } from "../shared/errors.ts";
 import { SUBPROTOCOL } from "../shared/protocol/gateway.ts";
 
-/** @throws HivegateError `unauthorized`, `token_expired`, `unknown_hive`, `forbidden` */
+/**
+ * @param needed `permission` null: what the token allows is looked at later
+ * @throws HivegateError `unauthorized`, `token_expired`, `unknown_hive`, `forbidden`
+ */
 export async function authenticate(
   request: Request,
-  needed: { hive: string; permission: NamedPermission },
+  needed: { hive: string; permission: NamedPermission | null },
   tokens: TokenVerifier,
   nowMs: number,
 ): Promise<Identity> {
@@ -16,7 +19,7 @@ export async function authenticate(
   if (!token) throw new HivegateError("unauthorized");
   const identity = await tokens.verify(token, nowMs);
   if (!mayUseHive(identity, needed.hive)) throw new HivegateError("unknown_hive");
-  if (!may(identity, needed.permission)) {
+  if (needed.permission !== null && !may(identity, needed.permission)) {
     throw new HivegateError("forbidden", `The token does not allow this: it lacks ${needed.permission}.`);
   }
   return identity;

@@ -72,18 +72,21 @@ const META: ReadonlySet<string> = new Set([
   ...["protocolVersion", "clientInfo", "logLevel"].map((name) => `io.modelcontextprotocol/${name}`),
 ]);
 
+type Fields = Readonly<Record<string, unknown>>;
+
 /** Whether a request says nothing but what is known not to change its answer, or is part of its key. */
-function isPlain({ _meta, ...params }: Readonly<Record<string, unknown>>): boolean {
-  if (!Object.keys(params).every((key) => PARAMS.has(key))) return false;
-  return Object.keys(metaOf(_meta)).every((key) => META.has(key));
+function isPlain(params: Fields): boolean {
+  for (const key in params) if (!PARAMS.has(key)) return false;
+  for (const key in metaOf(params)) if (!META.has(key)) return false;
+  return true;
 }
 
 /** What the client can do may change what a server answers. */
-const capabilitiesOf = ({ _meta }: Readonly<Record<string, unknown>>): unknown =>
-  metaOf(_meta)[CAPABILITIES] ?? null;
+const capabilitiesOf = (params: Fields): unknown => metaOf(params)[CAPABILITIES] ?? null;
 
-const metaOf = (meta: unknown): Record<string, unknown> =>
-  typeof meta === "object" && meta !== null ? { ...meta } : {};
+const metaOf = ({ _meta: meta }: Fields): Fields => (isFields(meta) ? meta : NOTHING);
+const isFields = (value: unknown): value is Fields => typeof value === "object" && value !== null;
+const NOTHING: Fields = {};
 
 const names = new WeakMap<CacheCall["identity"], string>();
 

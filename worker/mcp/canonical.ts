@@ -20,12 +20,13 @@ function canonicalArray(array: readonly unknown[], depth: number): string | null
 }
 
 function canonicalObject(object: object, depth: number): string | null {
-  const fields = new Map<string, unknown>(Object.entries(object));
   let text = "{";
-  for (const key of [...fields.keys()].sort()) {
-    const part = canonicalJson(fields.get(key), depth - 1);
+  for (const [key, item] of Object.entries(object).sort(byKey)) {
+    const part = canonicalJson(item, depth - 1);
     if (part === null) return null;
     text += `${text === "{" ? "" : ","}${JSON.stringify(key)}:${part}`;
   }
   return `${text}}`;
 }
+
+const byKey = ([a]: [string, unknown], [b]: [string, unknown]): number => (a < b ? -1 : 1);

@@ -1,0 +1,50 @@
+/** Many calls of tools in one request, and what the cache had to do with calls. */
+import type { Context, Hono } from "hono";
+import type { Identity } from "../../shared/auth/permission.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import { splitQualifiedName } from "../../shared/protocol/qualified-name.ts";
+import type { Gateway } from "../gateway.ts";
+import { invalid, readJson } from "../read-json.ts";
+import type { Access } from "./access.ts";
+import { BatchRequest, runBatch } from "./batch.ts";
+import { callOneFor } from "./call-one.ts";
+import type { Defer } from "./events.ts";
+
+export type BatchPorts = {
+  gateway: Pick<Gateway, "policy" | "toolCalls" | "cache">;
+  /** Whose token it is, whatever it allows. @throws HivegateError */
+  identify(c: Context): Promise<Identity>;
+  hiveOf(c: Context): string;
+  defer: Defer;
+  now(): number;
+};
+
+export function batchRoutes(app: Hono, ports: BatchPorts): void {
+  const { policy, cache } = ports.gateway;
+
+  app.post("/v1/hives/:hive/tools/batch", async (c) => {
+    const identity = await ports.identify(c);
+    policy.access(identity);
+    policy.takeRequest(identity, ports.now());
+    const request = BatchRequest.safeParse(await readJson(c));
+    if (!request.success) throw invalid(request.error);
+    const cacheControl = c.req.header("cache-control") ?? null;
+    const caller = { hive: ports.hiveOf(c), identity, cacheControl, defer: ports.defer };
+    const signal = AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(LIMITS.batchMs)]);
+    return c.json(await runBatch(request.data.calls, callOneFor(caller, ports.gateway, ports.now), signal));
+  });
+
+  /** Of the isolate, or process, that answers: each keeps its own answers. */
+  app.get("/v1/hives/:hive/tools/cache", async (c) => {
+    const identity = await ports.identify(c);
+    const access = policy.access(identity);
+    policy.takeRequest(identity, ports.now());
+    return c.json(cache.report(ports.hiveOf(c), (label) => seesFigures(access, label)));
+  });
+}
+
+/** What is not of one tool is of more than some may see. */
+function seesFigures(access: Access, label: string): boolean {
+  const place = splitQualifiedName(label);
+  return place ? access.tool(place.server, place.name) : access.all;
+}

@@ -1,0 +1,24 @@
+import type { Identity } from "../../shared/auth/permission.ts";
+import { splitQualifiedName } from "../../shared/protocol/qualified-name.ts";
+import type { Gateway } from "../gateway.ts";
+import type { CallOne } from "./batch.ts";
+import type { Defer } from "./events.ts";
+import { unknownTool } from "./policy.ts";
+import type { ToolCall } from "./tool-calls.ts";
+
+export type Caller = Pick<ToolCall, "hive" | "trace" | "cacheControl"> & { identity: Identity; defer: Defer };
+
+/** One of several calls in one request: decided and counted as if it had come alone. */
+export const callOneFor =
+  (
+    caller: Caller,
+    { policy, toolCalls }: Pick<Gateway, "policy" | "toolCalls">,
+    now: () => number,
+  ): CallOne =>
+  async ({ tool: qualified, arguments: given }, signal) => {
+    const place = splitQualifiedName(qualified);
+    if (!place) throw unknownTool(qualified);
+    policy.takeRequest(caller.identity, now());
+    const { server, name: tool } = place;
+    return (await toolCalls.call({ ...caller, server, tool, arguments: given, signal })).answer;
+  };
