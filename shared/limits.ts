@@ -38,6 +38,8 @@ export const LIMITS = {
   mcpServerQuestions: 64,
   /** How long a server's process may take to end by itself, and once more when asked to; then it is killed. */
   mcpEndGraceMs: 500,
+  /** How often a server of 2026 is asked at most to tell of changes in its lists, where it does not go on doing so. */
+  mcpListenAgainMs: 10_000,
   /** A line that a server's process writes beside the protocol is logged up to this length. */
   mcpNoiseChars: 2_000,
 
@@ -343,6 +345,8 @@ export const LIMITS = {
   auditBytes: 256 * 1024 * 1024,
   /** Batches of events that are known to have come; one that comes again after these counts twice. */
   knownBatches: 64,
+  /** A line of its export: none that the gateway wrote is near it. */
+  auditLineBytes: 256 * 1024,
   /** Entries in one answer about the audit log. */
   auditPage: 1_000,
   /** Tools and servers of one hive that figures are kept of; further ones count together as `other`. */

@@ -5,8 +5,10 @@
  */
 import { z } from "zod";
 
-/** Hexadecimal SHA-256 of a text, and HMAC-SHA-256 under one imported key. Both at once: see `AuditLog`. */
+/** Hexadecimal SHA-256 of a text, and HMAC-SHA-256: both at once, so that nothing gets between two entries. */
 export type Sha256Hex = (text: string) => string;
+export type Hmac = (key: Uint8Array, text: string) => Uint8Array;
+/** `mac` gives hexadecimal digits. */
 export type Seal = { kid: string; mac: (text: string) => string };
 
 const Hash = z.string().regex(/^[0-9a-f]{64}$/);
@@ -43,16 +45,23 @@ export type AuditHead = z.infer<typeof AuditHead>;
 /** The last line of an export. */
 export const HeadLine = z.object({ head: AuditHead });
 
-/** What the key is derived with: the HMAC of these words under the signing key is the key of the seal. */
-export const SEAL_KEY_INFO = "hivegate audit seal";
+/** The seal's key is made from the one that signs requests to the hive's sidecar: neither can stand for the other. */
+export function sealWith(hmac: Hmac, { kid, key }: { kid: string; key: Uint8Array }): Seal {
+  const sealKey = hmac(key, "hivegate audit seal");
+  return { kid, mac: (text) => hex(hmac(sealKey, text)) };
+}
+
+const hex = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** `text` is canonical JSON. */
 export const entryHash = (sha256: Sha256Hex, seq: number, prev: string, text: string): string =>
   sha256(`${seq}\n${prev}\n${text}`);
 
-export function seal(by: Seal, { hive, seq, hash }: Omit<AuditHead, "kid" | "mac">): AuditHead {
-  return { hive, seq, hash, kid: by.kid, mac: by.mac(headText({ hive, seq, hash })) };
-}
+export const headOf = (by: Seal, end: Omit<AuditHead, "kid" | "mac">): AuditHead => ({
+  ...end,
+  ...{ kid: by.kid, mac: by.mac(headText(end)) },
+});
 
 export const isSealedBy = (by: Seal, head: AuditHead): boolean => by.mac(headText(head)) === head.mac;
 

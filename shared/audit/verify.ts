@@ -17,12 +17,12 @@ export type KnownPlace = { seq: number; hash: string };
 
 /** `seq`: of the first entry that is wrong, or missing. */
 export type Verdict =
-  | { ok: true; from: number; to: number; isSealed: boolean | null }
+  | { ok: true; from: number; to: number; hash: string; isSealed: boolean | null }
   | { ok: false; seq: number; reason: string };
 
 export type VerifyOptions = {
   sha256: Sha256Hex;
-  /** The key of the head's seal, where it is at hand: else `isSealed` is null. */
+  /** The seal of this key, where it is at hand: else `isSealed` is null. */
   sealOf(kid: string): Seal | null;
   known?: KnownPlace | undefined;
 };
@@ -68,7 +68,7 @@ export class ChainVerifier {
       return wrong(this.#from - 1, "no checkpoint tells of the entries that are missing at the beginning");
     const seal = this.#options.sealOf(head.kid);
     if (seal && !isSealedBy(seal, head)) return wrong(head.seq, "the head is not sealed with this key");
-    return { ok: true, from: this.#from ?? 0, to: head.seq, isSealed: seal ? true : null };
+    return { ok: true, from: this.#from ?? 0, to: head.seq, hash: head.hash, isSealed: seal ? true : null };
   }
 
   #take({ seq, prev, hash, entry }: AuditLine): void {

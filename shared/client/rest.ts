@@ -2,6 +2,7 @@
 import { type Clock, platformClock } from "../clock.ts";
 import type { CreateTaskResult, HybridHealth, SwarmList, SwarmStatus } from "../protocol/sidecar.ts";
 import type { Task, TaskEvent } from "../swarm/task.ts";
+import { auditLines } from "./audit-lines.ts";
 import { createOnce, type NewTask } from "./create-task.ts";
 import { type Fetch, GatewayHttp } from "./http.ts";
 import { taskEvents } from "./task-events.ts";
@@ -78,6 +79,14 @@ export class HivegateClient {
     return this.#http.json("GET", `/health/hybrid?hive=${this.#hive}`, { isAnswer: isHealth });
   }
 
+  /** The audit log, as the lines of its export. */
+  auditLines(): AsyncGenerator<string, void, void> {
+    return auditLines((query) => {
+      const headers = { accept: "application/x-ndjson" };
+      return this.#http.stream(this.#path("audit") + query, headers, AbortSignal.timeout(AUDIT_PAGE_MS));
+    });
+  }
+
   /**
    * Every event of a task after number `after`, once and in order, until the task has ended or `signal` is
    * aborted. Reads on by itself when the connection breaks; `retrying` is told of it.
@@ -113,6 +122,8 @@ export class HivegateClient {
     return this.#path(`tasks/${encodeURIComponent(taskId)}`);
   }
 }
+
+const AUDIT_PAGE_MS = 60_000;
 
 const isHealth = (body: unknown): boolean =>
   typeof body === "object" && body !== null && "components" in body;

@@ -1,8 +1,9 @@
 import { expect, it } from "vitest";
+import { sealWith } from "../../shared/audit/chain.ts";
 import { ChainVerifier, type Verdict } from "../../shared/audit/verify.ts";
 import { ALL_PERMISSIONS, type Identity } from "../../shared/auth/permission.ts";
-import { sealOf, sha256Hex } from "../../worker/host/digests.ts";
 import { aTask } from "../support/agents.ts";
+import { hmac, sha256Hex } from "../support/digests.ts";
 import { onEveryHost } from "./hosts.ts";
 
 type Line = { seq: number; entry: Record<string, unknown> };
@@ -30,7 +31,7 @@ onEveryHost("the audit log", ({ sidecar, gateway, connect }) => {
       .then(async () => (await entries()).map(({ entry }) => entry).find(fits));
   const verify = (lines: readonly string[]): Verdict => {
     const [kid = "", key = ""] = Object.entries(sidecar.keys)[0] ?? [];
-    const seal = sealOf({ kid, key: Buffer.from(key, "base64") });
+    const seal = sealWith(hmac, { kid, key: Buffer.from(key, "base64") });
     const verifier = new ChainVerifier({
       sha256: sha256Hex,
       sealOf: (asked) => (asked === kid ? seal : null),

@@ -5,11 +5,11 @@ import {
   type AuditEntry,
   type AuditHead,
   entryHash,
+  headOf,
   isSealedBy,
   NOTHING_BEFORE,
   type Seal,
   type Sha256Hex,
-  seal,
 } from "../../shared/audit/chain.ts";
 import type { Sql } from "./sql.ts";
 
@@ -63,7 +63,7 @@ export class AuditLog {
     for (const statement of SCHEMA) ports.sql.exec(statement);
     const saved = State.safeParse(ports.sql.exec("SELECT * FROM audit_state")[0]);
     const last = this.#lastRow();
-    this.#state = saved.success ? saved.data : EMPTY;
+    this.#state = saved.success ? saved.data : this.#sealed(EMPTY);
     const doubt = this.#doubt(last);
     if (doubt === null) return;
     const { seq, hash } = this.#state;
@@ -83,13 +83,11 @@ export class AuditLog {
 
   /** All of them or, when it throws, none; `also` is stored with them. */
   append(entries: readonly AuditEntry[], also: () => void = () => {}): void {
-    const { hive, sql, mostBytes } = this.#ports;
-    const state = { ...this.#state };
-    sql.transaction(() => {
+    let state = { ...this.#state };
+    this.#ports.sql.transaction(() => {
       for (const entry of entries) this.#insert(state, entry);
-      if (state.bytes > mostBytes) this.#dropOldest(state);
-      const { kid, mac } = seal(this.#ports.seal, { hive, seq: state.seq, hash: state.hash });
-      Object.assign(state, { kid, mac });
+      if (state.bytes > this.#ports.mostBytes) this.#dropOldest(state);
+      state = this.#sealed(state);
       this.#save(state);
       also();
     });
@@ -137,6 +135,15 @@ export class AuditLog {
       ...{ kind: "checkpoint", atMs: now() },
       ...{ through: state.baseSeq, hash: state.baseHash },
     });
+  }
+
+  #sealed(state: State): State {
+    const { kid, mac } = headOf(this.#ports.seal, {
+      hive: this.#ports.hive,
+      seq: state.seq,
+      hash: state.hash,
+    });
+    return { ...state, kid, mac };
   }
 
   #save({ seq, hash, kid, mac, baseSeq, baseHash, bytes }: State): void {

@@ -1,6 +1,7 @@
 /** The Durable Object that a Hive lives in. It dials its shards, so that they stay servers and hibernate. */
 
 import { DurableObject } from "cloudflare:workers";
+import { sealWith } from "../../../shared/audit/chain.ts";
 import { platformClock } from "../../../shared/clock.ts";
 import { Hive, type ShardSocket } from "../../hive/hive.ts";
 import { type AuditPage, HiveRecords } from "../../hive/records.ts";
@@ -8,7 +9,7 @@ import type { Sql } from "../../hive/sql.ts";
 import type { StatsReport } from "../../hive/tool-figures.ts";
 import { log } from "../../log.ts";
 import type { EventBatch } from "../../mcp/events.ts";
-import { sealOf, sha256Hex } from "../digests.ts";
+import { hmac, sha256Hex } from "../digests.ts";
 import { type Env, gatewayOf } from "./env.ts";
 
 const BREAKER = "breaker:sidecar";
@@ -67,7 +68,7 @@ export class HiveObject extends DurableObject<Env> {
       transaction: (work) => storage.transactionSync(work),
     };
     this.#records ??= new HiveRecords({
-      ...{ hive, sql, sha256: sha256Hex, seal: sealOf(gatewayOf(this.env).hive(hive)) },
+      ...{ hive, sql, sha256: sha256Hex, seal: sealWith(hmac, gatewayOf(this.env).hive(hive)) },
       now: () => Date.now(),
     });
     return this.#records;

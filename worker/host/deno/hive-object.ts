@@ -1,12 +1,13 @@
 /** What a Hive lives in: stores for its breaker and its records, and feeds to the shards of the same process. */
 
+import { sealWith } from "../../../shared/audit/chain.ts";
 import { platformClock } from "../../../shared/clock.ts";
 import type { Gateway } from "../../gateway.ts";
 import type { FeedMessage } from "../../hive/feed.ts";
 import { Hive, type ShardSocket } from "../../hive/hive.ts";
 import { HiveRecords } from "../../hive/records.ts";
 import { log } from "../../log.ts";
-import { sealOf, sha256Hex } from "../digests.ts";
+import { hmac, sha256Hex } from "../digests.ts";
 
 import { FeedEnd } from "./feed-pair.ts";
 import type { Store } from "./store.ts";
@@ -40,7 +41,7 @@ export class HiveObject {
     });
     this.#openRecords = () =>
       new HiveRecords({
-        ...{ hive, sql: store.ofHive(hive), sha256: sha256Hex, seal: sealOf(gateway.hive(hive)) },
+        ...{ hive, sql: store.ofHive(hive), sha256: sha256Hex, seal: sealWith(hmac, gateway.hive(hive)) },
         now: () => Date.now(),
       });
   }

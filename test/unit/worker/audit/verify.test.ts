@@ -1,0 +1,112 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { canonicalJson } from "../../../../shared/audit/canonical.ts";
+import { ChainVerifier, type KnownPlace, type Verdict } from "../../../../shared/audit/verify.ts";
+import { anAuditLog, exported } from "../../../support/audit-log.ts";
+import { aSeal, sha256Hex } from "../../../support/digests.ts";
+
+function verdict(lines: readonly string[], known?: KnownPlace): Verdict {
+  const verifier = new ChainVerifier({ sha256: sha256Hex, sealOf: () => aSeal(), known });
+  for (const line of lines) verifier.push(line);
+  return verifier.end();
+}
+
+/** Ten entries and their head. */
+const lines = exported(anAuditLog({ entries: 10 }));
+const [head = ""] = lines.slice(-1);
+const body = lines.slice(0, -1);
+
+describe("an export of the audit log", () => {
+  it("T7 proves itself when nothing has been done to it", () => {
+    expect(verdict(lines)).toEqual({ ok: true, from: 1, to: 10, hash: expect.any(String), isSealed: true });
+    expect(verdict(exported(anAuditLog({ entries: 0 })))).toMatchObject({ ok: true, from: 0, to: 0 });
+  });
+
+  it("T7 shows the first entry that was altered, to the last character", () => {
+    fc.assert(
+      fc.property(fc.nat(9), fc.nat(), fc.constantFrom("x", "0", " "), (place, at, by) => {
+        const line = body[place] ?? "";
+        const changed = line.slice(0, at % line.length) + by + line.slice((at % line.length) + 1);
+        const isSame = changed === line || isEqualJson(changed, line);
+        const found = verdict([...body.with(place, changed), head]);
+        expect(isSame ? { ok: true } : { ok: false, seq: place + 1 }).toMatchObject(
+          found.ok ? { ok: true } : { ok: false, seq: found.seq },
+        );
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("T7 shows that an entry is missing, was put in, was moved, or comes twice", () => {
+    expect(verdict([...body.toSpliced(4, 1), head])).toMatchObject({ ok: false, seq: 5 });
+    expect(verdict([...body.toSpliced(4, 0, body[6] ?? ""), head])).toMatchObject({ ok: false, seq: 5 });
+    expect(verdict([...body.toSpliced(4, 2, body[5] ?? "", body[4] ?? ""), head])).toMatchObject({ seq: 5 });
+    expect(verdict([...body.toSpliced(4, 0, body[4] ?? ""), head])).toMatchObject({ ok: false, seq: 5 });
+    expect(verdict([...body.toSpliced(4, 0, "{}"), head])).toMatchObject({ ok: false, seq: 5 });
+  });
+
+  it("T7 shows that its beginning or its end is missing", () => {
+    expect(verdict([...body.slice(2), head])).toMatchObject({ ok: false, seq: 2 });
+    expect(verdict(body)).toMatchObject({ ok: false, seq: 11 });
+    expect(verdict([...body.slice(0, 7), head])).toMatchObject({ ok: false, seq: 8 });
+    expect(verdict([head])).toMatchObject({ ok: false, seq: 1 });
+  });
+
+  it("T7 shows by the seal that everything was written anew, if not with the gateway's key", () => {
+    const forged = exported(anAuditLog({ entries: 10, subject: "nobody", seal: aSeal("key", 8) }));
+    expect(verdict(forged)).toEqual({ ok: false, seq: 10, reason: expect.stringContaining("not sealed") });
+    const unsealed = new ChainVerifier({ sha256: sha256Hex, sealOf: () => null });
+    for (const line of forged) unsealed.push(line);
+    expect(unsealed.end()).toMatchObject({ ok: true, isSealed: null });
+  });
+
+  it("T7 shows by a place known from before that an older state was put back, or another in its place", () => {
+    const known = { seq: 10, hash: JSON.parse(body[9] ?? "").hash };
+    const older = exported(anAuditLog({ entries: 8 }));
+    expect(verdict(older)).toMatchObject({ ok: true });
+    expect(verdict(older, known)).toMatchObject({ ok: false, seq: 9 });
+    expect(verdict(lines, known)).toMatchObject({ ok: true });
+    const other = exported(anAuditLog({ entries: 10, subject: "nobody" }));
+    expect(verdict(other, known)).toMatchObject({ ok: false, seq: 10 });
+  });
+
+  it("T7 may begin later where a checkpoint says so, and there alone", () => {
+    const log = anAuditLog({ entries: 400, mostBytes: 20_000 });
+    const trimmed = exported(log);
+    const first: { seq: number } = JSON.parse(trimmed[0] ?? "");
+    expect(first.seq).toBeGreaterThan(200);
+    expect(verdict(trimmed)).toEqual({
+      ok: true,
+      from: first.seq,
+      to: log.head.seq,
+      hash: expect.any(String),
+      isSealed: true,
+    });
+    expect(verdict(trimmed.slice(1))).toMatchObject({ ok: false, seq: first.seq });
+    expect(log.bytes).toBeLessThanOrEqual(20_000 + 1_000);
+  });
+});
+
+describe("canonical JSON", () => {
+  it("T7 is the same for equal values, and says all of them", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        const text = canonicalJson(value);
+        expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(value)));
+        expect(canonicalJson(JSON.parse(text))).toBe(text);
+      }),
+    );
+    expect(canonicalJson({ b: [{ d: 1, c: 2 }], a: undefined, __proto__: null })).toBe(
+      '{"b":[{"c":2,"d":1}]}',
+    );
+    expect(canonicalJson(JSON.parse('{"b":1,"__proto__":2}'))).toBe('{"__proto__":2,"b":1}');
+  });
+});
+
+function isEqualJson(one: string, other: string): boolean {
+  try {
+    return canonicalJson(JSON.parse(one)) === canonicalJson(JSON.parse(other));
+  } catch {
+    return false;
+  }
+}
