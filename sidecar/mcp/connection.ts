@@ -7,7 +7,7 @@ import { Guard } from "../../shared/pressure/guarded.ts";
 import type { McpAnswer, McpRequest } from "../../shared/protocol/mcp.ts";
 import type { Circuit } from "../../shared/protocol/sidecar.ts";
 import type { Logger } from "../log.ts";
-import { isHasty, timeoutOf } from "./exchange-time.ts";
+import { isHasty, LISTEN, timeoutOf } from "./exchange-time.ts";
 import type { Notification, Params } from "./json-rpc-session.ts";
 import { McpLink } from "./link.ts";
 import { isSafeToRepeat, LostConnection } from "./lost-connection.ts";
@@ -57,6 +57,7 @@ export class McpConnection implements Upstream {
   readonly #notified = new Set<(notification: Notification) => void>();
   readonly #troubled = new Set<() => void>();
   readonly #closing = new AbortController();
+  #closed = false;
   #link: McpLink | null = null;
   /** Nothing is left of the link before, its process included. */
   #ended: Promise<void> = Promise.resolve();
@@ -114,10 +115,6 @@ export class McpConnection implements Upstream {
   /** Milliseconds until the circuit lets a call through; 0: it does. */
   get retryInMs(): number {
     return this.#guard.retryInMs;
-  }
-
-  get #closed(): boolean {
-    return this.#closing.signal.aborted;
   }
 
   async info(): Promise<ServerInfo> {
@@ -182,6 +179,7 @@ export class McpConnection implements Upstream {
 
   /** Whoever waits for an answer gets `shutting_down`, and so does whoever asks from now on. Resolves when all has ended. */
   async close(): Promise<void> {
+    this.#closed = true;
     const ended = this.#link?.close(new HivegateError("shutting_down"));
     this.#closing.abort();
     await Promise.all([ended, this.#opening?.catch(() => {})]);
@@ -197,6 +195,7 @@ export class McpConnection implements Upstream {
 
   async #exchange(request: McpRequest, exchange: Exchange): Promise<McpAnswer> {
     const timeoutMs = timeoutOf(request, exchange);
+    if (request.method === LISTEN) return this.#listen(request, exchange, timeoutMs);
     const attempt = () => this.#guarded(() => this.#ask(request, timeoutMs, exchange), exchange);
     try {
       return await attempt();
@@ -204,6 +203,16 @@ export class McpConnection implements Upstream {
       if (!(error instanceof LostConnection) || !isSafeToRepeat(error, request, exchange)) throw error;
       return await attempt();
     }
+  }
+
+  /** It goes on for as long as somebody listens, which says nothing of how the server is. */
+  async #listen(request: McpRequest, exchange: Exchange, timeoutMs: number): Promise<McpAnswer> {
+    const { connectTimeoutMs } = this.#options;
+    const link = await this.#guarded(
+      () => this.#opened(OPENING_STEPS * connectTimeoutMs, exchange.signal),
+      exchange,
+    );
+    return link.ask(request, timeoutMs, exchange);
   }
 
   async #guarded<T>(call: () => Promise<T>, exchange: Exchange | null = null): Promise<T> {
@@ -244,7 +253,8 @@ export class McpConnection implements Upstream {
   }
 
   /** @throws HivegateError `mcp_unavailable` when it is not open in time; or the signal's reason */
-  #opened(timeoutMs: number, signal?: AbortSignal): Promise<McpLink> {
+  async #opened(timeoutMs: number, signal?: AbortSignal): Promise<McpLink> {
+    if (this.#link?.isOpen) return this.#link;
     const opened = within(this.#open(), timeoutMs, () => new HivegateError("mcp_unavailable"));
     return signal ? unlessAborted(opened, signal) : opened;
   }
@@ -294,6 +304,7 @@ export class McpConnection implements Upstream {
       newId: randomUUID,
       signal: this.#closing.signal,
       onNotification: (notification) => this.#tell(notification),
+      onMissed: () => void this.#connections++,
       onOver: (over) => this.#over(over),
     });
   }

@@ -47,6 +47,7 @@ const IGNORED: Received = { kind: "ignored" };
 const QUESTION_ID_CHARS = 100;
 /** Requests in the course of which a server may ask the client something, or log what it does. */
 const INTERACTIVE = new Set(["tools/call", "prompts/get", "resources/read"]);
+const ACKNOWLEDGED = "notifications/subscriptions/acknowledged";
 /** What concerns all clients, whoever's stream it came by. */
 const SERVER_WIDE = /(list_changed|resources\/updated)$/;
 
@@ -170,8 +171,8 @@ export class JsonRpcSession {
     const asker = this.#askers.get(subscription);
     if (!asker) return IGNORED;
     const notification = { method, params: withoutSubscription(params) };
-    if (!asker.exchange) return { kind: "notification", notification };
-    asker.exchange.onNotification?.(notification);
+    if (!asker.exchange && method !== ACKNOWLEDGED) return { kind: "notification", notification };
+    asker.exchange?.onNotification?.(notification);
     return HANDLED;
   }
 

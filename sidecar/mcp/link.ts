@@ -5,6 +5,7 @@ import type { Logger } from "../log.ts";
 import { isHasty } from "./exchange-time.ts";
 import { shakeHands } from "./handshake.ts";
 import { type Asker, JsonRpcSession, type Notification } from "./json-rpc-session.ts";
+import { ListChanges, listenFor } from "./list-changes.ts";
 import { LostConnection } from "./lost-connection.ts";
 import { paramsFor, progressTokenIn } from "./request-params.ts";
 import { ServerQuestions } from "./server-questions.ts";
@@ -26,6 +27,8 @@ export type LinkOptions = {
   signal: AbortSignal;
   log: Logger;
   onNotification(notification: Notification): void;
+  /** The server may have changed, and it was not heard of. */
+  onMissed(): void;
   /** Called once when an open link is over, for whatever reason. */
   onOver(link: McpLink): void;
 };
@@ -43,6 +46,7 @@ export class McpLink {
   readonly #questions: ServerQuestions;
   #wire: Wire | null = null;
   #info: ServerInfo | null = null;
+  #changes: ListChanges | null = null;
   #silentRounds = 0;
 
   /** @throws whatever went wrong, for the log: an error of the system's or a HivegateError */
@@ -101,6 +105,7 @@ export class McpLink {
     // A server that does not read must not make us hold what it leaves.
     if (wire.unsentBytes > LIMITS.mcpUnsentBytes) return Promise.reject(new HivegateError("overloaded"));
     if (exchange?.signal.aborted) return Promise.reject(exchange.signal.reason);
+    if (exchange && this.#changes?.keep(performance.now())) this.#options.onMissed();
     return new Promise((resolve, reject) =>
       this.#send(wire, request, { timeoutMs, exchange, resolve, reject }),
     );
@@ -183,6 +188,10 @@ export class McpLink {
     this.#info = info;
     wire.agreed?.(info.protocolVersion);
     if (info.era === "2025") wire.send({ jsonrpc: "2.0", method: "notifications/initialized" });
+    const listen = listenFor(info);
+    if (!listen) return;
+    this.#changes = new ListChanges(listen, (request) => this.ask(request, Infinity));
+    this.#changes.keep(performance.now());
   }
 
   #received(message: unknown, stream: string | undefined): void {
