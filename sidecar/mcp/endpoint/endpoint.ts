@@ -6,7 +6,7 @@ import type { Signed } from "../../http/authenticate.ts";
 import { jsonResponse } from "./answer.ts";
 import { isEnveloped } from "./envelope.ts";
 import { KeepAlive } from "./event-stream.ts";
-import { headersFor } from "./head.ts";
+import { emptyHead, headersFor } from "./head.ts";
 import { HeldCalls } from "./held-calls.ts";
 import { answerText, type Message, parseMessage } from "./json-rpc.ts";
 import { endSession, openStream, serveLegacy } from "./legacy.ts";
@@ -117,7 +117,7 @@ function incomingOf({ upstream }: EndpointPorts, c: Context<Signed>): Incoming {
     header: (name) => c.req.header(name),
     trace: traceparent === undefined ? null : { traceparent, ...(tracestate && { tracestate }) },
     signal: c.req.raw.signal,
-    head: { isJoined: false, sessionId: null },
+    head: emptyHead(),
   };
 }
 

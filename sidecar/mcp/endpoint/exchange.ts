@@ -11,9 +11,17 @@ export type Part = Pick<Exchange, "signal" | "onNotification" | "onRequest">;
 export type Destination = Route & { info: ServerInfo };
 
 /** The one server that the request goes to, and the request as that one calls things. @throws as `Upstream.info` */
-export async function destinationOf(upstream: Upstream, request: McpRequest): Promise<Destination> {
-  const routed = (await upstream.route?.(request)) ?? { upstream, request };
-  return { ...routed, info: await routed.upstream.info() };
+export async function routeOf({ upstream, head }: Incoming, request: McpRequest): Promise<Route> {
+  const route = upstream.route ? await upstream.route(request) : null;
+  if (!route) return { upstream, request };
+  head.answeredBy = route.upstream.name;
+  return route;
+}
+
+/** The same with what that server says of itself. @throws likewise */
+export async function destinationOf(incoming: Incoming, request: McpRequest): Promise<Destination> {
+  const route = await routeOf(incoming, request);
+  return { ...route, info: await route.upstream.info() };
 }
 
 /** What the server answers, or what went wrong instead. */

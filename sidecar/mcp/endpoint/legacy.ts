@@ -6,7 +6,7 @@ import type { McpAnswer } from "../../../shared/protocol/mcp.ts";
 import { SSE_HEADERS } from "../../../shared/wire/sse.ts";
 import type { Notification } from "../json-rpc-session.ts";
 import { Answer, jsonResponse } from "./answer.ts";
-import { failure } from "./exchange.ts";
+import { failure, routeOf } from "./exchange.ts";
 import { headersFor, SESSION_HEADER } from "./head.ts";
 import { answerText, type ClientRequest, type Message, notificationText } from "./json-rpc.ts";
 import { legacyCall, type Under } from "./legacy-call.ts";
@@ -161,7 +161,7 @@ async function setLevel(
 
 async function subscribe(
   { subscriptions }: Shared,
-  { upstream, client }: Incoming,
+  incoming: Incoming,
   session: Session,
   uri: unknown,
 ): Promise<McpAnswer> {
@@ -170,7 +170,8 @@ async function subscribe(
   if (session.has(name)) return DONE;
   if (session.watched >= LIMITS.mcpSubscriptionsPerClient)
     return { error: rpcErrorOf(new HivegateError("overloaded")) };
-  const stop = await subscriptions.add(upstream, uri, client, (notification) =>
+  const { upstream } = await routeOf(incoming, { method: "resources/subscribe", params: { uri } });
+  const stop = await subscriptions.add(upstream, uri, incoming.client, (notification) =>
     session.standalone.send(notificationText(notification)),
   );
   if (typeof stop !== "function") return { error: stop };

@@ -5,7 +5,7 @@ import { LIMITS } from "../../../shared/limits.ts";
 import type { Notification } from "../json-rpc-session.ts";
 import type { ServerInfo } from "../upstream.ts";
 import { Answer, plainSink } from "./answer.ts";
-import { failure } from "./exchange.ts";
+import { failure, routeOf } from "./exchange.ts";
 import { recordOr } from "./fields.ts";
 import { headersFor } from "./head.ts";
 import { answerText, type ClientRequest, notificationText } from "./json-rpc.ts";
@@ -87,7 +87,11 @@ class Listening {
     this.#stops.push(unlisten);
     const uris: string[] = [];
     for (const uri of agreed.resourceSubscriptions ?? []) {
-      const watched = await subscriptions.add(upstream, uri, client, (notification) => hear(notification));
+      const { upstream: to } = await routeOf(this.#incoming, {
+        method: "resources/subscribe",
+        params: { uri },
+      });
+      const watched = await subscriptions.add(to, uri, client, (notification) => hear(notification));
       if (typeof watched !== "function") continue;
       uris.push(uri);
       this.#stops.push(watched);

@@ -73,7 +73,7 @@ class ModernRequest {
 
   async #serve(): Promise<void> {
     const { method } = this.#request;
-    const destination = await destinationOf(this.#incoming.upstream, this.#request);
+    const destination = await destinationOf(this.#incoming, this.#request);
     if (destination.info.era === "2026") return this.#end(await this.#word(destination));
     if (method === "server/discover") return this.#end({ result: discoverResult(destination.info) });
     if (method.startsWith("tasks/")) return this.#end({ error: methodNotFound(method) });

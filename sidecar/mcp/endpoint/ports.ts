@@ -33,6 +33,15 @@ export type Shared = {
   logLevels: LogLevels;
 };
 
+/** What an answer's head says beside its type. */
+export type Head = {
+  isJoined: boolean;
+  /** Of a session that was opened. */
+  sessionId: string | null;
+  /** The one server that answers, where all of them were asked as one. */
+  answeredBy: string | null;
+};
+
 /** One HTTP request, as far as its era does not matter. */
 export type Incoming = {
   client: string;
@@ -45,6 +54,6 @@ export type Incoming = {
   trace: Exchange["trace"] | null;
   /** Aborted when the client leaves. */
   signal: AbortSignal;
-  /** For the answer's head. `isJoined` may be set until that is sent. */
-  head: { isJoined: boolean; sessionId: string | null };
+  /** Filled in until it is sent. */
+  head: Head;
 };
