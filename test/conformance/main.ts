@@ -52,7 +52,7 @@ async function compare(revision: Revision): Promise<Row[]> {
 async function compareOne({ name, url }: Target, revision: Revision, alone: Found): Promise<Row> {
   const { outcome, contents } = await look(url, revision);
   const worse = worseBehind(alone.outcome, outcome);
-  return { name, revision, outcome, worse, different: differences(alone.contents, contents) };
+  return { name, revision, outcome, worse, different: differences(alone.contents, contents, revision) };
 }
 
 function print({ name, revision, outcome, worse, different }: Row): void {
