@@ -22,12 +22,14 @@ import { REFUSAL, recordRequests } from "./audit/record-requests.ts";
 import { auditRoutes } from "./audit/routes.ts";
 import { acceptedProtocol, authenticate } from "./authenticate.ts";
 import { createTask } from "./create-task.ts";
+import { endingWith, untilExpiry } from "./expiring-stream.ts";
 import type { Gateway } from "./gateway.ts";
 import type { AuditPage } from "./hive/records.ts";
 import type { StatsReport } from "./hive/tool-figures.ts";
 import { LOOK_UPS } from "./look-ups.ts";
 import { batchRoutes } from "./mcp/batch-routes.ts";
 import type { Defer } from "./mcp/events.ts";
+import { streamRoutes } from "./mcp/stream-routes.ts";
 import { pageResponse } from "./page-response.ts";
 import { invalid, readJson } from "./read-json.ts";
 import { rightsOf } from "./relay/roles.ts";
@@ -104,6 +106,7 @@ export function createApp(ports: AppPorts): Hono {
   app.get("/v1/hives/:hive/metrics", metrics);
   auditRoutes(app, { ...ports, policy: gateway.policy, identify, hiveOf });
   batchRoutes(app, { ...ports, identify: (c) => authenticated(c, null), hiveOf });
+  streamRoutes(app, { ...ports, identify: (c) => authenticated(c, null), hiveOf });
 
   const session =
     (kind: SessionState["kind"], permission: NamedPermission, dialect: DialectName) => async (c: Context) => {
@@ -176,15 +179,11 @@ export function createApp(ports: AppPorts): Hono {
     if (!after.success) throw new HivegateError("invalid_request", "Last-Event-ID: the number of an event.");
     const only = OnlyEvents.optional().safeParse(c.req.query("only"));
     if (!only.success) throw new HivegateError("invalid_request", "only: expected state, if anything.");
-    // A stream may be long: it ends with the token, and the client comes back with a fresh one.
-    const leftMs = Math.min(identity.expiresMs - ports.now(), LONGEST_TIMEOUT_MS);
-    const signal = AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(leftMs)]);
+    const signal = untilExpiry(c.req.raw.signal, identity.expiresMs, ports.now());
     const { subject } = identity;
     const request = { taskId: taskIdOf(c), after: after.data, only: only.data ?? null, subject };
     const events = await sidecar.eventStream(request, signal);
-    // A body that is handed on as it is would not heed the signal any more.
-    const ending = events.pipeThrough(endingWith(signal));
-    return new Response(ending, { headers: SSE_HEADERS });
+    return new Response(events.pipeThrough(endingWith(signal)), { headers: SSE_HEADERS });
   });
 
   // Where a relay leads is of the whole hive, whatever a token shows of it.
@@ -224,16 +223,6 @@ export function createApp(ports: AppPorts): Hono {
 
   return app;
 }
-
-/** Hands on what comes until the signal: then it ends, as if no more came. */
-const endingWith = (signal: AbortSignal): TransformStream<Uint8Array, Uint8Array> =>
-  new TransformStream({
-    start: (controller) => signal.addEventListener("abort", () => controller.terminate(), { once: true }),
-    transform: (chunk, controller) => controller.enqueue(chunk),
-  });
-
-/** What a timer can hold. */
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 const CreateTaskBody = CreateTaskRequest.strict();
 const LastEventId = z.coerce.number().int().nonnegative().default(0);

@@ -72,7 +72,9 @@ export class Gateway {
     this.toolStreams = new ToolStreams({
       policy: this.policy,
       sidecar: (hive) => this.sidecar(hive),
+      events: this.events,
       now: Date.now,
+      uuid: () => crypto.randomUUID(),
     });
     this.toolCalls = new ToolCalls({
       ...{ policy: this.policy, cache: this.cache, now: Date.now },

@@ -104,6 +104,10 @@ export const StartToolStream = z.strictObject({
   timeoutMs: z.number().int().min(1).max(LIMITS.mostToolStreamSilenceMs).optional(),
   /** Under the same key the same client finds the stream that it started before. */
   key: z.string().min(1).max(200).optional(),
+  /** W3C trace context, as it goes on to the server. */
+  trace: z
+    .strictObject({ traceparent: z.string().max(100), tracestate: z.string().max(512).exactOptional() })
+    .optional(),
 });
 export type StartToolStream = z.input<typeof StartToolStream>;
 

@@ -9,18 +9,27 @@ import { splitQualifiedName } from "../../shared/protocol/qualified-name.ts";
 import type { ToolChunk, ToolStream } from "../../shared/protocol/tools.ts";
 import type { SidecarClient } from "../sidecar-client.ts";
 import { clientNameOf } from "../task-id.ts";
+import type { Defer } from "./events.ts";
 import { type Policy, unknownTool } from "./policy.ts";
+import { type Asked, type RecordPorts, recorded } from "./recorded.ts";
+import type { ToolCall } from "./tool-calls.ts";
 
 /** Who asks, of which hive. */
-export type Caller = { hive: string; identity: Identity };
+export type Caller = {
+  hive: string;
+  identity: Identity;
+  defer: Defer;
+  trace?: NonNullable<ToolCall["trace"]>;
+};
+
+type Client = Pick<Caller, "hive" | "identity">;
 
 export type StreamCall = Omit<CallToolRequest, "stream">;
 
 export type ToolStreamsPorts = {
-  policy: Pick<Policy, "access" | "takeCall">;
+  policy: Pick<Policy, "access" | "takeRequest" | "takeCall">;
   sidecar(hive: string): SidecarClient;
-  now(): number;
-};
+} & RecordPorts;
 
 export class ToolStreams {
   readonly #ports: ToolStreamsPorts;
@@ -33,21 +42,28 @@ export class ToolStreams {
    * Begins a call, which counts against the client's rates, and does not wait for it.
    * @throws HivegateError `forbidden`, `unknown_tool`, `rate_limited`, `body_too_large`, and what keeps the sidecar from it
    */
-  async start({ hive, identity }: Caller, call: StreamCall): Promise<ToolStream> {
+  async start(caller: Caller, call: StreamCall): Promise<ToolStream> {
+    const { hive, identity, trace } = caller;
     const { server, tool } = partsOf(call.tool);
     const { id, arguments: given, timeoutMs, idempotencyKey: key } = call;
     const argumentBytes = new TextEncoder().encode(JSON.stringify(given)).length;
-    this.#ports.policy.takeCall(identity, { server, tool, argumentBytes }, this.#ports.now());
-    const client = await clientNameOf(hive, identity.subject);
-    return this.#ports.sidecar(hive).startToolStream(client, {
-      ...{ server, tool, id, arguments: given },
-      ...(timeoutMs !== undefined && { timeoutMs }),
-      ...(key !== undefined && { key }),
+    const about = { server, tool, requestBytes: argumentBytes, arguments: given };
+    return this.#recorded(caller, "tools/stream", about, async () => {
+      this.#ports.policy.takeRequest(identity, this.#ports.now());
+      this.#ports.policy.takeCall(identity, { server, tool, argumentBytes }, this.#ports.now());
+      const client = await clientNameOf(hive, identity.subject);
+      return this.#ports.sidecar(hive).startToolStream(client, {
+        ...{ server, tool, id, arguments: given },
+        ...(timeoutMs !== undefined && { timeoutMs }),
+        ...(key !== undefined && { key }),
+        ...(trace && { trace }),
+      });
     });
   }
 
   /** @throws HivegateError `unknown_stream` when it is not there, or not for this token */
-  async find({ hive, identity }: Caller, streamId: string): Promise<ToolStream> {
+  async find({ hive, identity }: Client, streamId: string): Promise<ToolStream> {
+    this.#ports.policy.takeRequest(identity, this.#ports.now());
     const access = this.#ports.policy.access(identity);
     const client = await clientNameOf(hive, identity.subject);
     const stream = await this.#ports.sidecar(hive).toolStream(client, streamId);
@@ -57,20 +73,22 @@ export class ToolStreams {
 
   /** Its last chunk tells of it. @throws HivegateError as `find` */
   async cancel(caller: Caller, streamId: string): Promise<ToolStream> {
-    await this.find(caller, streamId);
-    const client = await clientNameOf(caller.hive, caller.identity.subject);
-    return this.#ports.sidecar(caller.hive).cancelToolStream(client, streamId);
+    const { server, tool } = await this.find(caller, streamId);
+    return this.#recorded(caller, "tools/stream/cancel", { server, tool, requestBytes: 0 }, async () => {
+      const client = await clientNameOf(caller.hive, caller.identity.subject);
+      return this.#ports.sidecar(caller.hive).cancelToolStream(client, streamId);
+    });
   }
 
   /** What it tells after chunk number `after`, as Server-Sent Events. Of a stream that was found or started. */
-  async events({ hive, identity }: Caller, streamId: string, after: number, signal: AbortSignal) {
+  async events({ hive, identity }: Client, streamId: string, after: number, signal: AbortSignal) {
     const client = await clientNameOf(hive, identity.subject);
     return this.#ports.sidecar(hive).toolEvents({ client, streamId, after }, signal);
   }
 
   /** The same, chunk by chunk, each with its own text. */
   async *chunks(
-    { hive, identity }: Caller,
+    { hive, identity }: Client,
     streamId: string,
     after: number,
     signal: AbortSignal,
@@ -78,10 +96,22 @@ export class ToolStreams {
     const client = await clientNameOf(hive, identity.subject);
     yield* this.#ports.sidecar(hive).toolChunks({ client, streamId, after }, signal);
   }
+
+  /** By a method of its own: how long it takes to begin a call says nothing of how long the tool takes. */
+  #recorded(
+    { hive, identity, defer, trace }: Caller,
+    method: string,
+    about: Pick<Asked, "server" | "tool" | "requestBytes" | "arguments">,
+    act: () => Promise<ToolStream>,
+  ): Promise<ToolStream> {
+    const { traceparent } = trace ?? {};
+    const asked = { ...about, ...{ hive, method, client: identity.subject, traceparent } };
+    return recorded(this.#ports, asked, defer, act);
+  }
 }
 
 /** @throws HivegateError `unknown_tool` */
-export function partsOf(qualified: string): { server: string; tool: string } {
+function partsOf(qualified: string): { server: string; tool: string } {
   const parts = splitQualifiedName(qualified);
   if (!parts) throw unknownTool(qualified);
   return { server: parts.server, tool: parts.name };

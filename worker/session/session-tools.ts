@@ -3,14 +3,15 @@ import type { Identity } from "../../shared/auth/permission.ts";
 import { HivegateError } from "../../shared/errors.ts";
 import type { McpAnswer } from "../../shared/protocol/mcp.ts";
 import type { ToolStream } from "../../shared/protocol/tools.ts";
+import type { Gateway } from "../gateway.ts";
+import { callOneFor } from "../mcp/call-one.ts";
 import type { Defer } from "../mcp/events.ts";
-import { type Caller, partsOf, type StreamCall, type ToolStreams } from "../mcp/streams.ts";
-import type { ToolCalls } from "../mcp/tool-calls.ts";
+import type { Caller, StreamCall, ToolStreams } from "../mcp/streams.ts";
 import type { SessionState } from "./session.ts";
 
 /** Each throws HivegateError: what the client may not do, and what keeps the sidecar from it. */
 export type ToolActions = {
-  /** The server's own answer. It is cancelled when the session ends. */
+  /** The server's own answer. It is cancelled when the session is gone. */
   call(call: StreamCall): Promise<McpAnswer>;
   /** Begins a streamed call, and has the session read it. */
   start(call: StreamCall): Promise<ToolStream>;
@@ -19,65 +20,68 @@ export type ToolActions = {
   cancel(streamId: string): Promise<unknown>;
 };
 
-export type ToolPorts = { calls: Pick<ToolCalls, "call">; streams: ToolStreams; defer: Defer };
+export type ToolPorts = { gateway: Pick<Gateway, "policy" | "toolCalls" | "toolStreams">; defer: Defer };
 
 /** Whose session it is. */
 export type ToolUser = { hive: string; identity: SessionState["identity"] };
 
-/** How a session reads streamed calls. */
-export type Reading = {
+export type SessionPorts = {
+  /** Aborted when the session is gone. */
+  signal: AbortSignal;
+  now(): number;
+  log(message: string, error: unknown): void;
   /** @throws HivegateError `overloaded` */
   mayRead(streamId: string | null): void;
   /** @throws HivegateError `overloaded` */
   read(streamId: string, after: number): void;
 };
 
-/** A call ends with `signal`: its session is gone. */
 export const toolActions = (
   ports: ToolPorts | undefined,
   user: ToolUser,
-  { mayRead, read, signal }: Reading & { signal: AbortSignal },
+  { mayRead, read, signal, now, log }: SessionPorts,
 ): ToolActions => ({
-  async call({ tool, arguments: args }) {
-    const { calls, defer } = known(ports);
-    const { answer } = await calls.call({
-      ...{ ...callerOf(user), ...partsOf(tool), arguments: args },
-      ...{ signal, defer },
-    });
-    return answer;
+  async call(call) {
+    const { caller, gateway } = at(ports, user);
+    return callOneFor(caller, { gateway, now, log })(call, signal);
   },
   async start(call) {
     mayRead(null);
-    const stream = await known(ports).streams.start(callerOf(user), call);
+    const { caller, gateway } = at(ports, user);
+    const stream = await gateway.toolStreams.start(caller, call);
     read(stream.streamId, 0);
     return stream;
   },
   async resume(streamId, after) {
     mayRead(streamId);
-    const stream = await known(ports).streams.find(callerOf(user), streamId);
+    const { caller, gateway } = at(ports, user);
+    const stream = await gateway.toolStreams.find(caller, streamId);
     read(streamId, after);
     return stream;
   },
-  cancel: async (streamId) => known(ports).streams.cancel(callerOf(user), streamId),
+  async cancel(streamId) {
+    const { caller, gateway } = at(ports, user);
+    return gateway.toolStreams.cancel(caller, streamId);
+  },
 });
 
 /** What a streamed call of this client's tells after chunk number `after`. */
-export const toolChunks = (
+export function toolChunks(
   ports: ToolPorts | undefined,
   user: ToolUser,
   ...read: [streamId: string, after: number, signal: AbortSignal]
-): ReturnType<ToolStreams["chunks"]> => known(ports).streams.chunks(callerOf(user), ...read);
-
-function known(ports: ToolPorts | undefined): ToolPorts {
-  if (!ports) throw new HivegateError("not_supported", "Tools cannot be called here.");
-  return ports;
+): ReturnType<ToolStreams["chunks"]> {
+  const { caller, gateway } = at(ports, user);
+  return gateway.toolStreams.chunks(caller, ...read);
 }
 
 /** What a client may do is remembered by its identity, so one session's has to be the same object each time. */
 const identities = new WeakMap<SessionState["identity"], Identity>();
 
-function callerOf({ hive, identity }: ToolUser): Caller {
+/** @throws HivegateError `not_supported` */
+function at(ports: ToolPorts | undefined, { hive, identity }: ToolUser): ToolPorts & { caller: Caller } {
+  if (!ports) throw new HivegateError("not_supported", "Tools cannot be called here.");
   const whole = identities.get(identity) ?? { ...identity, hives: [hive] };
   identities.set(identity, whole);
-  return { hive, identity: whole };
+  return { ...ports, caller: { hive, identity: whole, defer: ports.defer } };
 }

@@ -392,8 +392,9 @@ export class Shard {
   }
 
   #toolsOf(session: Session): ToolActions {
-    return toolActions(this.#ports.tools, session.state, {
-      signal: session.gone.signal,
+    const { tools, clock, log } = this.#ports;
+    return toolActions(tools, session.state, {
+      ...{ signal: session.gone.signal, now: () => clock.now(), log },
       mayRead: (streamId) => this.#tools.mayRead(session, streamId),
       read: (streamId, after) => {
         if (this.#isHere(session)) this.#tools.read(session, streamId, after);

@@ -3,7 +3,7 @@ import type { Clock } from "../../../shared/clock.ts";
 import { asHivegateError, HivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { ToolChunkData, ToolStream } from "../../../shared/protocol/tools.ts";
-import type { Upstream } from "../upstream.ts";
+import type { Exchange, Upstream } from "../upstream.ts";
 import { callTool } from "./call-tool.ts";
 import { ChunkBuffer } from "./chunk-buffer.ts";
 import { pulledStream } from "./pulled-stream.ts";
@@ -15,6 +15,7 @@ export type StreamedCall = Omit<ToolStream, "done" | "created"> & {
   arguments: Record<string, unknown>;
   client: string;
   timeoutMs: number;
+  trace?: NonNullable<Exchange["trace"]>;
   key: string | null;
   likeness: string;
 };
@@ -57,14 +58,14 @@ export class Stream {
 
   /** Calls the tool, and keeps whatever comes of it. Never throws. */
   async run(upstream: Upstream): Promise<void> {
-    const { tool, arguments: given, streamId, client, timeoutMs } = this.call;
+    const { tool, arguments: given, streamId, client, timeoutMs, trace } = this.call;
     const { signal } = this.#cancelled;
     try {
       const answer = await callTool(
         upstream,
         { tool, arguments: given, progressToken: streamId },
         {
-          ...{ client, signal, timeoutMs },
+          ...{ client, signal, timeoutMs, ...(trace && { trace }) },
           onNotification: ({ method, params }) => {
             this.#chunks.add({ method, params });
             this.#wakeReaders();

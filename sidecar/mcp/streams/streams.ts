@@ -40,18 +40,11 @@ export class ToolStreams {
     const upstream = this.#ports.upstream(server);
     if (!upstream) throw new HivegateError("not_found", "There is no such MCP server.");
     this.#makeRoom(client);
-    const { timeoutMs = LIMITS.toolStreamSilenceMs } = request;
+    const { timeoutMs = LIMITS.toolStreamSilenceMs, trace } = request;
     const streamId = this.#ports.uuid();
     const stream = this.#add({
-      streamId,
-      server,
-      tool,
-      id,
-      arguments: given,
-      client,
-      timeoutMs,
-      key,
-      likeness,
+      ...{ streamId, server, tool, id, arguments: given, client },
+      ...{ timeoutMs, key, likeness, ...(trace && { trace }) },
     });
     void stream.run(upstream);
     return said(stream, true);

@@ -139,8 +139,7 @@ export class ShardObject extends DurableObject<Env> {
         audit,
       },
       tools: {
-        calls: gateway.toolCalls,
-        streams: gateway.toolStreams,
+        gateway,
         defer: (work) => this.ctx.waitUntil(work),
       },
     });

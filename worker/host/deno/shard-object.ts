@@ -56,8 +56,7 @@ export class ShardObject {
         audit,
       },
       tools: {
-        calls: gateway.toolCalls,
-        streams: gateway.toolStreams,
+        gateway,
         defer: (work) => void work,
       },
     });
