@@ -92,6 +92,7 @@ export class Gateway {
           sha256: webSha256,
           clock: platformClock,
           nonce: () => crypto.randomUUID(),
+          heardRegistry: (version) => this.registry.heard(hive, version),
         }),
       );
     }

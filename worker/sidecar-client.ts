@@ -69,6 +69,8 @@ export type SidecarPorts = {
   nonce: () => string;
   /** Hears how each request went, up to the head of the answer. */
   observe?: Observe;
+  /** Hears under which version of the registry of tools an answer was given. */
+  heardRegistry?(version: string): void;
 };
 
 type Request = [
@@ -164,10 +166,12 @@ export class SidecarClient {
   ): Promise<Response> {
     const query = join ? `?client=${client}&join=${join}` : `?client=${client}`;
     const path = `/v1/mcp${server === null ? "" : `/${encodeURIComponent(server)}`}${query}`;
-    return this.#request(method, path, signal, {
+    const response = await this.#request(method, path, signal, {
       ...{ body, headers },
-      accepts: (response) => response.headers.has(REGISTRY_HEADER),
+      accepts: ({ headers: answered }) => answered.has(REGISTRY_HEADER),
     });
+    this.#ports.heardRegistry?.(response.headers.get(REGISTRY_HEADER) ?? "");
+    return response;
   }
 
   /** What tools there are; null: still those of the version that is `known`. */

@@ -23,6 +23,8 @@ import { recordingLog } from "./recording-log.ts";
 import { TEST_SECRET } from "./sidecar.ts";
 
 type Events = (after: number) => AsyncIterable<TaskEvent>;
+/** `body` is JSON; undefined: there was none. */
+type Handler = (c: Context, body: unknown) => Response | Promise<Response>;
 
 /** What it was asked. `body` is JSON; undefined: there was none. */
 export type Asked = { method: string; path: string; body: unknown };
@@ -34,7 +36,7 @@ export class FakeSidecar {
   asked: Asked[] = [];
   epoch = "";
   readonly #server: Server;
-  readonly #answers = new Map<string, { status: number; body: unknown }>();
+  readonly #answers = new Map<string, Handler>();
   readonly #events = new Map<string, Events>();
   readonly #log = recordingLog().log;
   #port = 0;
@@ -107,7 +109,12 @@ export class FakeSidecar {
   /** `route` is `METHOD /path`. A `body` that is null takes the answer back. */
   answer(route: string, body: unknown, status = 200): void {
     if (body === null) this.#answers.delete(route);
-    else this.#answers.set(route, { status, body });
+    else this.handle(route, () => Response.json(body, { status }));
+  }
+
+  /** The same, where an answer depends on what is asked. */
+  handle(route: string, handler: Handler): void {
+    this.#answers.set(route, handler);
   }
 
   /** What a task's event stream says, after the event of this number. */
@@ -133,9 +140,7 @@ export class FakeSidecar {
     const app = new Hono<Signed>();
     app.use(authenticate({ ...auth, log: this.#log }).middleware);
     app.use(async (c, next) => {
-      const bytes = c.get("body");
-      const body = bytes.length === 0 ? undefined : JSON.parse(new TextDecoder().decode(bytes));
-      this.asked.push({ method: c.req.method, path: c.req.path, body });
+      this.asked.push({ method: c.req.method, path: c.req.path, body: bodyOf(c) });
       await this.#answered;
       await next();
     });
@@ -150,9 +155,8 @@ export class FakeSidecar {
     return app;
   }
 
-  #scripted(c: Context): Response | null {
-    const answer = this.#answers.get(`${c.req.method} ${c.req.path}`);
-    return answer ? Response.json(answer.body, { status: answer.status }) : null;
+  #scripted(c: Context<Signed>): Response | Promise<Response> | null {
+    return this.#answers.get(`${c.req.method} ${c.req.path}`)?.(c, bodyOf(c)) ?? null;
   }
 
   #telemetry(c: Context): Response {
@@ -200,6 +204,11 @@ class ScriptedSwarm implements TelemetrySource {
     this.intervalMs = intervalMs;
     this.#tell = tell;
   }
+}
+
+function bodyOf(c: Context<Signed>): unknown {
+  const bytes = c.get("body");
+  return bytes.length === 0 ? undefined : JSON.parse(new TextDecoder().decode(bytes));
 }
 
 const refusal = (c: Context, error: HivegateError): Response => c.json(error.toBody(), error.httpStatus);

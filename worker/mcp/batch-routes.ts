@@ -17,6 +17,7 @@ export type BatchPorts = {
   hiveOf(c: Context): string;
   defer: Defer;
   now(): number;
+  log(message: string, error: unknown): void;
 };
 
 export function batchRoutes(app: Hono, ports: BatchPorts): void {
@@ -31,7 +32,7 @@ export function batchRoutes(app: Hono, ports: BatchPorts): void {
     const cacheControl = c.req.header("cache-control") ?? null;
     const caller = { hive: ports.hiveOf(c), identity, cacheControl, defer: ports.defer };
     const signal = AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(LIMITS.batchMs)]);
-    return c.json(await runBatch(request.data.calls, callOneFor(caller, ports.gateway, ports.now), signal));
+    return c.json(await runBatch(request.data.calls, callOneFor(caller, ports), signal));
   });
 
   /** Of the isolate, or process, that answers: each keeps its own answers. */

@@ -33,7 +33,10 @@ export const BatchAnswer = z.object({
 export type BatchAnswer = z.infer<typeof BatchAnswer>;
 
 /** @throws whatever keeps this call, and no other, from being answered */
-export type CallOne = (call: BatchCall, signal: AbortSignal) => Promise<McpAnswer>;
+export type CallOne = (
+  call: Pick<BatchCall, "tool" | "arguments">,
+  signal: AbortSignal,
+) => Promise<McpAnswer>;
 
 /** When `signal` is aborted, what is under way is cancelled, and what has no answer is told as `timeout`. */
 export async function runBatch(

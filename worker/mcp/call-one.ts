@@ -1,4 +1,5 @@
 import type { Identity } from "../../shared/auth/permission.ts";
+import { asHivegateError, isOurFault } from "../../shared/errors.ts";
 import { splitQualifiedName } from "../../shared/protocol/qualified-name.ts";
 import type { Gateway } from "../gateway.ts";
 import type { CallOne } from "./batch.ts";
@@ -8,17 +9,25 @@ import type { ToolCall } from "./tool-calls.ts";
 
 export type Caller = Pick<ToolCall, "hive" | "trace" | "cacheControl"> & { identity: Identity; defer: Defer };
 
-/** One of several calls in one request: decided and counted as if it had come alone. */
+export type CallOnePorts = {
+  gateway: Pick<Gateway, "policy" | "toolCalls">;
+  now(): number;
+  log(message: string, error: unknown): void;
+};
+
+/** One of several calls in one request: decided, and counted, as if it had come alone. */
 export const callOneFor =
-  (
-    caller: Caller,
-    { policy, toolCalls }: Pick<Gateway, "policy" | "toolCalls">,
-    now: () => number,
-  ): CallOne =>
+  (caller: Caller, { gateway: { policy, toolCalls }, now, log }: CallOnePorts): CallOne =>
   async ({ tool: qualified, arguments: given }, signal) => {
-    const place = splitQualifiedName(qualified);
-    if (!place) throw unknownTool(qualified);
-    policy.takeRequest(caller.identity, now());
-    const { server, name: tool } = place;
-    return (await toolCalls.call({ ...caller, server, tool, arguments: given, signal })).answer;
+    try {
+      const place = splitQualifiedName(qualified);
+      if (!place) throw unknownTool(qualified);
+      policy.takeRequest(caller.identity, now());
+      const { server, name: tool } = place;
+      return (await toolCalls.call({ ...caller, server, tool, arguments: given, signal })).answer;
+    } catch (thrown) {
+      const error = asHivegateError(thrown);
+      if (isOurFault(error)) log("a call in a batch", error);
+      throw error;
+    }
   };

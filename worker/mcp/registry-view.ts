@@ -58,9 +58,9 @@ export class RegistryView {
   }
 
   /** The sidecar answered something, and this was the version then. */
-  heard(hive: string, version: string | null): void {
+  heard(hive: string, version: string): void {
     const state = this.#hives.get(hive);
-    if (!state?.known || version === null) return;
+    if (!state?.known) return;
     state.confirmedMs = state.known.version === version ? this.#now() : null;
   }
 
