@@ -15,7 +15,7 @@ export type CallOnePorts = {
   log(message: string, error: unknown): void;
 };
 
-/** One of several calls in one request: decided, and counted, as if it had come alone. */
+/** Calls by qualified names. One of several in one request is decided, and counted, as if it had come alone. */
 export const callOneFor =
   (caller: Caller, { gateway: { policy, toolCalls }, now, log }: CallOnePorts): CallOne =>
   async ({ tool: qualified, arguments: given }, signal) => {
@@ -27,7 +27,7 @@ export const callOneFor =
       return (await toolCalls.call({ ...caller, server, tool, arguments: given, signal })).answer;
     } catch (thrown) {
       const error = asHivegateError(thrown);
-      if (isOurFault(error)) log("a call in a batch", error);
+      if (isOurFault(error)) log("a tool is called", error);
       throw error;
     }
   };

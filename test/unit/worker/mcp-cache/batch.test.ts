@@ -15,9 +15,9 @@ describe("a batch of calls", () => {
     await fc.assert(
       fc.asyncProperty(fc.array(outcome, { maxLength: 40 }), fc.scheduler(), async (outcomes, scheduler) => {
         const calls = numbered(outcomes.length);
-        const callOne: CallOne = async ({ id }) => {
+        const callOne: CallOne = async ({ arguments: { id } }) => {
           await scheduler.schedule(Promise.resolve());
-          return answerLike(outcomes[Number(id)], id);
+          return answerLike(outcomes[Number(id)], Number(id));
         };
         const running = runBatch(calls, callOne, never());
         const { results, errors, total } = await scheduler.waitFor(running);
@@ -59,7 +59,7 @@ describe("a batch of calls", () => {
     const time = new AbortController();
     const cancelled: number[] = [];
     const begun: number[] = [];
-    const callOne: CallOne = async ({ id }, signal) => {
+    const callOne: CallOne = async ({ arguments: { id } }, signal) => {
       begun.push(Number(id));
       if (Number(id) < 3) return { result: {} };
       signal.addEventListener("abort", () => cancelled.push(Number(id)));
@@ -99,7 +99,7 @@ const ERRORS: Record<string, object> = {
   broken: { code: -32603, data: { code: "internal" } },
 };
 
-function answerLike(outcome: string | undefined, id: string | number): McpAnswer {
+function answerLike(outcome: string | undefined, id: number): McpAnswer {
   if (outcome === "refused") throw new HivegateError("unknown_tool");
   if (outcome === "broken") throw new Error("secret");
   if (outcome === "error") return { error: { code: -32000, message: "the server's own", data: { why: 1 } } };

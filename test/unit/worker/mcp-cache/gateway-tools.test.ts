@@ -53,9 +53,9 @@ function gatewayFor(permissions: Permission[], answers: Record<string, unknown> 
   const identity: Identity = { subject: "anna", hives: ["*"], permissions, scope: {}, expiresMs: 1e15 };
   const caller: GatewayToolCaller = {
     ...{ hive: "default", identity, access: accessOf(identity, []), signal: new AbortController().signal },
-    callTool: async ({ id, tool }) => {
+    callTool: async ({ tool }) => {
       if (tool === "other__agent_list") throw new HivegateError("rate_limited");
-      return { result: { called: tool, id } };
+      return { result: { called: tool } };
     },
   };
   const call = (name: string, given: unknown, version = "2025-11-25") =>
