@@ -12,7 +12,7 @@ function open() {
   return { clock, pulse, stream, reader: stream.body.getReader(), gone: () => gone };
 }
 
-const textOf = ({ value }: ReadableStreamReadResult<Uint8Array>): string => new TextDecoder().decode(value);
+const textOf = ({ value }: { value?: Uint8Array | undefined }): string => new TextDecoder().decode(value);
 
 describe("a stream of events", () => {
   it("T1 says something now and then, and nothing more once it is over", async () => {
