@@ -330,6 +330,13 @@ export const LIMITS = {
   /** More than this held by the sidecar's process is logged: a picture and its readers' backlogs are far below. */
   sidecarMemoryBytes: 1024 * 1024 * 1024,
 
+  /** How long a span waits for others on its way to the collector, and how many do not wait. */
+  spansDelayMs: 1_000,
+  spanBatch: 256,
+  /** Spans that wait or are on their way; further ones are dropped. */
+  spansHeld: 2_048,
+  /** How long the collector may take to take them. */
+  spanExportMs: 10_000,
   /** How long what is recorded of requests waits for more of it on its way to the Hive. */
   eventsDelayMs: 250,
   /** Events in one batch on that way: so many do not wait. */

@@ -1,6 +1,7 @@
 /** The gateway's settings, from its environment (`wrangler.toml` and secrets). See docs/CONFIG.md. */
 import { z } from "zod";
 import { HiveId } from "../shared/protocol/ids.ts";
+import { type TraceSettings, TraceVariables, traceSettings } from "../shared/trace/settings.ts";
 import { jsonText } from "./json-text.ts";
 import { type McpSettings, McpVariables, mcpSettings } from "./mcp/settings.ts";
 import { DEFAULT_ROLES, Roles } from "./relay/roles.ts";
@@ -47,6 +48,7 @@ const Environment = z.object({
   ...McpVariables,
   /** Whether the audit log keeps the arguments of calls, without the secrets that can be told. */
   AUDIT_ARGUMENTS: z.enum(["true", "false"]).default("false"),
+  ...TraceVariables,
 });
 
 /** Names of the variables that `readConfig` reads. */
@@ -59,6 +61,7 @@ export type GatewayConfig = {
   relay: RelaySettings;
   mcp: McpSettings;
   auditArguments: boolean;
+  traces: TraceSettings;
 };
 
 /** @throws ConfigError with one line that names the variable, never its value */
@@ -86,6 +89,7 @@ export function readConfig(environment: unknown): GatewayConfig {
     relay,
     mcp: mcpSettings(parsed.data),
     auditArguments: parsed.data.AUDIT_ARGUMENTS === "true",
+    traces: traceSettings(parsed.data),
   };
 }
 

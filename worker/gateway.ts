@@ -5,6 +5,7 @@ import { HivegateError } from "../shared/errors.ts";
 import { LIMITS } from "../shared/limits.ts";
 import { RateLimiter } from "../shared/pressure/rate-limiter.ts";
 import type { HybridHealth } from "../shared/protocol/sidecar.ts";
+import { Tracer } from "../shared/trace/tracer.ts";
 import type { GatewayConfig, HiveConfig } from "./config.ts";
 import { hybridHealth } from "./health.ts";
 import { log } from "./log.ts";
@@ -17,7 +18,7 @@ import { ToolStreams } from "./mcp/streams.ts";
 import { ToolCalls } from "./mcp/tool-calls.ts";
 import type { RelaySettings } from "./relay/settings.ts";
 import { SidecarClient } from "./sidecar-client.ts";
-import { webMacKey, webSha256 } from "./web-crypto.ts";
+import { randomHex, webMacKey, webSha256 } from "./web-crypto.ts";
 
 export class Gateway {
   readonly tokens: TokenVerifier;
@@ -48,6 +49,7 @@ export class Gateway {
     { burst: LIMITS.lookUpBurst, perSecond: LIMITS.lookUpsPerSecond },
     LIMITS.ratedSubjects,
   );
+  readonly tracer: Tracer;
   /** What is remembered of each request. */
   readonly events: ToolEvents;
   readonly #hives: ReadonlyMap<string, HiveConfig>;
@@ -58,14 +60,25 @@ export class Gateway {
   constructor(config: GatewayConfig, deliver: Deliver) {
     this.relay = config.relay;
     this.#hives = config.hives;
-    this.events = new ToolEvents({
-      hives: [...config.hives.keys()],
-      keepArguments: config.auditArguments,
-      deliver,
-      pause: (delayMs) => pause(platformClock, delayMs),
+    const background = {
+      pause: (delayMs: number) => pause(platformClock, delayMs),
       now: Date.now,
       uuid: () => crypto.randomUUID(),
       log,
+    };
+    this.tracer = new Tracer({
+      settings: config.traces,
+      resource: { service: "hivegate-gateway", version: null },
+      fetch: (url, init) => fetch(url, init),
+      randomHex,
+      ...background,
+    });
+    this.events = new ToolEvents({
+      hives: [...config.hives.keys()],
+      keepArguments: config.auditArguments,
+      tracer: this.tracer,
+      deliver,
+      ...background,
     });
     this.mcp = config.mcp;
     this.policy = new Policy(config.mcp);

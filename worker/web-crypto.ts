@@ -14,5 +14,11 @@ export function webMacKey(kid: string, secret: Uint8Array<ArrayBuffer>): MacKey 
   };
 }
 
+/** So many bytes of chance, in hexadecimal digits. */
+export const randomHex = (bytes: number): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join("");
+
 export const webSha256: Sha256 = async (bytes) =>
   new Uint8Array(await crypto.subtle.digest("SHA-256", Uint8Array.from(bytes)));

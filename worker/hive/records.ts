@@ -58,7 +58,7 @@ export class HiveRecords {
   }
 
   /** One that came before is passed over. @throws when it cannot be stored: none of it is */
-  record({ id, events, lost }: EventBatch): void {
+  record({ id, items: events, lost }: EventBatch): void {
     if (this.#batches.includes(id)) return;
     const batches = [...this.#batches, id].slice(-LIMITS.knownBatches);
     const entries: AuditEntry[] = events.map((event) => ({ kind: "request", ...event }));

@@ -4,8 +4,12 @@
  */
 import type { ErrorCode } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
+import { type Batch, BatchQueue, type Defer } from "../../shared/pressure/batch-queue.ts";
 import { fullBucket, type TokenBucket, take } from "../../shared/pressure/token-bucket.ts";
+import type { Trace, Tracer } from "../../shared/trace/tracer.ts";
 import { redact } from "../relay/redact.ts";
+
+export type { Defer };
 
 /** One request, when it is over. Exactly one is recorded for each, refused ones too. */
 export type ToolEvent = {
@@ -31,18 +35,16 @@ export type ToolEvent = {
   requestBytes: number;
   responseBytes: number | null;
   traceId: string | null;
+  /** What was begun for it: its span ends here. */
+  trace?: Trace;
   /** Given as they came: they are kept only where the gateway is set to, as text without secrets. */
   arguments?: unknown;
 };
 
 /** An event as it is kept: plain, and within limits. */
-export type KeptEvent = Omit<ToolEvent, "arguments"> & { arguments?: string };
+export type KeptEvent = Omit<ToolEvent, "arguments" | "trace"> & { arguments?: string };
 
-/** `lost`: how many could not be kept since the last batch. A batch that comes twice has the same `id`. */
-export type EventBatch = { id: string; events: KeptEvent[]; lost: number };
-
-/** Goes on with `work` after the answer was given, for as long as the platform lets it. */
-export type Defer = (work: Promise<void>) => void;
+export type EventBatch = Batch<KeptEvent>;
 
 /** Brings a batch to its Hive. */
 export type Deliver = (hive: string, batch: EventBatch) => Promise<void>;
@@ -51,6 +53,7 @@ export type ToolEventsPorts = {
   /** The configured ones; what was asked of another is kept with the first one's. */
   hives: readonly string[];
   keepArguments: boolean;
+  tracer: Pick<Tracer, "end">;
   deliver: Deliver;
   pause(delayMs: number): Promise<void>;
   now(): number;
@@ -70,7 +73,9 @@ export class ToolEvents {
   /** Never throws, and never waits. */
   record(event: ToolEvent, defer: Defer): void {
     const queue = this.#queues.get(event.hive) ?? this.#queues.values().next().value;
-    queue?.add(kept(event, this.#ports.keepArguments), defer);
+    const plain = kept(event, this.#ports.keepArguments);
+    queue?.add(plain, defer);
+    if (event.trace?.span) this.#ports.tracer.end(event.trace, spanOf(plain), defer);
   }
 
   /** Brings everything to the Hives now: for a gateway that stops. */
@@ -79,95 +84,62 @@ export class ToolEvents {
   }
 }
 
-/**
- * One hive's. On Workers what a request does in the background may end with it, unfinished: so only plain data is
- * shared here, and whatever one request left lying the next one takes up.
- */
+/** One hive's. */
 class HiveQueue {
-  readonly #hive: string;
-  readonly #ports: ToolEventsPorts;
-  #events: KeptEvent[] = [];
-  #lost = 0;
+  readonly #now: () => number;
+  readonly #queue: BatchQueue<KeptEvent>;
   #strangers: TokenBucket;
-  readonly #batches = new Set<Sealed>();
-  #sealedEvents = 0;
-  /** When somebody is going to flush; 0: nobody is. */
-  #flushAtMs = 0;
 
-  constructor(hive: string, ports: ToolEventsPorts) {
-    this.#hive = hive;
-    this.#ports = ports;
-    this.#strangers = fullBucket(STRANGERS, ports.now());
+  constructor(hive: string, { deliver, pause, now, uuid, log }: ToolEventsPorts) {
+    this.#now = now;
+    this.#strangers = fullBucket(STRANGERS, now());
+    const limits = { delayMs: LIMITS.eventsDelayMs, batch: LIMITS.eventBatch, held: LIMITS.eventsHeld };
+    this.#queue = new BatchQueue(limits, {
+      ...{ pause, now, uuid },
+      deliver: (batch) => deliver(hive, batch),
+      failed: (error) => log("events not delivered", error),
+    });
   }
 
   add(event: KeptEvent, defer: Defer): void {
-    const nowMs = this.#ports.now();
-    if (this.#isKept(event, nowMs)) this.#events.push(event);
-    else this.#lost++;
-    if (this.#events.length >= LIMITS.eventBatch) defer(this.flush());
-    else if (this.#flushAtMs === 0 || nowMs > this.#flushAtMs + OVERDUE_MS) {
-      this.#flushAtMs = nowMs + LIMITS.eventsDelayMs;
-      defer(this.#flushLater());
-    }
+    if (event.client === null && !this.#mayStranger()) this.#queue.addLost(defer);
+    else this.#queue.add(event, defer);
+  }
+
+  flush(): Promise<void> {
+    return this.#queue.flush();
   }
 
   /** Those whom nobody knows must not fill the log. */
-  #isKept({ client }: KeptEvent, nowMs: number): boolean {
-    if (this.#events.length + this.#sealedEvents >= LIMITS.eventsHeld) return false;
-    if (client !== null) return true;
-    const { allowed, bucket } = take(this.#strangers, STRANGERS, nowMs);
+  #mayStranger(): boolean {
+    const { allowed, bucket } = take(this.#strangers, STRANGERS, this.#now());
     this.#strangers = bucket;
     return allowed;
   }
-
-  async #flushLater(): Promise<void> {
-    await this.#ports.pause(LIMITS.eventsDelayMs);
-    this.#flushAtMs = 0;
-    await this.flush();
-  }
-
-  /** Brings what is there, and once more what failed before. */
-  async flush(): Promise<void> {
-    this.#seal();
-    for (const sealed of this.#batches) {
-      const nowMs = this.#ports.now();
-      if (sealed.underWayUntilMs > nowMs) continue;
-      sealed.underWayUntilMs = nowMs + OVERDUE_MS;
-      if (!(await this.#isDelivered(sealed))) return;
-    }
-  }
-
-  #seal(): void {
-    if (this.#events.length === 0 && (this.#lost === 0 || this.#batches.size > 0)) return;
-    const batch = { id: this.#ports.uuid(), events: this.#events, lost: this.#lost };
-    this.#batches.add({ batch, underWayUntilMs: 0 });
-    this.#sealedEvents += batch.events.length;
-    this.#events = [];
-    this.#lost = 0;
-  }
-
-  async #isDelivered(sealed: Sealed): Promise<boolean> {
-    try {
-      await this.#ports.deliver(this.#hive, sealed.batch);
-      if (this.#batches.delete(sealed)) this.#sealedEvents -= sealed.batch.events.length;
-      return true;
-    } catch (error) {
-      this.#ports.log("events not delivered", error);
-      sealed.underWayUntilMs = 0;
-      return false;
-    }
-  }
 }
-
-/** Until then it is taken to be under way, if nothing is heard of it; after that it is sent again. */
-type Sealed = { batch: EventBatch; underWayUntilMs: number };
 
 const STRANGERS = { burst: LIMITS.strangerBurst, perSecond: LIMITS.strangersPerSecond };
 
-/** What is late by so much was lost with its request. */
-const OVERDUE_MS = 5_000;
+/** By OpenTelemetry's conventions for MCP. */
+function spanOf({ method, tool, server, hive, cache, outcome, code, atMs, durationMs }: KeptEvent) {
+  const isCall = tool !== null && method === "tools/call";
+  return {
+    name: isCall ? `${method} ${tool}` : method,
+    kind: "server" as const,
+    ...{ startMs: atMs, endMs: atMs + durationMs },
+    error: outcome === "ok" ? null : String(code ?? outcome),
+    attributes: {
+      "mcp.method.name": method.includes(" ") ? null : method,
+      "gen_ai.operation.name": isCall ? "execute_tool" : null,
+      "gen_ai.tool.name": tool,
+      "hivegate.hive": hive,
+      "hivegate.server": server,
+      "hivegate.cache": cache,
+    },
+  };
+}
 
-function kept({ arguments: given, ...event }: ToolEvent, keepArguments: boolean): KeptEvent {
+function kept({ arguments: given, trace: _, ...event }: ToolEvent, keepArguments: boolean): KeptEvent {
   const clipped = {
     ...event,
     hive: clip(event.hive),

@@ -13,6 +13,9 @@ export interface Env {
   RELAY_REDACT?: string;
   RELAY_MESSAGES_PER_SECOND?: string;
   AUDIT_ARGUMENTS?: string;
+  OTEL_EXPORTER_OTLP_ENDPOINT?: string;
+  OTEL_EXPORTER_OTLP_HEADERS?: string;
+  OTEL_TRACES_SAMPLER_ARG?: string;
   MCP_RULES?: string;
   MCP_REQUESTS_PER_SECOND?: string;
   MCP_ALLOWED_ORIGINS?: string;

@@ -42,6 +42,7 @@ function start(): void {
     const drained = objects.shutDown().then(() => server.shutdown());
     await Promise.race([drained, pause(platformClock, DRAIN_MS)]);
     await gateway.events.flush();
+    await Promise.race([gateway.tracer.flush(), pause(platformClock, DRAIN_MS)]);
     store.close();
     Deno.exit(0);
   };

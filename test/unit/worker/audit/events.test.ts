@@ -11,7 +11,7 @@ function setUp({ keepArguments = false } = {}) {
   const world = { nowMs: 1_000, fails: false, ids: 0 };
   const log = vi.fn();
   const events = new ToolEvents({
-    ...{ hives: ["default", "second"], keepArguments, log, now: () => world.nowMs },
+    ...{ hives: ["default", "second"], keepArguments, log, tracer: { end: vi.fn() }, now: () => world.nowMs },
     uuid: () => `id-${++world.ids}`,
     pause: () => new Promise((resolve) => pauses.push(resolve)),
     async deliver(hive, batch) {
@@ -36,7 +36,7 @@ describe("what is remembered of requests", () => {
     expect(deferred).toHaveLength(2);
     expect(delivered).toEqual([]);
     await pass();
-    expect(delivered.map(({ hive, events }) => [hive, events.length])).toEqual([
+    expect(delivered.map(({ hive, items }) => [hive, items.length])).toEqual([
       ["default", 10],
       ["second", 1],
     ]);
@@ -49,7 +49,7 @@ describe("what is remembered of requests", () => {
     const { record, delivered, deferred } = setUp();
     for (let count = 0; count < LIMITS.eventBatch; count++) record();
     await deferred[1];
-    expect(delivered.map(({ events }) => events.length)).toEqual([LIMITS.eventBatch]);
+    expect(delivered.map(({ items }) => items.length)).toEqual([LIMITS.eventBatch]);
   });
 
   it("T7 comes once more when it could not be brought, as the same batch", async () => {
@@ -61,7 +61,7 @@ describe("what is remembered of requests", () => {
     world.fails = false;
     record({ requestId: "second" });
     await pass();
-    expect(delivered.map(({ id, events }) => [id, events[0]?.requestId])).toEqual([
+    expect(delivered.map(({ id, items }) => [id, items[0]?.requestId])).toEqual([
       ["id-1", "first"],
       ["id-2", "second"],
     ]);
@@ -75,7 +75,7 @@ describe("what is remembered of requests", () => {
     record({ requestId: "second" });
     expect(deferred).toHaveLength(2);
     await events.flush();
-    expect(delivered.flatMap((batch) => batch.events.map(({ requestId }) => requestId))).toEqual([
+    expect(delivered.flatMap((batch) => batch.items.map(({ requestId }) => requestId))).toEqual([
       ...["first", "second"],
     ]);
   });
@@ -90,7 +90,7 @@ describe("what is remembered of requests", () => {
     await events.flush();
     await events.flush();
     const sum = (of: (batch: EventBatch) => number) => delivered.reduce((total, each) => total + of(each), 0);
-    expect(sum((batch) => batch.events.length)).toBe(LIMITS.eventsHeld);
+    expect(sum((batch) => batch.items.length)).toBe(LIMITS.eventsHeld);
     expect(sum(({ lost }) => lost)).toBe(past);
   });
 
@@ -101,7 +101,7 @@ describe("what is remembered of requests", () => {
     record({ client: "known" });
     world.nowMs += 1_000;
     await pass();
-    const kept = delivered.flatMap(({ events }) => events);
+    const kept = delivered.flatMap(({ items }) => items);
     expect(kept.filter(({ client }) => client === null)).toHaveLength(LIMITS.strangerBurst);
     expect(kept.at(-1)?.client).toBe("known");
     expect(delivered.reduce((total, { lost }) => total + lost, 0)).toBe(flood - LIMITS.strangerBurst);
@@ -112,7 +112,7 @@ describe("what is remembered of requests", () => {
     const without = setUp();
     without.record({ arguments: given, tool: "x".repeat(5_000) });
     await without.pass();
-    const [event] = without.delivered[0]?.events ?? [];
+    const [event] = without.delivered[0]?.items ?? [];
     expect(event).not.toHaveProperty("arguments");
     expect(event?.tool).toHaveLength(301);
     const asked = setUp({ keepArguments: true });
@@ -122,6 +122,6 @@ describe("what is remembered of requests", () => {
     const text = JSON.stringify(asked.delivered);
     expect(text).toContain("Bern");
     expect(text).not.toMatch(/sk-aaaa|abcdefgh12345678/);
-    expect(asked.delivered[0]?.events[1]?.arguments).toHaveLength(LIMITS.auditArgumentsChars);
+    expect(asked.delivered[0]?.items[1]?.arguments).toHaveLength(LIMITS.auditArgumentsChars);
   });
 });

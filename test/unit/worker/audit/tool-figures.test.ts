@@ -67,7 +67,7 @@ describe("a hive's records", () => {
     });
   const batch = (id: string, count: number, lost = 0) => ({
     ...{ id, lost },
-    events: Array.from({ length: count }, (_, index) => anEvent({ durationMs: index + 1 })),
+    items: Array.from({ length: count }, (_, index) => anEvent({ durationMs: index + 1 })),
   });
 
   it("T9 survive at any moment, also what came since they were last stored", () => {
