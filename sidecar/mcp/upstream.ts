@@ -47,6 +47,8 @@ export interface Upstream {
   readonly name: string;
   /** How often it was connected to so far: whenever this grows, it may offer something else than before. */
   readonly connections: number;
+  /** Whether it is connected to now. Whoever wants something of it connects it, if it can be. */
+  readonly isOpen: boolean;
   /** What it says of itself; connects if need be. @throws HivegateError as `exchange` */
   info(): Promise<ServerInfo>;
   /**

@@ -9,6 +9,7 @@ export type Play = (request: McpRequest, exchange: Exchange) => McpAnswer | Prom
 export class FakeUpstream implements Upstream {
   readonly name: string;
   connections = 1;
+  isOpen = true;
   facts: ServerInfo;
   /** What it was asked, in order. */
   readonly asked: McpRequest[] = [];

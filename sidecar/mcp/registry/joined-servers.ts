@@ -43,6 +43,10 @@ export class JoinedServers implements Upstream {
     return this.#registry.servers.reduce((sum, { upstream }) => sum + upstream.connections, 0);
   }
 
+  get isOpen(): boolean {
+    return this.#registry.servers.some(({ upstream }) => upstream.isOpen);
+  }
+
   /** Waits for servers that were not heard of yet, within limits: what they say of themselves is told on. */
   async info(): Promise<ServerInfo> {
     await this.#registry.upToDate();

@@ -99,7 +99,8 @@ export class RegisteredServer {
   get #isFresh(): boolean {
     const known = this.#known;
     if (!known || this.#status !== "available") return false;
-    if (known.connections !== this.upstream.connections || this.#isBefore(this.#notices)) return false;
+    const { isOpen, connections } = this.upstream;
+    if (!isOpen || known.connections !== connections || this.#isBefore(this.#notices)) return false;
     const { ttlMs } = known.listing;
     if (ttlMs === null) return true;
     return this.#options.clock.now() - known.listedAtMs < Math.max(ttlMs, LIMITS.leastListingMs);

@@ -67,7 +67,7 @@ describe("all servers as one", () => {
 
   it("T2 leaves out servers that cannot be reached, and says so", async () => {
     const { a, all } = twoServers();
-    a.isDown = true;
+    a.fail();
     expect(await all.exchange(asked("tools/list"), exchange())).toEqual({
       result: { tools: [{ name: "b__one" }], _meta: { [UNAVAILABLE_META]: ["a"] } },
     });
@@ -180,8 +180,7 @@ describe("all servers as one", () => {
     await all.info();
     expect(heard.mock.calls).toEqual([["notifications/tools/list_changed"]]);
     heard.mockClear();
-    a.isDown = true;
-    a.connections++;
+    a.fail();
     await all.info();
     await all.info();
     const all3 = ["tools", "prompts", "resources"].map((list) => [`notifications/${list}/list_changed`]);

@@ -62,24 +62,29 @@ describe("the registry", () => {
     expect(registry.version).not.toBe(before);
     expect(namesIn(await registry.answer({}))).toEqual([["a", "available", "two"]]);
 
+    // Somebody else has lost and opened the connection meanwhile.
     lists.tools = named("three");
     const connected = registry.version;
     server.connections++;
     expect(registry.version).not.toBe(connected);
     expect(namesIn(await registry.answer({}))).toEqual([["a", "available", "three"]]);
-    expect(server.count("tools/list")).toBe(3);
+
+    lists.tools = named("four");
+    server.drop();
+    expect(namesIn(await registry.answer({}))).toEqual([["a", "available", "four"]]);
+    expect(server.count("tools/list")).toBe(4);
 
     const ttlMs = 5_000;
-    server.script = () => ({ result: { tools: named("four"), ttlMs } });
+    server.script = () => ({ result: { tools: named("five"), ttlMs } });
     server.capabilities = { tools: {} };
     server.say("notifications/tools/list_changed");
     await registry.upToDate();
     clock.advance(ttlMs - 1);
     await registry.upToDate();
-    expect(server.count("tools/list")).toBe(4);
+    expect(server.count("tools/list")).toBe(5);
     clock.advance(1);
     await registry.upToDate();
-    expect(server.count("tools/list")).toBe(5);
+    expect(server.count("tools/list")).toBe(6);
   });
 
   it("T2 has another version whenever something may have changed, and the same one otherwise", async () => {
@@ -98,8 +103,7 @@ describe("the registry", () => {
     const updated = await registry.answer({});
     expect(updated.version).not.toBe(listed);
     expect(server.count("tools/list")).toBe(1);
-    server.isDown = true;
-    server.connections++;
+    server.fail();
     const down = await registry.answer({});
     const versions = [listed, updated.version, down.version];
     expect(new Set(versions).size).toBe(versions.length);
@@ -127,8 +131,7 @@ describe("the registry", () => {
     const changed = vi.fn();
     registry.onChange(changed);
     await registry.upToDate();
-    server.isDown = true;
-    server.connections++;
+    server.fail();
     expect(namesIn(await registry.answer({}))).toEqual([["a", "unavailable", "one"]]);
     server.isDown = false;
     expect(namesIn(await registry.answer({}))).toEqual([["a", "available", "one"]]);

@@ -11,6 +11,7 @@ const CAPABILITIES = { tools: {}, prompts: {}, resources: {} };
 export class ScriptedUpstream implements Upstream {
   readonly name: string;
   connections = 0;
+  isOpen = false;
   capabilities: Record<string, unknown> = CAPABILITIES;
   instructions: string | null = null;
   /** It cannot be reached. */
@@ -26,14 +27,13 @@ export class ScriptedUpstream implements Upstream {
   }
 
   async info(): Promise<ServerInfo> {
-    if (this.isDown) throw new HivegateError("mcp_unavailable");
-    if (this.connections === 0) this.connections = 1;
+    this.#connect();
     const { capabilities, instructions } = this;
     return { era: "2025", protocolVersion: "2025-11-25", capabilities, serverInfo: null, instructions };
   }
 
   async exchange(request: McpRequest, exchange: Exchange): Promise<McpAnswer> {
-    if (this.isDown) throw new HivegateError("mcp_unavailable");
+    this.#connect();
     this.asked.push(request);
     return this.script(request, exchange);
   }
@@ -49,6 +49,23 @@ export class ScriptedUpstream implements Upstream {
 
   say(method: string, params: Notification["params"] = {}): void {
     for (const listener of this.listeners) listener({ method, params });
+  }
+
+  /** Its connection is lost; whoever wants something opens the next one, unless it is down. */
+  drop(): void {
+    this.isOpen = false;
+  }
+
+  /** It cannot be reached any more. */
+  fail(): void {
+    this.isDown = true;
+    this.drop();
+  }
+
+  #connect(): void {
+    if (this.isDown) throw new HivegateError("mcp_unavailable");
+    if (!this.isOpen) this.connections++;
+    this.isOpen = true;
   }
 
   /** How often this was asked of it. */
