@@ -1,6 +1,6 @@
 /** What may be said of an MCP server: how it is reached, and what is known of it beforehand. */
 import { z } from "zod";
-import { QUALIFIER } from "../../shared/protocol/tools.ts";
+import { GATEWAY_SERVER, QUALIFIER } from "../../shared/protocol/tools.ts";
 import { containerName } from "../config-variables.ts";
 import { GenericTools } from "./generic-tools.ts";
 
@@ -16,7 +16,8 @@ const ServerName = z
   .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, "a server's name is a-z, 0-9, _ and -, at most 63")
   .refine((name) => !name.includes(QUALIFIER), `a server's name has no ${QUALIFIER} in it`)
   // `a_` and `__b` would be read as `a` and `_b`.
-  .refine((name) => !name.endsWith("_"), "a server's name does not end in _");
+  .refine((name) => !name.endsWith("_"), "a server's name does not end in _")
+  .refine((name) => name !== GATEWAY_SERVER, `${GATEWAY_SERVER} is the name of the gateway's own tools`);
 
 const argument = z.string().refine((text) => !text.includes("\0"), "expected text without NUL");
 const command = argument.min(1);
