@@ -147,6 +147,7 @@ describe("readConfig", () => {
     [{ DOCKER_COMMAND_TIMEOUT_MS: "0" }, "DOCKER_COMMAND_TIMEOUT_MS: expected an integer from 1 to 600000"],
     [{ MCP_CIRCUIT_BREAKER_RETRY_DELAY_MS: "-1" }, "MCP_CIRCUIT_BREAKER_RETRY_DELAY_MS: expected an integer"],
     [{ ENABLE_MCP_TELEMETRY: "yes" }, "ENABLE_MCP_TELEMETRY: expected true, false, 1 or 0"],
+    [{ MCP_SERVERS: '[{"name":"hivegate","host":"h","port":1}]' }, "MCP_SERVERS (at 0.name): hivegate is"],
     [{ SWARM_PROFILE: "other" }, "SWARM_PROFILE: expected one of demo, claude-flow@3"],
     [{ SWARM_EXECUTOR: "ssh" }, "SWARM_EXECUTOR: expected one of docker, process"],
     [{ HIVE_ID: "Not A Hive" }, "HIVE_ID: a hive id is a-z, 0-9 and -"],
