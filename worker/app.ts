@@ -28,6 +28,7 @@ import type { AuditPage } from "./hive/records.ts";
 import type { StatsReport } from "./hive/tool-figures.ts";
 import { LOOK_UPS } from "./look-ups.ts";
 import { batchRoutes } from "./mcp/batch-routes.ts";
+import { mcpRoutes } from "./mcp/endpoint.ts";
 import type { Defer } from "./mcp/events.ts";
 import { streamRoutes } from "./mcp/stream-routes.ts";
 import { pageResponse } from "./page-response.ts";
@@ -105,6 +106,7 @@ export function createApp(ports: AppPorts): Hono {
   app.get("/metrics", metrics);
   app.get("/v1/hives/:hive/metrics", metrics);
   auditRoutes(app, { ...ports, policy: gateway.policy, identify, hiveOf });
+  mcpRoutes(app, { ...ports, hiveOf });
   batchRoutes(app, { ...ports, identify: (c) => authenticated(c, null), hiveOf });
   streamRoutes(app, { ...ports, identify: (c) => authenticated(c, null), hiveOf });
 

@@ -35,6 +35,9 @@ export const MCP_HEADERS = [
   "tracestate",
 ] as const;
 
+/** Of an answer that is an error, or a result with `isError`: the error's code, or `tool`. Of a stream only what it begins with. */
+export const OUTCOME_HEADER = "hivegate-outcome";
+
 export const ToolEntry = z.object({
   /** As its server calls it. */
   name: z.string(),

@@ -7,7 +7,8 @@ import type { AccessRule } from "./rules.ts";
 export type Access = {
   tool(server: string, name: string): boolean;
   prompt(server: string, name: string): boolean;
-  resources(server: string): boolean;
+  /** Null: of all servers. */
+  resources(server: string | null): boolean;
   /** Whether anything of this server may be used: one of which nothing may does not exist. */
   server(name: string): boolean;
   /** Anything at all. */
@@ -32,7 +33,10 @@ export function accessOf(
   return {
     tool: (server, name) => tools.fits(qualifiedName(server, name)) && ruled.allowsTool(server, name),
     prompt: (server, name) => prompts.fits(qualifiedName(server, name)) && ruled.allowsRest(server),
-    resources: (server) => resources.fits(server) && ruled.allowsRest(server),
+    resources: (server) =>
+      server === null
+        ? granted.resources.includes("*") && ruled.none
+        : resources.fits(server) && ruled.allowsRest(server),
     server(server) {
       const start = qualifiedName(server, "");
       const isGranted =

@@ -17,28 +17,32 @@ const NOTHING: Readonly<Record<string, unknown>> = Object.freeze({});
  * One message. Read by hand: a schema would take a copy of all that is in it.
  * @throws HivegateError `invalid_json`, `invalid_request`
  */
-export function parseMessage(text: string): McpMessage {
-  const body = parsed(text);
+export function parseMessage(bytes: Uint8Array): McpMessage {
+  const body = parsed(bytes);
   if (Array.isArray(body)) throw invalid("Send one message at a time.");
   if (!isObject(body) || body.jsonrpc !== "2.0") throw invalid("Send a JSON-RPC 2.0 message.");
   const { id = null, method, params = NOTHING } = body;
-  if (id !== null && typeof id !== "string" && typeof id !== "number")
-    throw invalid("id: expected text or a number.");
+  if (id !== null && typeof id !== "string" && !isInteger(id))
+    throw invalid("id: expected text or an integer.");
   if (method === undefined && ("result" in body || "error" in body))
     return { kind: "answer", id, method: "", params: NOTHING };
   if (typeof method !== "string") throw invalid("method: expected text.");
   if (!isObject(params)) throw invalid("params: expected an object.");
-  if ("id" in body && id === null) throw invalid("id: expected text or a number.");
+  if ("id" in body && id === null) throw invalid("id: expected text or an integer.");
   return { kind: "id" in body ? "request" : "notification", id, method, params };
 }
 
-function parsed(text: string): unknown {
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+
+function parsed(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(utf8.decode(bytes));
   } catch {
     throw new HivegateError("invalid_json", "Send one JSON-RPC message.");
   }
 }
+
+const isInteger = (value: unknown): value is number => Number.isInteger(value);
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);

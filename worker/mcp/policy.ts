@@ -33,6 +33,11 @@ export class Policy {
     this.#sizes = rules.sizes.map(({ tools, argumentBytes }) => ({ ...anyOf(tools), argumentBytes }));
   }
 
+  /** Whether some tool's arguments have a limit of their own. */
+  get hasSizes(): boolean {
+    return this.#sizes.length > 0;
+  }
+
   /** @throws HivegateError `forbidden` when the token allows nothing of any MCP server */
   access(identity: Identity): Access {
     const known = this.#known.get(identity);

@@ -1,0 +1,73 @@
+/**
+ * `/mcp` and `/mcp/{server}`: who asks may ask, then the message goes on to the sidecar as it came, and the answer comes
+ * back as it comes. Everything about the protocol but its headers is the sidecar's.
+ */
+import type { Context, Hono } from "hono";
+import type { Identity } from "../../shared/auth/permission.ts";
+import { asHivegateError, HivegateError, isOurFault } from "../../shared/errors.ts";
+import type { AppPorts } from "../app.ts";
+import { authenticate } from "../authenticate.ts";
+import { type Asked, Exchange } from "./exchange.ts";
+import { GatewayTools } from "./gateway-tools.ts";
+import { challenge, METADATA_PATHS, resourceMetadata } from "./oauth.ts";
+import { checkOrigin, corsHeaders, preflight } from "./origin.ts";
+import { refusal } from "./refusal.ts";
+
+export type McpPorts = Pick<AppPorts, "gateway" | "now" | "uuid" | "defer" | "log"> & {
+  gatewayTools: GatewayTools;
+};
+
+/** `hiveOf`: which hive a request is about. */
+export type McpRoutesPorts = Omit<McpPorts, "gatewayTools"> & { hiveOf(c: Context): string };
+
+export function mcpRoutes(app: Hono, { hiveOf, ...rest }: McpRoutesPorts): void {
+  const { gateway, now, uuid, log } = rest;
+  const { mcp } = gateway;
+  const gatewayTools = new GatewayTools({
+    ...{ registry: gateway.registry, now, uuid, log },
+    sidecar: (hive) => gateway.sidecar(hive),
+    health: (hive, clock) => gateway.health(hive, clock),
+  });
+  const ports = { ...rest, gatewayTools };
+  for (const path of METADATA_PATHS) {
+    app.get(path, (c) => {
+      c.header("access-control-allow-origin", "*");
+      return c.json(resourceMetadata(new URL(c.req.url), mcp));
+    });
+  }
+  for (const path of ["/mcp", "/mcp/:server", "/v1/hives/:hive/mcp", "/v1/hives/:hive/mcp/:server"])
+    app.all(path, (c) => {
+      const server = c.req.param("server") ?? null;
+      return answer(ports, { hive: hiveOf(c), server, request: c.req.raw });
+    });
+}
+
+async function answer(ports: McpPorts, asked: Asked): Promise<Response> {
+  const { hive, request } = asked;
+  const { mcp } = ports.gateway;
+  let cors: Record<string, string> = {};
+  const exchange = new Exchange(ports, asked);
+  try {
+    const origin = checkOrigin(request, mcp);
+    if (origin !== null) cors = corsHeaders(origin);
+    if (request.method === "OPTIONS" && origin !== null) return preflight(request, origin);
+    return withHeaders(await exchange.answer(await identify(hive, request, ports)), cors);
+  } catch (thrown) {
+    const error = asHivegateError(thrown);
+    if (isOurFault(error)) ports.log(`${request.method} MCP`, error);
+    exchange.refused(error);
+    const asked = challenge(error, request, mcp);
+    return refusal(error, exchange.id, { ...cors, ...(asked !== null && { "www-authenticate": asked }) });
+  }
+}
+
+function identify(hive: string, request: Request, { gateway, now }: McpPorts): Promise<Identity> {
+  // A token in a WebSocket's subprotocol is no token here: a page of any origin could send it.
+  if (!request.headers.has("authorization")) throw new HivegateError("unauthorized");
+  return authenticate(request, { hive, permission: null }, gateway.tokens, now());
+}
+
+function withHeaders(response: Response, headers: Record<string, string>): Response {
+  for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
+  return response;
+}

@@ -1,0 +1,61 @@
+/** What of a client's request goes on to the sidecar, and what of the sidecar's answer comes back. */
+import type { Identity } from "../../shared/auth/permission.ts";
+import { HivegateError } from "../../shared/errors.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import { MCP_HEADERS } from "../../shared/protocol/tools.ts";
+import { parseTraceparent, validTracestate } from "../../shared/trace/context.ts";
+import { clientNameOf } from "../task-id.ts";
+
+/** Arguments that a server wants to see in headers too. */
+const PARAMETER = "mcp-param-";
+
+export function forwardedHeaders(headers: Headers): Record<string, string> {
+  const forwarded: Record<string, string> = {};
+  for (const name of MCP_HEADERS) {
+    const value = headers.get(name);
+    if (value !== null) forwarded[name] = value;
+  }
+  for (const [name, value] of headers) if (name.startsWith(PARAMETER)) forwarded[name] = value;
+  if (!parseTraceparent(forwarded.traceparent)) delete forwarded.traceparent;
+  if (!forwarded.traceparent || !validTracestate(forwarded.tracestate)) delete forwarded.tracestate;
+  forwarded["content-type"] = "application/json";
+  return forwarded;
+}
+
+const RETURNED = [
+  ...["content-type", "content-length", "cache-control", "x-accel-buffering", "allow"],
+  ...["mcp-session-id", "mcp-protocol-version", "hivegate-cache", "age"],
+];
+
+export function returnedHeaders(headers: Headers): Record<string, string> {
+  const returned: Record<string, string> = {};
+  for (const name of RETURNED) {
+    const value = headers.get(name);
+    if (value !== null) returned[name] = value;
+  }
+  return returned;
+}
+
+/** The whole body. @throws HivegateError `body_too_large` */
+export async function bodyOf(request: Request): Promise<Uint8Array> {
+  const declaredBytes = Number(request.headers.get("content-length") ?? Number.NaN);
+  if (!(declaredBytes <= LIMITS.requestBodyBytes)) {
+    throw new HivegateError(
+      "body_too_large",
+      `Send Content-Length, at most ${LIMITS.requestBodyBytes} bytes.`,
+    );
+  }
+  return new Uint8Array(await request.arrayBuffer());
+}
+
+const names = new WeakMap<Identity, Map<string, string>>();
+
+/** `clientNameOf`, made once for each token that is remembered. */
+export async function clientOf(hive: string, identity: Identity): Promise<string> {
+  const known = names.get(identity)?.get(hive);
+  if (known !== undefined) return known;
+  const name = await clientNameOf(hive, identity.subject);
+  const ofToken = names.get(identity) ?? new Map<string, string>();
+  names.set(identity, ofToken.set(hive, name));
+  return name;
+}

@@ -1,0 +1,40 @@
+/** How a body that was passed on ended. */
+export type BodyEnd = "done" | "cancelled" | "broken";
+
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
+
+/**
+ * A stream passed on as it comes, for `lifeMs` at most: then it ends, as if no more came. Whoever stops reading it
+ * cancels it at its source. `onEnd` is called once.
+ */
+export function watchedBody(
+  body: ReadableStream<Uint8Array>,
+  lifeMs: number,
+  onEnd: (end: BodyEnd) => void,
+): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  const { promise: expired, resolve: expire } = Promise.withResolvers<"expired">();
+  const timer = setTimeout(() => expire("expired"), Math.min(lifeMs, LONGEST_TIMEOUT_MS));
+  const ended = (end: BodyEnd) => {
+    clearTimeout(timer);
+    onEnd(end);
+  };
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const read = await Promise.race([reader.read(), expired]);
+        if (read !== "expired" && !read.done) return controller.enqueue(read.value);
+        ended("done");
+        controller.close();
+        if (read === "expired") await reader.cancel();
+      } catch (error) {
+        ended("broken");
+        controller.error(error);
+      }
+    },
+    cancel(reason) {
+      ended("cancelled");
+      return reader.cancel(reason);
+    },
+  });
+}
