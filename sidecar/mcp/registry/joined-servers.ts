@@ -18,6 +18,12 @@ const CAPABILITIES = {
   logging: {},
 };
 
+const INSTRUCTIONS =
+  "Tools and prompts of several servers. Each is called by its server's name, two underscores and its own.";
+
+const isOfChange = ({ method }: Notification): boolean =>
+  method === "notifications/resources/updated" || /^notifications\/\w+\/list_changed$/.test(method);
+
 const LIST_CHANGES = ["tools", "prompts", "resources"].map((list) => ({
   method: `notifications/${list}/list_changed`,
   params: {},
@@ -31,12 +37,18 @@ const LIST_CHANGES = ["tools", "prompts", "resources"].map((list) => ({
 export class JoinedServers implements Upstream {
   readonly name = "*";
   readonly #registry: Registry;
-  readonly #version: string;
+  readonly #info: ServerInfo;
 
   /** `version`: of the gateway, as clients are told it. */
   constructor(registry: Registry, version: string) {
     this.#registry = registry;
-    this.#version = version;
+    this.#info = {
+      era: "2025",
+      protocolVersion: "2025-11-25",
+      capabilities: CAPABILITIES,
+      serverInfo: { name: "hivegate", title: "Hivegate", version },
+      instructions: INSTRUCTIONS,
+    };
   }
 
   get connections(): number {
@@ -47,16 +59,9 @@ export class JoinedServers implements Upstream {
     return this.#registry.servers.some(({ upstream }) => upstream.isOpen);
   }
 
-  /** Waits for servers that were not heard of yet, within limits: what they say of themselves is told on. */
+  /** Nothing that its servers say of themselves: not every client may use every server, or know of it. */
   async info(): Promise<ServerInfo> {
-    await this.#registry.upToDate();
-    return {
-      era: "2025",
-      protocolVersion: "2025-11-25",
-      capabilities: CAPABILITIES,
-      serverInfo: { name: "hivegate", title: "Hivegate", version: this.#version },
-      instructions: this.#instructions(),
-    };
+    return this.#info;
   }
 
   async route(request: McpRequest): Promise<Route | null> {
@@ -83,9 +88,15 @@ export class JoinedServers implements Upstream {
     for (const { upstream } of this.#registry.servers) upstream.notify(notification);
   }
 
-  /** What the servers say, and that lists have changed where a server went or came back. */
+  /**
+   * That lists or resources have changed, as servers say it or because one went or came back. Log lines that belong to no
+   * call are for those who listen to their server alone: here they would reach clients that may not use it.
+   */
   onNotification(listener: (notification: Notification) => void): () => void {
-    const stops = this.#registry.servers.map(({ upstream }) => upstream.onNotification(listener));
+    const passOn = (notification: Notification) => {
+      if (isOfChange(notification)) listener(notification);
+    };
+    const stops = this.#registry.servers.map(({ upstream }) => upstream.onNotification(passOn));
     stops.push(this.#registry.onChange(() => LIST_CHANGES.forEach(listener)));
     return () => {
       for (const stop of stops) stop();
@@ -106,19 +117,13 @@ export class JoinedServers implements Upstream {
   /** A server that does not take it goes on as it did: its log is no reason to refuse the client. */
   async #setLevel(request: McpRequest, exchange: Exchange): Promise<McpAnswer> {
     const logging = this.#registry.servers.filter(
-      ({ status, listing }) => status === "available" && listing?.info.capabilities.logging !== undefined,
+      ({ status, listing }) =>
+        status === "available" &&
+        listing?.info.era === "2025" &&
+        listing.info.capabilities.logging !== undefined,
     );
     await Promise.allSettled(logging.map(({ upstream }) => upstream.exchange(request, exchange)));
     return { result: {} };
-  }
-
-  #instructions(): string {
-    const own =
-      "Tools and prompts of several servers. Each is called by its server's name, two underscores and its own.";
-    const theirs = this.#registry.servers.flatMap(({ name, listing }) =>
-      listing?.info.instructions ? [`${name}: ${listing.info.instructions}`] : [],
-    );
-    return [own, ...theirs].join("\n\n");
   }
 }
 

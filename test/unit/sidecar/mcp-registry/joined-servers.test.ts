@@ -161,42 +161,48 @@ describe("all servers as one", () => {
     });
   });
 
-  it("T2 says of itself what any server may bring, and what its servers say", async () => {
-    const { a, b, all } = twoServers();
+  it("T2 S8 says of itself what any server may bring, and nothing that a server says of itself", async () => {
+    const { a, all } = twoServers();
     a.instructions = "Ask me twice.";
+    await all.exchange(asked("tools/list"), exchange());
     const { capabilities, instructions, era, serverInfo } = await all.info();
     expect({ era, serverInfo }).toMatchObject({ era: "2025", serverInfo: { version: "1.2.3" } });
     expect(Object.keys(capabilities)).toEqual(["tools", "prompts", "resources", "completions", "logging"]);
-    expect(instructions).toContain("a: Ask me twice.");
-    expect(all.connections).toBe(a.connections + b.connections);
+    expect(instructions).not.toContain("Ask me twice.");
   });
 
-  it("T2 tells of its servers' notices, and once of a server that went or came back", async () => {
+  it("T2 tells of its servers' changes, and once of a server that went or came back", async () => {
     const { a, b, all } = twoServers();
-    await all.info();
+    const list = () => all.exchange(asked("tools/list"), exchange());
+    await list();
     const heard = vi.fn();
     const stop = all.onNotification(({ method }) => heard(method));
     b.say("notifications/tools/list_changed");
-    await all.info();
-    expect(heard.mock.calls).toEqual([["notifications/tools/list_changed"]]);
+    b.say("notifications/resources/updated", { uri: "x:b" });
+    b.say("notifications/message", { data: "for those alone who may use b" });
+    await list();
+    expect(heard.mock.calls).toEqual([
+      ["notifications/tools/list_changed"],
+      ["notifications/resources/updated"],
+    ]);
     heard.mockClear();
     a.fail();
-    await all.info();
-    await all.info();
-    const all3 = ["tools", "prompts", "resources"].map((list) => [`notifications/${list}/list_changed`]);
-    expect(heard.mock.calls).toEqual(all3);
+    await list();
+    await list();
+    const each = ["tools", "prompts", "resources"].map((name) => [`notifications/${name}/list_changed`]);
+    expect(heard.mock.calls).toEqual(each);
     a.isDown = false;
-    await all.info();
-    expect(heard.mock.calls).toEqual([...all3, ...all3]);
+    await list();
+    expect(heard.mock.calls).toEqual([...each, ...each]);
     stop();
-    a.say("notifications/message");
+    a.say("notifications/tools/list_changed");
     expect(heard).toHaveBeenCalledTimes(6);
   });
 
   it("T2 sets the log level of those servers that have one, and tells notices to all", async () => {
     const { a, b, all } = twoServers();
     b.capabilities = { tools: {}, logging: {} };
-    await all.info();
+    await all.exchange(asked("tools/list"), exchange());
     const answer = await all.exchange(asked("logging/setLevel", { level: "info" }), exchange());
     expect(answer).toEqual({ result: {} });
     expect([a, b].map((server) => server.count("logging/setLevel"))).toEqual([0, 1]);
