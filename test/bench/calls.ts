@@ -29,7 +29,7 @@ export const calls: Bench = async ({ quick }) => {
   try {
     const memory = new Memory(ways);
     const measured = new Map(AT_A_TIME.map((atATime) => [atATime, [] as Turn[]]));
-    await turn(crowd, ways, { atATime: GOAL_AT, measureMs: quick ? 500 : WARM_UP_MS });
+    await turn(crowd, ways, { atATime: GOAL_AT, measureMs: quick ? 1_000 : WARM_UP_MS });
     memory.note("before");
     for (let round = 0; round < rounds; round++) {
       for (const [atATime, turns] of measured) turns.push(await turn(crowd, ways, { atATime, measureMs }));

@@ -90,7 +90,7 @@ async function hivegate(running: Running): Promise<Record<string, Way>> {
 }
 
 /** A client's rate is not what is measured. */
-const UNLIMITED = { MCP_CALLS_PER_SECOND: "1000000" };
+const UNLIMITED = { MCP_REQUESTS_PER_SECOND: "100000" };
 
 const mcpUrl = ({ url }: RunningGateway, server: string): string => new URL(`/mcp/${server}`, url).href;
 
