@@ -65,11 +65,12 @@ export class Client {
       this.raw.push(isBinary ? data : data.toString());
       if (this.#isOpaque) return;
       const text = (isBinary ? inflateSync(data) : data).toString();
-      if (text.includes('"jsonrpc"')) {
-        this.rpc.push(JSON.parse(text));
+      const json = JSON.parse(text);
+      if (Array.isArray(json) || "jsonrpc" in json) {
+        this.rpc.push(json);
         return;
       }
-      const frame = GatewayFrame.parse(JSON.parse(text));
+      const frame = GatewayFrame.parse(json);
       this.seen.push(frame);
       if (frame.type === "probe") this.send({ type: "ack", probe: frame.probe });
     });

@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { type Context, Hono } from "hono";
+import { platformClock } from "../../shared/clock.ts";
 import { asHivegateError, HivegateError } from "../../shared/errors.ts";
 import { Demand, type ServerState, type SwarmTopology } from "../../shared/protocol/sidecar.ts";
 import type { Agent } from "../../shared/swarm/agent.ts";
@@ -15,12 +16,14 @@ import { formatEvent, SSE_HEADERS } from "../../shared/wire/sse.ts";
 import { authenticate, type Signed } from "../../sidecar/http/authenticate.ts";
 import { macKeys } from "../../sidecar/http/keys.ts";
 import { parseBody, parseLastEventId, parseTelemetryRequest } from "../../sidecar/http/parse.ts";
+import { toolStreamRoutes } from "../../sidecar/mcp/streams/routes.ts";
 import { type CollectorNews, TelemetryHub, type TelemetrySource } from "../../sidecar/telemetry/hub.ts";
 import type { PoolReport } from "../../sidecar/telemetry/picture.ts";
 import { aServer } from "./agents.ts";
 import { FakeRelay } from "./fake-relay.ts";
 import { recordingLog } from "./recording-log.ts";
 import { TEST_SECRET } from "./sidecar.ts";
+import { streamedTools } from "./streamed-tools.ts";
 
 type Events = (after: number) => AsyncIterable<TaskEvent>;
 /** `body` is JSON; undefined: there was none. */
@@ -33,6 +36,8 @@ export class FakeSidecar {
   /** Keys as the gateway's settings have them. */
   readonly keys = { test: TEST_SECRET.toString("base64") };
   readonly relay = new FakeRelay(macKeys(new Map([["test", TEST_SECRET]])));
+  /** Streamed calls of the tools of a server `demo`, which the test answers. */
+  tools = streamedTools(platformClock);
   asked: Asked[] = [];
   epoch = "";
   readonly #server: Server;
@@ -87,7 +92,14 @@ export class FakeSidecar {
     this.#answers.clear();
     this.#events.clear();
     this.relay.reset();
+    this.forgetCalls();
     this.restart();
+  }
+
+  /** Streamed calls are over and forgotten, as when it is started anew. */
+  forgetCalls(): void {
+    this.tools.streams.close();
+    this.tools = streamedTools(platformClock);
   }
 
   /** Takes requests and answers none, until the function that it gives is called. */
@@ -150,6 +162,12 @@ export class FakeSidecar {
       return c.json({ ok: true });
     });
     app.get("/v1/tasks/:id/events", (c) => this.#scripted(c) ?? this.#taskEvents(c));
+    toolStreamRoutes(app, {
+      start: (...call) => this.tools.streams.start(...call),
+      get: (...which) => this.tools.streams.get(...which),
+      read: (...which) => this.tools.streams.read(...which),
+      cancel: (...which) => this.tools.streams.cancel(...which),
+    });
     app.all("*", (c) => this.#scripted(c) ?? refusal(c, new HivegateError("not_found")));
     app.onError((thrown, c) => refusal(c, asHivegateError(thrown)));
     return app;

@@ -1,51 +1,14 @@
-/** An MCP server whose calls the test answers, and a reader of what streamed calls tell. */
-import type { McpAnswer, McpRequest } from "../../../shared/protocol/mcp.ts";
+/** Streamed calls on a clock that is moved by hand, and a reader of what they tell. */
 import { ToolChunk } from "../../../shared/protocol/tools.ts";
 import { LineSplitter, readLines } from "../../../shared/wire/lines.ts";
 import { EventParser } from "../../../shared/wire/sse.ts";
-import { ToolStreams } from "../../../sidecar/mcp/streams/streams.ts";
-import type { Era, Exchange, Upstream } from "../../../sidecar/mcp/upstream.ts";
+import type { Era } from "../../../sidecar/mcp/upstream.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-
-export type Call = {
-  request: McpRequest;
-  exchange: Exchange;
-  answer(answer: McpAnswer): void;
-  fail(error: Error): void;
-  progress(progress: number): void;
-};
-
-export function scriptedUpstream({ name = "demo", era = "2025" }: { name?: string; era?: Era } = {}) {
-  const calls: Call[] = [];
-  const upstream: Upstream = {
-    ...{ name, connections: 1 },
-    info: async () => ({
-      ...{ era, protocolVersion: era === "2025" ? "2025-11-25" : "2026-07-28", capabilities: {} },
-      ...{ serverInfo: null, instructions: null },
-    }),
-    exchange(request, exchange) {
-      const { promise, resolve, reject } = Promise.withResolvers<McpAnswer>();
-      exchange.signal.addEventListener("abort", () => reject(exchange.signal.reason));
-      const progress = (progress: number) =>
-        exchange.onNotification?.({ method: "notifications/progress", params: { progress } });
-      calls.push({ request, exchange, answer: resolve, fail: reject, progress });
-      return promise;
-    },
-    notify: () => {},
-    onNotification: () => () => {},
-  };
-  return { upstream, calls };
-}
+import { streamedTools } from "../../support/streamed-tools.ts";
 
 export function startStreams(options: { era?: Era } = {}) {
   const clock = new ManualClock();
-  const { upstream, calls } = scriptedUpstream(options);
-  const streams = new ToolStreams({
-    upstream: (name) => (name === upstream.name ? upstream : null),
-    uuid: () => crypto.randomUUID(),
-    clock,
-  });
-  return { clock, calls, streams };
+  return { clock, ...streamedTools(clock, options) };
 }
 
 /** Every chunk until the stream ends, each with the number that its event bears. */
