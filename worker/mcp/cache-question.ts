@@ -45,9 +45,9 @@ export function questionOf(call: CacheCall, known: Known): Question | null {
   const tool = (method === "tools/call" && server?.tools.get(place.name)) || null;
   const target: Target = { method, tool, era: server?.era ?? null };
   if (keepingOf(target) === "never" || !isPlain(params)) return null;
-  const said = canonicalJson([params.arguments, capabilitiesOf(params)], LIMITS.cacheKeyDepth);
+  const said = canonicalJson({ ...params, _meta: capabilitiesOf(params) }, LIMITS.cacheKeyDepth);
   if (said === null || said.length > LIMITS.cacheKeyChars) return null;
-  const key = `${JSON.stringify([hive, call.server, method, name, protocolVersion])}${said}`;
+  const key = `${JSON.stringify([hive, call.server, method, protocolVersion])}${said}`;
   return {
     ...{ target, shareable: server !== null, key, own: whoOf(identity) + key },
     version: server?.version ?? known.version,

@@ -1,11 +1,12 @@
 /** How often the cache had the answer, by hive and tool. Each isolate or process counts for itself, from its start on. */
 import { LIMITS } from "../../shared/limits.ts";
 
+/** `joined`: those of the misses that another call's answer was shared with. */
 export type CacheCounts = { hits: number; misses: number; joined: number };
 
 type Kept = { label: string; result: string; keptMs: number };
 
-/** `hit_rate`: hits among all that was asked, from 0 to 1; null: nothing was. `oldest_ms`: null, nothing is kept. */
+/** `hit_rate`: hits among all that may have been one, from 0 to 1; null: nothing was asked. `oldest_ms`: null, nothing is kept. */
 export type ToolCacheReport = CacheCounts & {
   tool: string;
   hit_rate: number | null;
@@ -56,6 +57,6 @@ export class CacheStats {
 export const OTHERS = "other";
 
 function rated(counts: CacheCounts): CacheCounts & { hit_rate: number | null } {
-  const asked = counts.hits + counts.misses + counts.joined;
+  const asked = counts.hits + counts.misses;
   return { ...counts, hit_rate: asked === 0 ? null : counts.hits / asked };
 }

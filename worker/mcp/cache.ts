@@ -82,12 +82,13 @@ export class AnswerCache {
   }
 
   async #miss(hive: string, question: Question, bypassed: boolean): Promise<Miss> {
+    this.stats.count(hive, question.label, "misses");
     const joinable = !bypassed && keepingOf(question.target) === "always";
     return {
       kind: "miss",
       join: joinable ? await this.#hashOf(question) : null,
       keep: (result, { registry, joined }) => {
-        this.stats.count(hive, question.label, joined ? "joined" : "misses");
+        if (joined) this.stats.count(hive, question.label, "joined");
         if (registry === question.registry) this.#keep(hive, question, result);
       },
     };

@@ -41,6 +41,8 @@ describe("the cache of answers", () => {
     ["another hive", { hive: "other" }],
     ["another revision", { protocolVersion: "2025-11-25" }],
     ["other arguments", { params: { name: "look", arguments: { at: "1" } } }],
+    ["what has no arguments", { params: { name: "look" } }],
+    ["what has an address too", { params: { name: "look", arguments: { at: 1 }, uri: "a:b" } }],
     ["a client that can do more", { params: able({ elicitation: {} }) }],
     ["all servers as one", { server: null, params: { name: "demo__look", arguments: { at: 1 } } }],
   ])("T3 never gives it to %s", async (_, other) => {
@@ -151,7 +153,7 @@ describe("the cache of answers", () => {
     clock.advance(50);
     for (let times = 0; times < 2; times++) await hit(aCall());
     (await miss(aCall({ identity: BEN }))).keep({ isError: true }, { registry: "1", joined: true });
-    const look = { hits: 2, misses: 1, joined: 1, hit_rate: 0.5, kept: 1 };
+    const look = { hits: 2, misses: 2, joined: 1, hit_rate: 0.5, kept: 1 };
     expect(cache.report("default", () => true)).toEqual({
       ...look,
       tools: [{ ...look, tool: "demo__look", oldest_ms: 50 }],
