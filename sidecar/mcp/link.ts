@@ -226,11 +226,18 @@ export class McpLink {
     void wire.close();
   }
 
-  /** Calls of one round that end together are one sign of silence, not many. */
+  /**
+   * Calls of one round that end together are one sign of silence, not many. A server that is only slow at what it does
+   * still answers a ping, or says that it knows none.
+   */
   #heardNothing(round: number): void {
     if (round !== this.#silentRounds) return;
     this.#silentRounds++;
-    if (this.#silentRounds < SILENT_ROUNDS) return;
+    if (this.#silentRounds < SILENT_ROUNDS) {
+      const timeoutMs = Math.min(this.#options.connectTimeoutMs, LIMITS.mcpConnectTimeoutMs);
+      this.ask({ method: "ping", params: {} }, timeoutMs).catch(() => {});
+      return;
+    }
     this.#warn("the MCP server answers nothing: its connection is closed");
     void this.#wire?.close();
   }

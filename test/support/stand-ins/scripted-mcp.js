@@ -39,7 +39,7 @@ const TOOLS = {
     return new Promise(() => {});
   },
   huge: ({ write }) => {
-    for (let mb = 0; mb < 50; mb++) write("a".repeat(1024 * 1024));
+    write("a".repeat(50 * 1024 * 1024));
     return new Promise(() => {});
   },
   progress: async ({ send }, { params }, { steps, everyMs }) => {
@@ -118,7 +118,9 @@ if (flags.has("--tcp")) {
       (chunk) => socket.write(chunk),
       () => socket.destroy(),
     );
-    createInterface(socket).on("line", take);
+    createInterface(socket)
+      .on("line", take)
+      .on("error", () => {});
   }).listen(0, "127.0.0.1", () => listening(server.address().port));
 } else if (flags.has("--ws")) {
   const { WebSocketServer } = await import("ws");

@@ -268,18 +268,35 @@ describe("a connection to an MCP server", () => {
     expect(server.accepted()).toBe(1);
   });
 
-  it("S4 many calls that end together do not cost the connection, silence over three rounds does", async () => {
+  it("S4 a server that is slow at what it does is not taken for dead: it answers a ping", async () => {
     const server = await startLineServer(echo);
     const patient = { ...BREAKER_RULES, failuresInARow: 100, leastOutcomes: 100 };
     const { connection } = connect(server.port, { breaker: { rules: patient, saved: null, save: () => {} } });
-    const silence = () => connection.call("never", {}, { timeoutMs: 20 }).catch(() => {});
-    await Promise.all(Array.from({ length: 10 }, silence));
-    await silence();
-    expect(await connection.call("echo", {})).toEqual({});
+    for (let round = 0; round < 10; round++) {
+      const pings = methods(server).filter((method) => method === "ping").length;
+      await connection.call("never", {}, { timeoutMs: 20 }).catch(() => {});
+      await vi.waitFor(() =>
+        expect(methods(server).filter((method) => method === "ping").length).toBeGreaterThan(pings),
+      );
+    }
+    await connection.call("echo", {});
     expect(server.accepted()).toBe(1);
+  });
 
-    for (let round = 0; round < 3; round++) await silence();
+  it("S4 one that answers nothing any more is connected to anew, by its first silence and two pings", async () => {
+    let isMute = false;
+    const server = await startLineServer((request, client) => {
+      if (!isMute) echo(request, client);
+    });
+    const { connection, clock } = connect(server.port, { connectTimeoutMs: 50 });
+    await connection.call("echo", {});
+    isMute = true;
+    const calls = Array.from({ length: 10 }, () => connection.call("echo", {}, { timeoutMs: 20 }));
+    for (const { status } of await Promise.allSettled(calls)) expect(status).toBe("rejected");
     await vi.waitFor(() => expect(connection.isOpen).toBe(false));
+    expect(methods(server).filter((method) => method === "ping")).toHaveLength(2);
+    isMute = false;
+    clock.nowMs += 1_000;
     expect(await connection.call("echo", {})).toEqual({});
     expect(server.accepted()).toBe(2);
   });
