@@ -1,6 +1,6 @@
 /** Lists as one client may see them: what it may not use is not in them. */
 import { splitQualifiedName } from "../../shared/protocol/qualified-name.ts";
-import type { RegistryServer } from "../../shared/protocol/tools.ts";
+import { type RegistryServer, UNAVAILABLE_META } from "../../shared/protocol/tools.ts";
 import type { Access } from "./access.ts";
 
 /** The fields of the answers that hold lists. */
@@ -35,7 +35,15 @@ export function seenList(method: string, result: Result, { server, access, added
     ...result,
     [field]: [...kept, ...added],
     ...("cacheScope" in result && { cacheScope: "private" }),
+    ...(isObject(result._meta) && { _meta: seenMeta(result._meta, access) }),
   };
+}
+
+/** Servers that are missing from a list are named to those alone who may use them. */
+function seenMeta(meta: Result, access: Access): Result {
+  const { [UNAVAILABLE_META]: missing, ...rest } = meta;
+  const seen = Array.isArray(missing) ? missing.filter((name) => access.server(String(name))) : [];
+  return seen.length > 0 ? { ...rest, [UNAVAILABLE_META]: seen } : rest;
 }
 
 const isObject = (value: unknown): value is Result =>
