@@ -74,8 +74,6 @@ export const LIMITS = {
   mcpSubscriptions: 1_000,
   /** The same of one session or stream. */
   mcpSubscriptionsPerClient: 256,
-  /** How long a server of 2026 is listened to before that is asked for anew. */
-  mcpListenMs: 24 * 60 * 60_000,
 
   /** What one MCP server offers: tools, resources, templates, prompts; of each the rest are left out. */
   listedItems: 5_000,

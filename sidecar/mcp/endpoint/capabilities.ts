@@ -31,10 +31,6 @@ export function offers(capabilities: Capabilities, needed: Capabilities | null):
   });
 }
 
-/** Whether it can be asked for anything at all. */
-export const canBeAsked = ({ sampling, elicitation, roots }: Capabilities): boolean =>
-  isRecord(sampling) || isRecord(elicitation) || isRecord(roots);
-
 /** What a server hears that asks a client for what it does not offer. */
 export const NOT_OFFERED: McpAnswer = {
   error: { code: PROTOCOL.methodNotFound, message: "This client does not offer that." },

@@ -2,7 +2,7 @@
 import type { McpAnswer, McpRequest } from "../../../shared/protocol/mcp.ts";
 import type { Notification } from "../json-rpc-session.ts";
 import type { Answer } from "./answer.ts";
-import { canBeAsked, NOT_OFFERED, neededFor, offers } from "./capabilities.ts";
+import { NOT_OFFERED, neededFor, offers } from "./capabilities.ts";
 import { type Destination, destinationOf, exchanged, type Part } from "./exchange.ts";
 import { notificationText } from "./json-rpc.ts";
 import type { Incoming, Shared } from "./ports.ts";
@@ -35,10 +35,8 @@ export async function legacyCall(
     if (!isHeld || isWanted(notification, session.logLevel)) answer.before(notificationText(notification));
   };
   const part: Part = { signal, onNotification };
-  if (destination.info.era === "2025") {
-    const mayAsk = answer.mayStream && canBeAsked(capabilities);
-    return exchanged(shared, incoming, destination, { ...part, ...(mayAsk && { onRequest: ask }) });
-  }
+  if (destination.info.era === "2025")
+    return exchanged(shared, incoming, destination, { ...part, onRequest: ask });
   return atModern(shared, incoming, session, destination, { part, ask, mayAsk: answer.mayStream });
 }
 

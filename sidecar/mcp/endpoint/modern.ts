@@ -1,7 +1,7 @@
 /** Requests of 2026: each says by itself all that there is to know. */
 import type { McpAnswer } from "../../../shared/protocol/mcp.ts";
 import { Answer, plainSink } from "./answer.ts";
-import { canBeAsked, neededFor, offers } from "./capabilities.ts";
+import { neededFor, offers } from "./capabilities.ts";
 import { checkedEnvelope, type Envelope } from "./envelope.ts";
 import { type Destination, destinationOf, exchanged, failure } from "./exchange.ts";
 import { recordOr } from "./fields.ts";
@@ -129,7 +129,7 @@ class ModernRequest {
     const answer = await exchanged(this.#shared, this.#incoming, route, {
       signal,
       onNotification: (notification) => call.hear(notification),
-      ...(canBeAsked(capabilities) && { onRequest: (asked, ended) => call.ask(asked, ended) }),
+      onRequest: (asked, ended) => call.ask(asked, ended),
     });
     const wanted = Object.entries(urlElicitations(answer) ?? {});
     if (wanted.length === 0) return call.finish(modernAnswer(request.method, answer, info));

@@ -9,7 +9,7 @@ import type { Notification } from "../json-rpc-session.ts";
 import { isRecord } from "../record.ts";
 import { NOT_OFFERED, neededFor, offers } from "./capabilities.ts";
 import type { Holder } from "./held-calls.ts";
-import { inputRequired } from "./translate/to-legacy.ts";
+import { inputRequired, missingCapabilities } from "./translate/to-legacy.ts";
 
 /** Who called what: only the same may go on with it. */
 export type CallFacts = { client: string; server: string | null; request: McpRequest };
@@ -32,6 +32,8 @@ export class OpenCall {
   readonly #ending = new AbortController();
   readonly #asking = new Map<string, Asking>();
   #capabilities: Record<string, unknown>;
+  /** What the server asked for and the client does not offer. */
+  readonly #missing: McpRequest[] = [];
   /** Null while the client is away. */
   #waiter: Waiter | null;
   #outcome: McpAnswer | null = null;
@@ -61,8 +63,11 @@ export class OpenCall {
 
   /** The server asks. What else it asks at once goes to the client together with it. */
   ask(request: McpRequest, signal: AbortSignal): Promise<McpAnswer> {
-    const isOffered = offers(this.#capabilities, neededFor(request));
-    if (!isOffered || this.#asking.size >= LIMITS.mcpAsked || !this.#holder.hasRoom(this))
+    if (!offers(this.#capabilities, neededFor(request))) {
+      this.#missing.push(request);
+      return Promise.resolve(NOT_OFFERED);
+    }
+    if (this.#asking.size >= LIMITS.mcpAsked || !this.#holder.hasRoom(this))
       return Promise.resolve(NOT_OFFERED);
     const key = `input-${++this.#asked}`;
     const { promise, resolve, reject } = Promise.withResolvers<McpAnswer>();
@@ -84,7 +89,9 @@ export class OpenCall {
   }
 
   /** The server has answered, or never will. Kept for the client where that is away. */
-  finish(answer: McpAnswer): void {
+  finish(said: McpAnswer): void {
+    // It may have been able to do without; where it was not, 2026 wants to be told what for.
+    const answer = this.#missing.length > 0 && hasFailed(said) ? missingCapabilities(this.#missing) : said;
     if (this.#waiter) this.#settle(answer);
     else this.#outcome = answer;
   }
@@ -123,3 +130,5 @@ export class OpenCall {
     this.#settle(inputRequired(Object.fromEntries(wanted), this.#holder.hold(this)));
   }
 }
+
+const hasFailed = (answer: McpAnswer): boolean => "error" in answer || answer.result.isError === true;

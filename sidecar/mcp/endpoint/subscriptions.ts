@@ -114,7 +114,6 @@ async function listenOnce(
       {
         client,
         signal: ending,
-        timeoutMs: LIMITS.mcpListenMs,
         onNotification: (notification) => {
           if (notification.method === ACKNOWLEDGED) agreed();
           else tell(notification);

@@ -98,7 +98,7 @@ describe("a client of 2026 at a server of 2025", () => {
     const upstream = asking("one");
     const setup = setUp(upstream);
     const plain = await jsonOf(await send(setup, modern("tools/call", { name: "a" })));
-    expect(plain.result).toMatchObject({ resultType: "complete", first: ["nobody"] });
+    expect(plain.result).toMatchObject({ resultType: "complete", first: [{ error: { code: -32601 } }] });
     const other = await jsonOf(
       await send(setup, modern("tools/call", { name: "a" }, { capabilities: { roots: {} } })),
     );
@@ -111,6 +111,19 @@ describe("a client of 2026 at a server of 2025", () => {
     );
     setup.endpoint.close();
     expect([setup.endpoint.counts().heldCalls, setup.clock.waiting]).toEqual([0, 0]);
+  });
+
+  it("T1 is told what it would have to offer where a server cannot do without", async () => {
+    const upstream = new FakeUpstream("2025", async (_request, { onRequest, signal }) => {
+      await onRequest?.({ method: "sampling/createMessage", params: {} }, signal);
+      await onRequest?.({ method: "roots/list", params: {} }, signal);
+      return { result: { content: [], isError: true } };
+    });
+    const response = await send(setUp(upstream), call());
+    expect([response.status, (await jsonOf(response)).error]).toMatchObject([
+      400,
+      { code: -32021, data: { requiredCapabilities: { sampling: {}, roots: {} } } },
+    ]);
   });
 
   it("T1 hears log lines only where it says from which level on, and the server is told", async () => {

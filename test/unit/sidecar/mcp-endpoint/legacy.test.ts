@@ -140,15 +140,13 @@ describe("a session of a 2025 client", () => {
     expect(await events.next()).toBeNull();
   });
 
-  it("T1 tells the server that a client without such capabilities cannot be asked", async () => {
-    let couldAsk = true;
-    const upstream = new FakeUpstream("2025", (_request, { onRequest }) => {
-      couldAsk = onRequest !== undefined;
-      return said("done");
-    });
+  it("T1 tells the server of a client that offers nothing that it cannot be asked", async () => {
+    const upstream = new FakeUpstream("2025", async (_request, { onRequest, signal }) => ({
+      result: { told: await onRequest?.({ method: "roots/list", params: {} }, signal) },
+    }));
     const setup = setUp(upstream);
-    await send(setup, legacy(await initialize(setup), "tools/call", { name: "ask" }));
-    expect(couldAsk).toBe(false);
+    const answer = await send(setup, legacy(await initialize(setup), "tools/call", { name: "ask" }));
+    expect((await jsonOf(answer)).result).toMatchObject({ told: { error: { code: -32601 } } });
   });
 
   it("T1 passes on the log lines that the client wants, and sets the server's level to the lowest that is wanted", async () => {
