@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
+import type { Permission } from "../../../../shared/auth/permission.ts";
 import { UNAVAILABLE_META } from "../../../../shared/protocol/tools.ts";
 import { accessOf } from "../../../../worker/mcp/access.ts";
 import { seenList } from "../../../../worker/mcp/lists.ts";
 
-const seenBy = (...permissions: string[]) => {
+const seenBy = (...permissions: Permission[]) => {
   const access = accessOf({ subject: "ada", permissions }, []);
   const result = { tools: [], _meta: { own: 1, [UNAVAILABLE_META]: ["a", "b"] } };
   return seenList("tools/list", result, { server: null, access, added: [] })._meta;
