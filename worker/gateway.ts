@@ -90,8 +90,10 @@ export class Gateway {
       uuid: () => crypto.randomUUID(),
     });
     this.toolCalls = new ToolCalls({
-      ...{ policy: this.policy, cache: this.cache, now: Date.now },
+      ...{ policy: this.policy, cache: this.cache, events: this.events },
       sidecar: (hive) => this.sidecar(hive),
+      now: Date.now,
+      uuid: () => crypto.randomUUID(),
     });
     this.tokens = new TokenVerifier(config.jwtSecret, LIMITS.verifiedTokens);
     for (const { hive, url, kid, key } of config.hives.values()) {

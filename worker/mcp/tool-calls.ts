@@ -12,9 +12,10 @@ import type { SidecarClient } from "../sidecar-client.ts";
 import { clientNameOf } from "../task-id.ts";
 import { readAnswer } from "./answer.ts";
 import type { AnswerCache } from "./cache.ts";
-import type { Defer } from "./events.ts";
+import type { Defer, ToolEvent } from "./events.ts";
 import { encoded, envelopeOf, REVISION } from "./mcp-headers.ts";
 import type { Policy } from "./policy.ts";
+import { type Asked, type RecordPorts, recorded } from "./recorded.ts";
 
 /** `tool` as its server calls it. */
 export type ToolCall = {
@@ -39,8 +40,7 @@ export type ToolCallsPorts = {
   policy: Policy;
   cache: AnswerCache;
   sidecar(hive: string): Pick<SidecarClient, "mcp">;
-  now(): number;
-};
+} & RecordPorts;
 
 export class ToolCalls {
   readonly #ports: ToolCallsPorts;
@@ -66,8 +66,20 @@ export class ToolCalls {
     );
   }
 
-  /** @throws HivegateError as `authorize`, and what keeps the sidecar from answering */
-  async call(call: ToolCall): Promise<CalledTool> {
+  /**
+   * It is remembered as a request of its own, however it ends.
+   * @throws HivegateError as `authorize`, and what keeps the sidecar from answering
+   */
+  call(call: ToolCall): Promise<CalledTool> {
+    const { hive, identity, server, tool, arguments: given, trace, defer } = call;
+    const asked: Asked = {
+      ...{ hive, method: METHOD, server, tool, client: identity.subject, arguments: given },
+      ...{ requestBytes: bytesOf(given).length, traceparent: trace?.traceparent },
+    };
+    return recorded(this.#ports, asked, defer, () => this.#call(call), outcomeOf);
+  }
+
+  async #call(call: ToolCall): Promise<CalledTool> {
     this.authorize(call);
     const params = {
       name: call.tool,
@@ -114,6 +126,12 @@ export class ToolCalls {
     );
   }
 }
+
+/** That a tool failed is the tool's own word, and has no code. */
+const outcomeOf = ({ answer, cache }: CalledTool): Pick<ToolEvent, "outcome" | "code" | "cache"> => {
+  if ("error" in answer) return { outcome: "error", code: answer.error.code, cache };
+  return { outcome: answer.result.isError === true ? "error" : "ok", code: null, cache };
+};
 
 const METHOD = "tools/call";
 const GATEWAY = { name: "hivegate", version: "1" };
