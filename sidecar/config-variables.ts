@@ -47,7 +47,7 @@ export const listOf = <T extends z.ZodType<unknown, string>>(item: T) =>
     .pipe(z.array(item));
 
 /** What the sidecar's own keys are in is for nobody else. */
-const OWN_SECRETS = ["SIDECAR_KEYS", "METRICS_TOKEN", "ORCHESTRATOR_TOKEN"];
+const OWN_SECRETS = ["SIDECAR_KEYS", "METRICS_TOKEN", "ORCHESTRATOR_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"];
 
 export const passedOn = z
   .string()

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { LIMITS } from "../shared/limits.ts";
 import { HiveId } from "../shared/protocol/ids.ts";
 import { OrchestratorsChange } from "../shared/relay/orchestrators.ts";
+import { type TraceSettings, TraceVariables, traceSettings } from "../shared/trace/settings.ts";
 import { containerName, flag, integer, json, keys, listOf, oneOf, passedOn } from "./config-variables.ts";
 import { type McpServerConfig, McpServerConfigs, serverNameOf } from "./mcp/server-config.ts";
 import type { OrchestratorRules } from "./relay/orchestrator.ts";
@@ -93,6 +94,11 @@ export type Config = {
   healthUrl: string | null;
   /** METRICS_TOKEN: who asks for `/metrics` has to send it; null: only this host may ask. */
   metricsToken: string | null;
+  /**
+   * OTEL_EXPORTER_OTLP_ENDPOINT: the collector that spans go to; without it none are made. OTEL_EXPORTER_OTLP_HEADERS:
+   * what it wants to be sent along. OTEL_TRACES_SAMPLER_ARG (1): which share of the traces that begin here is kept.
+   */
+  traces: TraceSettings;
   /** LOG_LEVEL (`info`). */
   logLevel: string;
 };
@@ -155,6 +161,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     auditContent: v.RELAY_AUDIT_CONTENT,
     healthUrl: v.MCP_HEALTH_URL ?? null,
     metricsToken: v.METRICS_TOKEN ?? null,
+    traces: traceSettings(v),
     logLevel: v.LOG_LEVEL,
   };
 }
@@ -207,6 +214,7 @@ const Variables = z.object({
     .string()
     .regex(/^[\x21-\x7e]{16,}$/, "expected 16 characters or more, without spaces")
     .optional(),
+  ...TraceVariables,
   LOG_LEVEL: oneOf("debug", "info", "warn", "error", "silent").default("info"),
 });
 

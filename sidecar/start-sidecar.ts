@@ -41,6 +41,8 @@ import { withinMs } from "./swarm/tasks-deadline.ts";
 import { sourcesOf } from "./telemetry/collectors.ts";
 import { TelemetryHub } from "./telemetry/hub.ts";
 import { taskStatus } from "./telemetry/profiles.ts";
+import { tracedUpstreams } from "./trace/traced-upstream.ts";
+import { createTracer } from "./trace/tracer.ts";
 
 const MCP_CALL_TIMEOUT_MS = 5_000;
 /** A request that takes longer than this to arrive is broken off. */
@@ -161,13 +163,21 @@ export async function startSidecar(
     metrics: relayMetrics,
     ...{ audit, clock: platformClock, random: Math.random, log },
   });
+  const { version } = manifest;
+  const tracer = createTracer(config.traces, version, log);
+  const upstream = tracedUpstreams((name) => servers.upstream(name), tracer);
   const toolStreams = new ToolStreams({
-    upstream: (name) => servers.upstream(name),
+    upstream,
     clock: platformClock,
     uuid: randomUUID,
   });
-  const { version } = manifest;
-  const mcp = mcpFront({ servers, configs: config.mcpServers, version, clock: platformClock, log });
+  const mcp = mcpFront({
+    servers: { upstream },
+    configs: config.mcpServers,
+    version,
+    clock: platformClock,
+    log,
+  });
   const { app, refusals, checkUpgrade } = createServer({
     auth: { keys: macKeys(config.keys), hive: config.hive, now },
     tasks,
@@ -211,6 +221,7 @@ export async function startSidecar(
     await Promise.all([withinMs(closed, DRAIN_MS, undefined), relay.close()]);
     server.closeAllConnections();
     await servers.close();
+    await withinMs(tracer.flush(), DRAIN_MS, undefined);
     await executorClosed;
     memory.close();
     ledger.close();

@@ -20,6 +20,7 @@ const ARROWS: [folder: string, may: RegExp][] = [
   ["worker/", /^(shared\/|worker\/(?!host\/|page\/)|npm:(zod|hono)(\/|$))/],
   ["sidecar/demo/", /^(shared\/|sidecar\/demo\/|node:|npm:(zod|ws)$)/],
   ["sidecar/cli/", /^(shared\/|sidecar\/|package\.json$|node:|npm:)/],
+  ["sidecar/start-sidecar.ts", /^(shared\/|sidecar\/|package\.json$|node:|npm:)/],
   ["sidecar/", /^(shared\/|sidecar\/|node:|npm:)/],
 ];
 
