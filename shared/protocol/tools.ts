@@ -23,7 +23,7 @@ export const QUALIFIER = "__";
 /** Tools of the gateway's own are named as if they were this server's. No other one is called so. */
 export const GATEWAY_SERVER = "hivegate";
 
-/** Client's headers that reach the sidecar, and through it a server that is reached by HTTP. */
+/** Client's headers that reach the sidecar, and through it a server that is reached by HTTP; its trace does too. */
 export const MCP_HEADERS = [
   "accept",
   "mcp-protocol-version",
@@ -31,8 +31,6 @@ export const MCP_HEADERS = [
   "mcp-method",
   "mcp-name",
   "last-event-id",
-  "traceparent",
-  "tracestate",
 ] as const;
 
 /** Of an answer that is an error, or a result with `isError`: the error's code, or `tool`. Of a stream only what it begins with. */

@@ -2,7 +2,7 @@
 import type { Identity } from "../../shared/auth/permission.ts";
 import { HivegateError, isOurFault } from "../../shared/errors.ts";
 import { GATEWAY_SERVER } from "../../shared/protocol/tools.ts";
-import { traceIdOf } from "../../shared/trace/context.ts";
+import type { Trace } from "../../shared/trace/tracer.ts";
 import type { Miss } from "./cache.ts";
 import { hitResponse, missResponse } from "./cache-response.ts";
 import { callOneFor } from "./call-one.ts";
@@ -31,6 +31,7 @@ export class Exchange {
   #tool: ToolPlace = null;
   #requestBytes = 0;
   #isRecorded = false;
+  #begun: Trace | null = null;
 
   constructor(ports: McpPorts, asked: Asked) {
     this.#ports = ports;
@@ -115,7 +116,7 @@ export class Exchange {
     const method = METHODS[request.method];
     if (!method) throw new HivegateError("invalid_request", "Send POST, GET or DELETE.");
     const client = await clientOf(hive, identity);
-    const headers = forwardedHeaders(request.headers);
+    const headers = forwardedHeaders(request.headers, this.#trace.headers);
     return this.#ports.gateway
       .sidecar(hive)
       .mcp({ method, server, client, join, headers, body }, request.signal);
@@ -138,7 +139,14 @@ export class Exchange {
   async #ownTool({ identity, message }: Posted, version: string | null): Promise<Response> {
     const { gateway, gatewayTools, defer, now, log } = this.#ports;
     const { hive, request } = this.#asked;
-    const caller = { hive, identity, defer, cacheControl: request.headers.get("cache-control") };
+    const trace = this.#trace.headers;
+    const caller = {
+      hive,
+      identity,
+      defer,
+      ...(trace && { trace }),
+      cacheControl: request.headers.get("cache-control"),
+    };
     const result = await gatewayTools.call(
       String(message.params.name),
       message.params.arguments,
@@ -151,6 +159,16 @@ export class Exchange {
     );
     this.#record({ outcome: result.isError ? "error" : "ok", code: null, cache: null }, null);
     return Response.json({ jsonrpc: "2.0", id: message.id, result });
+  }
+
+  /** In the headers, as HTTP has it, or in the message, as MCP has it. */
+  get #trace(): Trace {
+    if (this.#begun) return this.#begun;
+    const { headers } = this.#asked.request;
+    const meta = this.#message?.params._meta;
+    const said = (name: "traceparent" | "tracestate") => headers.get(name) ?? textIn(meta, name);
+    this.#begun = this.#ports.gateway.tracer.begin(said("traceparent"), said("tracestate"));
+    return this.#begun;
   }
 
   /** It ended with this. */
@@ -173,12 +191,18 @@ export class Exchange {
         durationMs: Math.max(0, now() - this.#atMs),
         requestBytes: this.#requestBytes,
         responseBytes,
-        traceId: traceIdOf(request.headers.get("traceparent")),
+        ...{ traceId: this.#trace.traceId, trace: this.#trace },
         ...(this.#tool && { arguments: this.#message?.params.arguments }),
       },
       defer,
     );
   }
+}
+
+function textIn(meta: unknown, name: string): string | null {
+  if (typeof meta !== "object" || meta === null) return null;
+  const value: unknown = Reflect.get(meta, name);
+  return typeof value === "string" ? value : null;
 }
 
 const encoder = new TextEncoder();

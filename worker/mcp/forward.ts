@@ -3,21 +3,19 @@ import type { Identity } from "../../shared/auth/permission.ts";
 import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { MCP_HEADERS } from "../../shared/protocol/tools.ts";
-import { parseTraceparent, validTracestate } from "../../shared/trace/context.ts";
+import type { TraceHeaders } from "../../shared/trace/tracer.ts";
 import { clientNameOf } from "../task-id.ts";
 
 /** Arguments that a server wants to see in headers too. */
 const PARAMETER = "mcp-param-";
 
-export function forwardedHeaders(headers: Headers): Record<string, string> {
-  const forwarded: Record<string, string> = {};
+export function forwardedHeaders(headers: Headers, trace: TraceHeaders | null): Record<string, string> {
+  const forwarded: Record<string, string> = { ...trace };
   for (const name of MCP_HEADERS) {
     const value = headers.get(name);
     if (value !== null) forwarded[name] = value;
   }
   for (const [name, value] of headers) if (name.startsWith(PARAMETER)) forwarded[name] = value;
-  if (!parseTraceparent(forwarded.traceparent)) delete forwarded.traceparent;
-  if (!forwarded.traceparent || !validTracestate(forwarded.tracestate)) delete forwarded.tracestate;
   forwarded["content-type"] = "application/json";
   return forwarded;
 }
