@@ -9,6 +9,7 @@ import type { McpAnswer } from "../../shared/protocol/mcp.ts";
 import { McpServerConfigs } from "../../sidecar/mcp/server-config.ts";
 import { type McpServer, McpServers } from "../../sidecar/mcp/servers.ts";
 import type { Exchange, Upstream } from "../../sidecar/mcp/upstream.ts";
+import type { DockerAccess } from "../../sidecar/mcp/wires/docker-exec.ts";
 import { recordingLog } from "./recording-log.ts";
 
 export const SCRIPTED = join(import.meta.dirname, "stand-ins", "scripted-mcp.js");
@@ -35,12 +36,13 @@ async function start(flag: string): Promise<number> {
 }
 
 /** As the sidecar has them, with breakers that wait for a tenth of a second. */
-export function mcpServers(configs: readonly object[]) {
+export function mcpServers(configs: readonly object[], docker?: DockerAccess) {
   const { log, lines } = recordingLog();
   const servers = new McpServers(McpServerConfigs.parse(configs), {
     callTimeoutMs: 5_000,
     rules: { ...BREAKER_RULES, firstMs: 100, mostMs: 200 },
     breakers: { load: () => null, save: () => {} },
+    ...(docker && { docker }),
     ...{ log, now: Date.now, random: Math.random },
   });
   onTestFinished(() => servers.close());
