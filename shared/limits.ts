@@ -89,6 +89,8 @@ export const LIMITS = {
   failedListingWaitMs: 200,
   /** A listing is believed for this long at least, whatever its server says: whoever asks all the time asks us. */
   leastListingMs: 1_000,
+  /** The same where the server tells of every change anyway. */
+  leastToldListingMs: 60_000,
   /** Equal calls under way that others may join; above it calls are not joined. */
   joinableCalls: 1_024,
 

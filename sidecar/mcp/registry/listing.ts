@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { HivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
+import { isRecord } from "../record.ts";
 import type { ServerInfo, Upstream } from "../upstream.ts";
 
 const Tool = z.looseObject({ name: z.string().min(1) });
@@ -21,6 +22,8 @@ export type Listing = Offer & {
   info: ServerInfo;
   /** The shortest time for which the server says that one of its lists holds; null when it says nothing. */
   ttlMs: number | null;
+  /** Whether it has promised to say so when one of them changes. */
+  tellsOfChanges: boolean;
   /** In words for the log: what could not be read, or is left out. */
   problems: string[];
 };
@@ -66,6 +69,7 @@ export async function listServer(
     resources: resources.items ?? before?.resources ?? [],
     templates: templates.items ?? before?.templates ?? [],
     ttlMs: ttls.length > 0 ? Math.min(...ttls) : null,
+    tellsOfChanges: LISTS.every((list) => !offers(info, list) || tellsOf(info, list)),
     problems: all.flatMap(({ problems }) => problems),
   };
 }
@@ -79,6 +83,13 @@ const NOTHING: List<never> = { items: [], ttlMs: null, problems: [] };
 /** Servers that say nothing of what they can do are old ones, with tools. */
 function offers({ capabilities }: ServerInfo, capability: string): boolean {
   return Object.keys(capabilities).length === 0 ? capability === "tools" : Boolean(capabilities[capability]);
+}
+
+const LISTS = ["tools", "prompts", "resources"];
+
+function tellsOf({ capabilities }: ServerInfo, list: string): boolean {
+  const capability = capabilities[list];
+  return isRecord(capability) && capability.listChanged === true;
 }
 
 async function listAll<Item>(

@@ -101,9 +101,10 @@ export class RegisteredServer {
     if (!known || this.#status !== "available") return false;
     const { isOpen, connections } = this.upstream;
     if (!isOpen || known.connections !== connections || this.#isBefore(this.#notices)) return false;
-    const { ttlMs } = known.listing;
+    const { ttlMs, tellsOfChanges } = known.listing;
     if (ttlMs === null) return true;
-    return this.#options.clock.now() - known.listedAtMs < Math.max(ttlMs, LIMITS.leastListingMs);
+    const leastMs = tellsOfChanges ? LIMITS.leastToldListingMs : LIMITS.leastListingMs;
+    return this.#options.clock.now() - known.listedAtMs < Math.max(ttlMs, leastMs);
   }
 
   /** What is known was asked for before so many notices had come: the listing that was joined may have begun earlier. */

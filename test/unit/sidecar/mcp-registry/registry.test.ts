@@ -85,6 +85,16 @@ describe("the registry", () => {
     clock.advance(1);
     await registry.upToDate();
     expect(server.count("tools/list")).toBe(6);
+
+    server.capabilities = { tools: { listChanged: true } };
+    server.drop();
+    await registry.upToDate();
+    clock.advance(LIMITS.leastToldListingMs - 1);
+    await registry.upToDate();
+    expect(server.count("tools/list")).toBe(7);
+    clock.advance(1);
+    await registry.upToDate();
+    expect(server.count("tools/list")).toBe(8);
   });
 
   it("T2 has another version whenever something may have changed, and the same one otherwise", async () => {
