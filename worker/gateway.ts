@@ -82,19 +82,14 @@ export class Gateway {
     });
     this.mcp = config.mcp;
     this.policy = new Policy(config.mcp);
-    this.toolStreams = new ToolStreams({
-      policy: this.policy,
-      sidecar: (hive) => this.sidecar(hive),
-      events: this.events,
+    const calls = {
+      ...{ policy: this.policy, events: this.events, tracer: this.tracer },
+      sidecar: (hive: string) => this.sidecar(hive),
       now: Date.now,
       uuid: () => crypto.randomUUID(),
-    });
-    this.toolCalls = new ToolCalls({
-      ...{ policy: this.policy, cache: this.cache, events: this.events },
-      sidecar: (hive) => this.sidecar(hive),
-      now: Date.now,
-      uuid: () => crypto.randomUUID(),
-    });
+    };
+    this.toolStreams = new ToolStreams(calls);
+    this.toolCalls = new ToolCalls({ ...calls, cache: this.cache });
     this.tokens = new TokenVerifier(config.jwtSecret, LIMITS.verifiedTokens);
     for (const { hive, url, kid, key } of config.hives.values()) {
       this.#sidecars.set(

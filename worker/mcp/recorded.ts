@@ -1,34 +1,42 @@
 /** Does what a client asks of a tool, and has it remembered however it ends. */
 import { asHivegateError, isOurFault } from "../../shared/errors.ts";
-import { traceIdOf } from "../../shared/trace/context.ts";
+import type { TraceHeaders, Tracer } from "../../shared/trace/tracer.ts";
 import type { Defer, ToolEvent, ToolEvents } from "./events.ts";
 
-export type RecordPorts = { events: Pick<ToolEvents, "record">; now(): number; uuid(): string };
+export type RecordPorts = {
+  events: Pick<ToolEvents, "record">;
+  tracer: Pick<Tracer, "begin">;
+  now(): number;
+  uuid(): string;
+};
 
 export type Asked = Pick<ToolEvent, "hive" | "method" | "server" | "tool" | "requestBytes" | "arguments"> & {
   client: string;
   traceparent: string | undefined;
+  tracestate?: string | undefined;
 };
 
 type Outcome = Pick<ToolEvent, "outcome" | "code" | "cache">;
 
 export const WENT_WELL: Outcome = { outcome: "ok", code: null, cache: null };
 
+/** `act` is given the trace that goes on from here. */
 export async function recorded<T>(
-  { events, now, uuid }: RecordPorts,
-  { traceparent, ...asked }: Asked,
+  { events, tracer, now, uuid }: RecordPorts,
+  { traceparent, tracestate, ...asked }: Asked,
   defer: Defer,
-  act: () => Promise<T>,
+  act: (trace: TraceHeaders | null) => Promise<T>,
   outcomeOf: (answer: T) => Outcome = () => WENT_WELL,
 ): Promise<T> {
   const atMs = now();
+  const trace = tracer.begin(traceparent, tracestate);
   const record = (outcome: Outcome): void => {
     const durationMs = Math.max(0, now() - atMs);
-    const request = { ...asked, atMs, requestId: uuid(), traceId: traceIdOf(traceparent) };
+    const request = { ...asked, atMs, requestId: uuid(), traceId: trace.traceId, trace };
     events.record({ ...request, ...outcome, durationMs, responseBytes: null }, defer);
   };
   try {
-    const answer = await act();
+    const answer = await act(trace.headers);
     record(outcomeOf(answer));
     return answer;
   } catch (thrown) {

@@ -7,6 +7,7 @@ import { HivegateError } from "../../shared/errors.ts";
 import type { CallToolRequest } from "../../shared/protocol/client.ts";
 import { splitQualifiedName } from "../../shared/protocol/qualified-name.ts";
 import type { ToolChunk, ToolStream } from "../../shared/protocol/tools.ts";
+import type { TraceHeaders } from "../../shared/trace/tracer.ts";
 import type { SidecarClient } from "../sidecar-client.ts";
 import { clientNameOf } from "../task-id.ts";
 import type { Defer } from "./events.ts";
@@ -43,12 +44,12 @@ export class ToolStreams {
    * @throws HivegateError `forbidden`, `unknown_tool`, `rate_limited`, `body_too_large`, and what keeps the sidecar from it
    */
   async start(caller: Caller, call: StreamCall): Promise<ToolStream> {
-    const { hive, identity, trace } = caller;
+    const { hive, identity } = caller;
     const { server, tool } = partsOf(call.tool);
     const { id, arguments: given, timeoutMs, idempotencyKey: key } = call;
     const argumentBytes = new TextEncoder().encode(JSON.stringify(given)).length;
     const about = { server, tool, requestBytes: argumentBytes, arguments: given };
-    return this.#recorded(caller, "tools/stream", about, async () => {
+    return this.#recorded(caller, "tools/stream", about, async (trace) => {
       this.#ports.policy.takeRequest(identity, this.#ports.now());
       this.#ports.policy.takeCall(identity, { server, tool, argumentBytes }, this.#ports.now());
       const client = await clientNameOf(hive, identity.subject);
@@ -102,10 +103,16 @@ export class ToolStreams {
     { hive, identity, defer, trace }: Caller,
     method: string,
     about: Pick<Asked, "server" | "tool" | "requestBytes" | "arguments">,
-    act: () => Promise<ToolStream>,
+    act: (trace: TraceHeaders | null) => Promise<ToolStream>,
   ): Promise<ToolStream> {
-    const { traceparent } = trace ?? {};
-    const asked = { ...about, ...{ hive, method, client: identity.subject, traceparent } };
+    const asked = {
+      ...about,
+      ...trace,
+      traceparent: trace?.traceparent,
+      hive,
+      method,
+      client: identity.subject,
+    };
     return recorded(this.#ports, asked, defer, act);
   }
 }

@@ -8,6 +8,7 @@ import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { McpAnswer } from "../../shared/protocol/mcp.ts";
 import { JOINED_HEADER, REGISTRY_HEADER } from "../../shared/protocol/tools.ts";
+import type { TraceHeaders } from "../../shared/trace/tracer.ts";
 import type { SidecarClient } from "../sidecar-client.ts";
 import { clientNameOf } from "../task-id.ts";
 import { readAnswer } from "./answer.ts";
@@ -27,8 +28,8 @@ export type ToolCall = {
   /** Aborting it cancels the call. */
   signal: AbortSignal;
   defer: Defer;
-  /** W3C trace context, as it goes on to the server. */
-  trace?: { traceparent: string; tracestate?: string };
+  /** The client's. */
+  trace?: TraceHeaders;
   /** The client's `Cache-Control`, where it has one. */
   cacheControl?: string | null;
 };
@@ -71,12 +72,15 @@ export class ToolCalls {
    * @throws HivegateError as `authorize`, and what keeps the sidecar from answering
    */
   call(call: ToolCall): Promise<CalledTool> {
-    const { hive, identity, server, tool, arguments: given, trace, defer } = call;
+    const { hive, identity, server, tool, arguments: given, defer } = call;
     const asked: Asked = {
       ...{ hive, method: METHOD, server, tool, client: identity.subject, arguments: given },
-      ...{ requestBytes: bytesOf(given).length, traceparent: trace?.traceparent },
+      requestBytes: bytesOf(given).length,
+      ...{ traceparent: call.trace?.traceparent, tracestate: call.trace?.tracestate },
     };
-    return recorded(this.#ports, asked, defer, () => this.#call(call), outcomeOf);
+    const { trace: _, ...untraced } = call;
+    const act = (trace: TraceHeaders | null) => this.#call({ ...untraced, ...(trace && { trace }) });
+    return recorded(this.#ports, asked, defer, act, outcomeOf);
   }
 
   async #call(call: ToolCall): Promise<CalledTool> {
