@@ -1,38 +1,49 @@
 /** Many calls of tools in one request, and what the cache had to do with calls. */
 import type { Context, Hono } from "hono";
 import type { Identity } from "../../shared/auth/permission.ts";
-import { LIMITS } from "../../shared/limits.ts";
 import { splitQualifiedName } from "../../shared/protocol/qualified-name.ts";
 import type { Gateway } from "../gateway.ts";
 import { invalid, readJson } from "../read-json.ts";
 import type { Access } from "./access.ts";
-import { BatchRequest, runBatch } from "./batch.ts";
+import { BatchRequest, runBatch, withinBatchTime } from "./batch.ts";
 import { callOneFor } from "./call-one.ts";
 import type { Defer } from "./events.ts";
+import { type Asked, recorded } from "./recorded.ts";
+import { traceOf } from "./stream-routes.ts";
 
 export type BatchPorts = {
-  gateway: Pick<Gateway, "policy" | "toolCalls" | "cache">;
+  gateway: Pick<Gateway, "policy" | "toolCalls" | "cache" | "events" | "tracer">;
   /** Whose token it is, whatever it allows. @throws HivegateError */
   identify(c: Context): Promise<Identity>;
   hiveOf(c: Context): string;
   defer: Defer;
   now(): number;
+  uuid(): string;
   log(message: string, error: unknown): void;
 };
 
 export function batchRoutes(app: Hono, ports: BatchPorts): void {
-  const { policy, cache } = ports.gateway;
+  const { policy, cache, events, tracer } = ports.gateway;
 
   app.post("/v1/hives/:hive/tools/batch", async (c) => {
-    const identity = await ports.identify(c);
-    policy.access(identity);
-    policy.takeRequest(identity, ports.now());
-    const request = BatchRequest.safeParse(await readJson(c));
-    if (!request.success) throw invalid(request.error);
-    const cacheControl = c.req.header("cache-control") ?? null;
-    const caller = { hive: ports.hiveOf(c), identity, cacheControl, defer: ports.defer };
-    const signal = AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(LIMITS.batchMs)]);
-    return c.json(await runBatch(request.data.calls, callOneFor(caller, ports), signal));
+    const caller = {
+      ...{ hive: ports.hiveOf(c), identity: await ports.identify(c), defer: ports.defer },
+      ...{ ...traceOf(c), cacheControl: c.req.header("cache-control") ?? null },
+    };
+    const { hive, identity, defer } = caller;
+    const asked: Asked = {
+      ...{ hive, method: "tools/batch", server: null, tool: null, client: identity.subject },
+      requestBytes: Number(c.req.header("content-length")) || 0,
+      traceparent: c.req.header("traceparent"),
+    };
+    return recorded({ ...ports, events, tracer }, asked, defer, async () => {
+      policy.access(identity);
+      policy.takeRequest(identity, ports.now());
+      const request = BatchRequest.safeParse(await readJson(c));
+      if (!request.success) throw invalid(request.error);
+      const signal = withinBatchTime(c.req.raw.signal);
+      return c.json(await runBatch(request.data.calls, callOneFor(caller, ports), signal));
+    });
   });
 
   /** Of the isolate, or process, that answers: each keeps its own answers. */

@@ -38,6 +38,9 @@ export type CallOne = (
   signal: AbortSignal,
 ) => Promise<McpAnswer>;
 
+export const withinBatchTime = (signal: AbortSignal): AbortSignal =>
+  AbortSignal.any([signal, AbortSignal.timeout(LIMITS.batchMs)]);
+
 /** When `signal` is aborted, what is under way is cancelled, and what has no answer is told as `timeout`. */
 export async function runBatch(
   calls: readonly BatchCall[],

@@ -9,7 +9,7 @@ import { ToolQuery } from "../../shared/protocol/tools.ts";
 import { searchTools } from "../../shared/tools/search.ts";
 import { createTask } from "../create-task.ts";
 import { ScopedSidecar } from "../scoped-sidecar.ts";
-import { BatchAnswer, BatchRequest, runBatch } from "./batch.ts";
+import { BatchAnswer, BatchRequest, runBatch, withinBatchTime } from "./batch.ts";
 import {
   type GatewayTool,
   type GatewayToolCaller,
@@ -71,7 +71,7 @@ export const GATEWAY_TOOLS: Readonly<Record<string, GatewayTool>> = {
     annotations: { readOnlyHint: false, openWorldHint: true },
     input: BatchRequest,
     output: BatchAnswer,
-    run: ({ calls }, { callTool, signal }) => runBatch(calls, callTool, signal),
+    run: ({ calls }, { callTool, signal }) => runBatch(calls, callTool, withinBatchTime(signal)),
   }),
 
   create_task: gatewayTool({

@@ -82,7 +82,7 @@ function streamIdOf(c: Context): string {
 }
 
 /** A wrong one is nobody's fault here: it is not passed on. */
-function traceOf({ req }: Context): Pick<Caller, "trace"> {
+export function traceOf({ req }: Context): Pick<Caller, "trace"> {
   const traceparent = req.header("traceparent");
   if (traceparent === undefined || !parseTraceparent(traceparent)) return {};
   const tracestate = validTracestate(req.header("tracestate"));
