@@ -8,6 +8,7 @@ import { aTool, FakeMcpServers } from "../support/fake-mcp-servers.ts";
 import { onEveryHost } from "./hosts.ts";
 
 const Refusal = z.object({ code: z.string() });
+const Line = z.object({ entry: z.object({ method: z.string(), tool: z.string().nullable() }).loose() });
 const TOOLS = [aTool({ name: "look", readOnly: true }), aTool({ name: "change" })];
 
 onEveryHost("batches of calls", ({ sidecar, gateway }) => {
@@ -50,6 +51,36 @@ onEveryHost("batches of calls", ({ sidecar, gateway }) => {
     expect(total).toBe(6);
     expect(mcp.calls.map(({ arguments: given }) => given)).toContainEqual({ n: 2 });
     expect(mcp.calls).toHaveLength(4);
+  });
+
+  it("T4 T7 T9 has each call remembered as one of its own, and the batch", async () => {
+    mcp.offer(sidecar, TOOLS, async () => ({ result: { content: [] } }));
+    const identity = { subject: "who-is-remembered" };
+    await batch(
+      [
+        { id: 1, tool: "demo__change", arguments: { password: "secret!" } },
+        { id: 2, tool: "demo__nobody" },
+      ],
+      {
+        ...identity,
+        permissions: ["tools:call:*__change"],
+      },
+    );
+    const entries = async () => {
+      const headers = { authorization: `Bearer ${await gateway().token(identity)}` };
+      const log = await fetch(`${gateway().url}/v1/hives/default/audit`, { headers });
+      return (await log.text()).split("\n").filter((line) => line.includes(identity.subject));
+    };
+    await expect.poll(async () => (await entries()).length, { timeout: 5_000 }).toBe(3);
+    const told = (await entries()).map((line) => Line.parse(JSON.parse(line)).entry);
+    expect(
+      told.toSorted((a, b) => `${a.method}${a.tool}`.localeCompare(`${b.method}${b.tool}`)),
+    ).toMatchObject([
+      { method: "tools/batch", tool: null, outcome: "ok" },
+      { method: "tools/call", server: "demo", tool: "change", outcome: "ok" },
+      { method: "tools/call", server: "demo", tool: "nobody", outcome: "refused", code: "unknown_tool" },
+    ]);
+    expect((await entries()).join()).not.toContain("secret!");
   });
 
   it("T4 makes ten calls at a time", async () => {
