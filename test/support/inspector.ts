@@ -32,7 +32,8 @@ export async function inspector(): Promise<Inspector | null> {
     // It keeps what it was told in its home; a test leaves nothing in anybody's.
     const home = await mkdtemp(join(tmpdir(), "hivegate-inspector-"));
     const header = token === undefined ? [] : ["--header", `Authorization: Bearer ${token}`];
-    const options = [...args, ...header, "--protocol-era", era, "--format", "json", "--quiet"];
+    const transport = target.length === 1 ? ["--transport", "http"] : [];
+    const options = [...transport, ...args, ...header, "--protocol-era", era, "--format", "json", "--quiet"];
     try {
       const { stdout } = await promisify(execFile)(process.execPath, [main, "--cli", ...target, ...options], {
         env: { PATH: process.env.PATH, HOME: home },

@@ -46,9 +46,7 @@ export function registerChangeTools(server: McpServer, changes: Changes): void {
     { description: "How many calls were cancelled so far", inputSchema: NOTHING },
     () => says(String(cancelled)),
   );
-  server.registerTool(
-    "test_process_id",
-    { description: "Which process this is", inputSchema: NOTHING, annotations: { readOnlyHint: true } },
-    () => says(String(process.pid)),
+  server.registerTool("test_process_id", { description: "Which process this is", inputSchema: NOTHING }, () =>
+    says(String(process.pid)),
   );
 }
