@@ -5,7 +5,8 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 /**
  * A stream passed on as it comes, for `lifeMs` at most: then it ends, as if no more came. Whoever stops reading it
- * cancels it at its source. `onEnd` is called once.
+ * cancels it at its source: on workerd when the next piece comes, for it looks after its client only then. `onEnd` is
+ * called once.
  */
 export function watchedBody(
   body: ReadableStream<Uint8Array>,
