@@ -1,12 +1,13 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import {
   isJSONRPCResponse,
+  SdkErrorCode,
+  SdkHttpError,
   StreamableHTTPClientTransport,
   TRACEPARENT_META_KEY,
   TRACESTATE_META_KEY,
 } from "@modelcontextprotocol/client";
 import { LIMITS } from "../../../shared/limits.ts";
-import { LostConnection } from "../lost-connection.ts";
 import { isRecord } from "../record.ts";
 import type { OpenWire, Outgoing, WireEvents } from "../wire.ts";
 import { within } from "../within.ts";
@@ -40,6 +41,8 @@ class HttpWire {
   readonly #stream = new AsyncLocalStorage<string>();
   /** Requests whose answers are awaited. */
   readonly #waiting = new Map<string, AbortController>();
+  /** The server does not know our session any more: what waits is still answered, and nothing new is sent. */
+  #sessionOver: Error | null = null;
   #closed: Promise<void> | null = null;
   readonly unsentBytes = 0;
 
@@ -51,10 +54,15 @@ class HttpWire {
       reconnectionOptions: RECONNECTION,
     });
     this.#transport.onmessage = (message) => {
-      if (isJSONRPCResponse(message)) this.#waiting.delete(String(message.id));
       events.onMessage(message, this.#stream.getStore());
+      if (isJSONRPCResponse(message)) this.#settled(String(message.id));
     };
-    this.#transport.onerror = (error) => this.#streamFailed(error);
+    // Of what fails to be sent, whoever sent it hears.
+    this.#transport.onerror = (error) => {
+      const isStream =
+        error instanceof SdkHttpError && error.code === SdkErrorCode.ClientHttpFailedToOpenStream;
+      if (isStream) this.#failedUnasked(error);
+    };
   }
 
   start(): Promise<void> {
@@ -62,7 +70,7 @@ class HttpWire {
   }
 
   get isOpen(): boolean {
-    return this.#closed === null;
+    return this.#closed === null && this.#sessionOver === null;
   }
 
   agreed(protocolVersion: string): void {
@@ -72,12 +80,12 @@ class HttpWire {
   send(message: Outgoing): void {
     if ("method" in message && "id" in message) this.#ask(message.id, message);
     // What is lost of these the server misses, and says so if it matters.
-    else this.#transport.send(message).catch((error: unknown) => this.#streamFailed(error));
+    else this.#transport.send(message).catch((error: unknown) => this.#failedUnasked(error));
   }
 
   abandon(id: string): void {
     this.#waiting.get(id)?.abort();
-    this.#waiting.delete(id);
+    this.#settled(id);
   }
 
   close(): Promise<void> {
@@ -90,8 +98,7 @@ class HttpWire {
     const options = {
       requestSignal: abandoned.signal,
       headers: traceHeaders(message.params),
-      onRequestStreamEnd: () =>
-        this.#lost(id, new LostConnection(new Error("the answer's stream ended early"))),
+      onRequestStreamEnd: () => this.#askingFailed(id, new Error("the answer's stream ended early")),
     };
     this.#stream
       .run(id, () => this.#transport.send(message, options))
@@ -100,23 +107,27 @@ class HttpWire {
 
   #askingFailed(id: string, error: unknown): void {
     const failure = failureOf(error, id, this.#transport.sessionId !== undefined);
-    if (failure.kind === "answer") {
-      this.#waiting.delete(id);
-      this.#events.onMessage(failure.message, id);
-      return;
-    }
-    this.#lost(id, failure.why);
-    if (failure.kind === "session_over") void this.#end(failure.why);
+    if (failure.kind === "session_over") this.#sessionOver ??= failure.why;
+    if (failure.kind === "answer") this.#events.onMessage(failure.message, id);
+    else if (this.#waiting.has(id)) this.#events.onLost(id, failure.why);
+    this.#settled(id);
   }
 
-  #lost(id: string, why: Parameters<WireEvents["onLost"]>[1]): void {
-    if (this.#waiting.delete(id)) this.#events.onLost(id, why);
-  }
-
-  /** A stream that nobody waits for: all that matters of it is whether the session is over. */
-  #streamFailed(error: unknown): void {
+  /** Nobody waits for it: all that matters of it is whether the session is over. */
+  #failedUnasked(error: unknown): void {
     const failure = failureOf(error, null, this.#transport.sessionId !== undefined);
-    if (failure.kind === "session_over") void this.#end(failure.why);
+    if (failure.kind !== "session_over") return;
+    this.#sessionOver ??= failure.why;
+    this.#endOnceAnswered();
+  }
+
+  #settled(id: string): void {
+    this.#waiting.delete(id);
+    this.#endOnceAnswered();
+  }
+
+  #endOnceAnswered(): void {
+    if (this.#sessionOver && this.#waiting.size === 0) void this.#end(this.#sessionOver);
   }
 
   #end(cause: Error | null): Promise<void> {
