@@ -27,7 +27,8 @@ async function setUp() {
       const capabilities = { tools: { listChanged: true } };
       reply({ protocolVersion: "2025-06-18", serverInfo: { name: "scripted", version: "1" }, capabilities });
     } else if (method === "tools/list") {
-      reply({ tools: script.tools.map((name) => ({ name, inputSchema: { type: "object" } })) });
+      const annotations = { readOnlyHint: true };
+      reply({ tools: script.tools.map((name) => ({ name, inputSchema: { type: "object" }, annotations })) });
     } else if (method === "tools/call") script.held.push(() => reply({ content: [{ type: "text", text }] }));
     else reply({});
   };
@@ -147,5 +148,19 @@ describe("equal calls", () => {
       false,
       true,
     ]);
+  });
+});
+
+describe("a call whose answer is lost with the connection", () => {
+  it("T1 T2 is made once more where its server says that the tool only reads", async () => {
+    const { ask, script, line, call } = await setUp();
+    await ask();
+    const calling = call("a", "k");
+    await vi.waitFor(() => expect(script.held).toHaveLength(1), SOON);
+    for (const client of line.clients) client.drop();
+    await vi.waitFor(() => expect(script.held).toHaveLength(2), SOON);
+    script.held[1]?.();
+    expect(await (await calling).json()).toMatchObject({ result: { content: [{ text: "called wait" }] } });
+    expect(line.accepted()).toBe(2);
   });
 });

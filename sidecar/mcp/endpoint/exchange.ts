@@ -26,12 +26,14 @@ export async function destinationOf(incoming: Incoming, request: McpRequest): Pr
 
 /** What the server answers, or what went wrong instead. */
 export async function exchanged(
-  { ports: { joined, log } }: Shared,
+  { ports }: Shared,
   { client, trace, join, head }: Incoming,
   { upstream, request }: Route,
   part: Part,
 ): Promise<McpAnswer> {
-  const exchange: Exchange = { client, ...part, ...(trace && { trace }) };
+  const { joined, log } = ports;
+  const retryable = ports.mayRepeat?.(upstream.name, request) ?? false;
+  const exchange: Exchange = { client, retryable, ...part, ...(trace && { trace }) };
   try {
     if (join === null || !joined) return await upstream.exchange(request, exchange);
     const send = (...args: Parameters<Upstream["exchange"]>) => upstream.exchange(...args);

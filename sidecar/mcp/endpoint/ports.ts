@@ -1,4 +1,5 @@
 import type { Clock } from "../../../shared/clock.ts";
+import type { McpRequest } from "../../../shared/protocol/mcp.ts";
 import type { Logger } from "../../log.ts";
 import type { JoinedCalls } from "../join.ts";
 import type { Exchange, Upstream } from "../upstream.ts";
@@ -14,6 +15,8 @@ export type EndpointPorts = {
   upstream(name: string | null): Upstream | null;
   /** Lets equal calls share one answer; without it each call is one of its own. */
   joined?: Pick<JoinedCalls, "exchange">;
+  /** Whether this server may be sent this request twice, where its answer was lost; without it none. */
+  mayRepeat?(server: string, request: McpRequest): boolean;
   /** Goes out with every answer: see `REGISTRY_HEADER`. */
   registryVersion(): string;
   clock: Clock;

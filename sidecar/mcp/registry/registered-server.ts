@@ -22,6 +22,8 @@ export type RegisteredServerOptions = {
 type Known = {
   listing: Listing;
   entries: ToolEntry[];
+  /** Tools that may be called twice for one call: they only read, or a second time changes nothing. */
+  repeatable: ReadonlySet<string>;
   digest: string;
   listedAtMs: number;
   /** The connection, and the notices before it, that it is the answer to. */
@@ -85,6 +87,11 @@ export class RegisteredServer {
     done.abort();
   }
 
+  /** Whether the server said of this tool that it only reads, or that calling it twice is as calling it once. */
+  mayRepeat(tool: string): boolean {
+    return this.#known?.repeatable.has(tool) ?? false;
+  }
+
   /** As the registry tells it. */
   entry(): Omit<RegistryServer, "version"> {
     return {
@@ -130,7 +137,8 @@ export class RegisteredServer {
       const { connections } = this.upstream;
       const listing = await listServer(this.upstream, this.listing, signal);
       const entries = listing.tools.map((tool) => toolEntryOf(tool, settings));
-      const known = { listing, entries, digest: digestOf(listing), listedAtMs: clock.now() };
+      const repeatable = new Set(entries.filter(isRepeatable).map(({ name }) => name));
+      const known = { listing, entries, repeatable, digest: digestOf(listing), listedAtMs: clock.now() };
       for (const problem of listing.problems)
         log.warn({ server: this.name, problem }, "a listing has faults");
       this.#learn({ ...known, connections, notices });
@@ -168,6 +176,9 @@ export class RegisteredServer {
 }
 
 const LIST_CHANGED = /^notifications\/(tools|prompts|resources)\/list_changed$/;
+
+const isRepeatable = ({ readOnly, idempotent }: ToolEntry): boolean =>
+  readOnly === true || idempotent === true;
 
 function digestOf({ tools, prompts, resources, templates }: Listing): string {
   return createHash("sha256")

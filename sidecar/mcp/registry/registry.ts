@@ -1,4 +1,5 @@
 import type { Clock } from "../../../shared/clock.ts";
+import type { McpRequest } from "../../../shared/protocol/mcp.ts";
 import type { RegistryAnswer, ToolQuery } from "../../../shared/protocol/tools.ts";
 import { selectTools } from "../../../shared/tools/search.ts";
 import type { Logger } from "../../log.ts";
@@ -39,6 +40,12 @@ export class Registry {
 
   get(name: string): RegisteredServer | null {
     return this.servers.find((server) => server.name === name) ?? null;
+  }
+
+  /** Whether this server may be sent this request twice where no answer came: see `RegisteredServer.mayRepeat`. */
+  mayRepeat(server: string, { method, params }: McpRequest): boolean {
+    if (method !== "tools/call" || typeof params.name !== "string") return false;
+    return this.get(server)?.mayRepeat(params.name) ?? false;
   }
 
   /** Resolves when all of them are as well known as they can be: see `RegisteredServer.upToDate`. */

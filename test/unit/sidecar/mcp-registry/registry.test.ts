@@ -49,6 +49,23 @@ describe("the registry", () => {
     ]);
   });
 
+  it("T2 knows which tools may be called twice for one call: those whose server says so", async () => {
+    const hints = {
+      read: { readOnlyHint: true },
+      set: { idempotentHint: true },
+      add: { idempotentHint: false },
+    };
+    const tools = Object.entries(hints).map(([name, annotations]) => ({ name, annotations }));
+    const { registry } = registryOf([offering("a", { tools: [...tools, { name: "bare" }] })]);
+    const may = (server: string, name: unknown, method = "tools/call") =>
+      registry.mayRepeat(server, { method, params: { name } });
+    expect(may("a", "read")).toBe(false);
+    await registry.upToDate();
+    const names = ["read", "set", "add", "bare", "unknown", 7];
+    expect(names.filter((name) => may("a", name))).toEqual(["read", "set"]);
+    expect([may("b", "read"), may("a", "read", "prompts/get")]).toEqual([false, false]);
+  });
+
   it("T2 lists again after a notice, a reconnection and when a listing is too old, not before", async () => {
     const lists: Lists = { tools: named("one") };
     const server = offering("a", lists);
