@@ -4,6 +4,7 @@
  * A kind that is not known comes from a newer gateway and is passed over.
  */
 import type { GatewayFrame } from "../protocol/gateway.ts";
+import type { ToolChunk } from "../protocol/tools.ts";
 import type { Task, TaskEvent, TaskState } from "../swarm/task.ts";
 
 const FRAME_TYPES: Record<GatewayFrame["type"], true> = {
@@ -66,6 +67,19 @@ export function readTaskEvent(text: string): TaskEvent | null {
   return isTaskEvent(json) ? json : null;
 }
 
+/** The chunk of a tool's streamed call, or null when it is none that this library knows. */
+export function readToolChunk(text: string): ToolChunk | null {
+  const json = parse(text);
+  return isToolChunk(json) ? json : null;
+}
+
+/** What a streamed call is called, as its stream begins. */
+export function readStreamId(text: string): string | null {
+  const json = parse(text);
+  const named = typeof json === "object" && json !== null && "stream_id" in json ? json.stream_id : null;
+  return typeof named === "string" ? named : null;
+}
+
 /** How a task is, in a word: a paused one is still running. */
 export const stateWord = ({ state, pausedAt }: Pick<Task, "state" | "pausedAt">): TaskState | "paused" =>
   pausedAt === null ? state : "paused";
@@ -103,3 +117,13 @@ const isTaskEvent = (json: unknown): json is TaskEvent =>
   Object.hasOwn(EVENT_KINDS, json.kind) &&
   "seq" in json &&
   typeof json.seq === "number";
+
+const isToolChunk = (json: unknown): json is ToolChunk =>
+  typeof json === "object" &&
+  json !== null &&
+  "stream_id" in json &&
+  "seq" in json &&
+  typeof json.seq === "number" &&
+  "data" in json &&
+  typeof json.data === "object" &&
+  json.data !== null;

@@ -19,7 +19,7 @@ export class GatewayHttp {
 
   /** `isAnswer` tells by its body what is an answer even with the status of an error. */
   async json<T>(
-    method: "GET" | "POST",
+    method: "GET" | "POST" | "DELETE",
     path: string,
     options: { body?: unknown; isAnswer?: (answer: unknown) => boolean } = {},
   ): Promise<T> {
@@ -40,8 +40,11 @@ export class GatewayHttp {
     path: string,
     headers: Record<string, string>,
     signal: AbortSignal,
+    post?: { body: unknown },
   ): Promise<ReadableStream<Uint8Array>> {
-    const response = await this.#send(path, { method: "GET", headers, signal });
+    const method = post ? "POST" : "GET";
+    const body = post && { body: JSON.stringify(post.body) };
+    const response = await this.#send(path, { method, headers, signal, ...body });
     if (!response.ok) throw errorFromAnswer(response.status, await bodyOf(response));
     if (!response.body) throw new GatewayUnreachable();
     return response.body;

@@ -1,13 +1,10 @@
 /** A task's events over Server-Sent Events, read on across broken connections until the task has ended. */
 import { type Clock, pause } from "../clock.ts";
-import { HivegateError } from "../errors.ts";
-import { LIMITS } from "../limits.ts";
 import { type Backoff, backoffMs } from "../pressure/backoff.ts";
 import type { Task, TaskEvent } from "../swarm/task.ts";
-import { LineSplitter, LineTooLong, readLines } from "../wire/lines.ts";
-import { EventParser } from "../wire/sse.ts";
-import { GatewayUnreachable, mayRetry } from "./client-errors.ts";
+import { mayRetry } from "./client-errors.ts";
 import { isFinalEvent, isFinalState, readTaskEvent } from "./decode.ts";
+import { readEvents } from "./event-stream.ts";
 
 export type TaskEventsPorts = {
   /** Opens the event stream after event number `after`. */
@@ -20,8 +17,6 @@ export type TaskEventsPorts = {
 };
 
 const RETRY: Backoff = { firstMs: 250, mostMs: 15_000 };
-/** The gateway says something every 15 s; a stream that is silent for longer is opened anew. */
-const SILENCE_MS = 45_000;
 
 /**
  * Every event after `after`, once and in order. Ends after the task's last one, or when `signal` is aborted.
@@ -37,8 +32,10 @@ export async function* taskEvents(
   for (let attempt = 0; !signal?.aborted; attempt++) {
     try {
       const before = seen;
-      for await (const event of readStream(ports, seen, signal)) {
-        if (event.seq <= seen) continue;
+      const open = (either: AbortSignal) => ports.open(seen, either);
+      for await (const { data } of readEvents(open, ports.clock, signal)) {
+        const event = readTaskEvent(data);
+        if (!event || event.seq <= seen) continue;
         seen = event.seq;
         attempt = 0;
         yield event;
@@ -53,37 +50,5 @@ export async function* taskEvents(
       ports.retrying(thrown);
     }
     await pause(ports.clock, backoffMs(RETRY, attempt, ports.random()), signal);
-  }
-}
-
-/** One connection's worth of events. */
-async function* readStream(
-  ports: TaskEventsPorts,
-  after: number,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<TaskEvent, void, void> {
-  const silence = new AbortController();
-  let cancelTimer = () => {};
-  const heard = () => {
-    cancelTimer();
-    cancelTimer = ports.clock.after(SILENCE_MS, () => silence.abort());
-  };
-  heard();
-  try {
-    const either = signal ? AbortSignal.any([signal, silence.signal]) : silence.signal;
-    const stream = await ports.open(after, either);
-    const splitter = new LineSplitter(LIMITS.telemetryLineBytes, { keepEmpty: true });
-    const parser = new EventParser();
-    for await (const line of readLines(stream, splitter)) {
-      heard();
-      const event = parser.push(line);
-      const taskEvent = event && readTaskEvent(event.data);
-      if (taskEvent) yield taskEvent;
-    }
-  } catch (thrown) {
-    if (thrown instanceof HivegateError || thrown instanceof LineTooLong) throw thrown;
-    throw new GatewayUnreachable(undefined, thrown);
-  } finally {
-    cancelTimer();
   }
 }

@@ -4,51 +4,9 @@ import { isTaskUnanswered } from "../../../shared/client/create-task.ts";
 import { HivegateClient } from "../../../shared/client/rest.ts";
 import { formatEvent } from "../../../shared/wire/sse.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
+import { type Answer, broken, client, events, json, noNetwork, refused } from "./answered-client.ts";
 import { settled, TASK_ID, task } from "./fakes.ts";
 
-type Answer = () => Response | Promise<Response>;
-type Sent = { method: string; path: string; headers: Headers; body: unknown };
-
-/** A client whose requests are answered in turn; the clock runs by itself whenever something waits. */
-function client(...answers: Answer[]) {
-  const sent: Sent[] = [];
-  const clock = new ManualClock();
-  const gateway = new HivegateClient({
-    baseUrl: "http://gate.example",
-    hive: "default",
-    token: "t",
-    clock: {
-      now: () => clock.now(),
-      after: (delayMs, then) => (delayMs > 20_000 ? () => {} : instantly(then)),
-    },
-    random: () => 0,
-    fetch: async (url, init) => {
-      sent.push({
-        method: init.method ?? "GET",
-        path: url.slice("http://gate.example".length),
-        headers: new Headers(init.headers),
-        body: typeof init.body === "string" ? JSON.parse(init.body) : null,
-      });
-      const answer = answers.shift();
-      if (!answer) throw new Error("one request too many");
-      return answer();
-    },
-  });
-  return { gateway, sent };
-}
-
-function instantly(then: () => void): () => void {
-  const timer = setImmediate(then);
-  return () => clearImmediate(timer);
-}
-
-const json =
-  (body: unknown, status = 200): Answer =>
-  () =>
-    Response.json(body, { status });
-const refused = (code: string, status: number): Answer =>
-  json({ code, message: code, retryable: true }, status);
-const noNetwork: Answer = () => Promise.reject(new TypeError("fetch failed"));
 const created = json({ success: true, task: task("running"), created: true, telemetry: {} }, 201);
 
 const outputEvent = (seq: number) =>
@@ -63,26 +21,6 @@ const lastEvent = (seq: number) =>
     event: "state",
     data: JSON.stringify({ taskId: TASK_ID, seq, timestamp: 1, kind: "state", task: task("completed") }),
   });
-const events =
-  (...texts: string[]): Answer =>
-  () =>
-    new Response(texts.join(""));
-/** Sends these events, then breaks. */
-const broken =
-  (...texts: string[]): Answer =>
-  () => {
-    const pieces = [...texts];
-    return new Response(
-      new ReadableStream({
-        pull(controller) {
-          const piece = pieces.shift();
-          if (piece === undefined) controller.error(new TypeError("terminated"));
-          else controller.enqueue(new TextEncoder().encode(piece));
-        },
-      }),
-    );
-  };
-
 async function collect(gateway: HivegateClient, after = 0): Promise<number[]> {
   const seen: number[] = [];
   for await (const event of gateway.events(TASK_ID, { after })) seen.push(event.seq);
