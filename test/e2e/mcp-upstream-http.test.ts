@@ -87,6 +87,16 @@ describe.each(["2025", "2026"] as const)("a server of %s over HTTP", (era) => {
   });
 });
 
+it("T1 a server of 2026 gets arguments as headers where its tools want that, and refuses calls without them", async () => {
+  const { url } = await startReference("2026");
+  const { upstream } = over(url);
+  const call = (region: string) => exchangeTool(upstream, "test_x_mcp_header", { region });
+  expect(await call("eu")).toMatchObject({ error: { code: -32020 } });
+  await upstream.exchange({ method: "tools/list", params: {} }, { client: "a", signal });
+  expect(await call("eu")).toHaveProperty("result");
+  expect(await call("grüße")).toHaveProperty("result");
+});
+
 it("T1 a server of 2025 may ask several clients at once: the stream of each call tells whom it means", async () => {
   const { url } = await startReference("2025");
   const { upstream } = over(url);

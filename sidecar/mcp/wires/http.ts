@@ -13,6 +13,7 @@ import type { OpenWire, Outgoing, WireEvents } from "../wire.ts";
 import { within } from "../within.ts";
 import { failureOf } from "./http-failure.ts";
 import { limitedFetch } from "./limited-fetch.ts";
+import { ParamHeaders } from "./param-headers.ts";
 
 /** A stream that breaks is taken up again for as long as the wire is open; each pause is half as long again. */
 const RECONNECTION = {
@@ -24,9 +25,11 @@ const RECONNECTION = {
 
 /** Streamable HTTP: a request for each message, and for 2025 a stream beside for what the server says unasked. */
 export function httpWire(to: { url: string; headers: Record<string, string> }): OpenWire {
+  // What its tools want in headers is still known when it is connected to anew.
+  const params = new ParamHeaders();
   return async (events, signal) => {
     signal.throwIfAborted();
-    const wire = new HttpWire(to, events);
+    const wire = new HttpWire(to, params, events);
     await wire.start();
     signal.addEventListener("abort", () => void wire.close(), { once: true });
     return wire;
@@ -36,6 +39,7 @@ export function httpWire(to: { url: string; headers: Record<string, string> }): 
 class HttpWire {
   readonly #transport: StreamableHTTPClientTransport;
   readonly #events: WireEvents;
+  readonly #params: ParamHeaders;
   readonly #http = limitedFetch();
   /** In the course of which request something is received: the transport itself does not tell. */
   readonly #stream = new AsyncLocalStorage<string>();
@@ -46,14 +50,20 @@ class HttpWire {
   #closed: Promise<void> | null = null;
   readonly unsentBytes = 0;
 
-  constructor({ url, headers }: { url: string; headers: Record<string, string> }, events: WireEvents) {
+  constructor(
+    { url, headers }: { url: string; headers: Record<string, string> },
+    params: ParamHeaders,
+    events: WireEvents,
+  ) {
     this.#events = events;
+    this.#params = params;
     this.#transport = new StreamableHTTPClientTransport(new URL(url), {
       requestInit: { headers },
       fetch: this.#http.fetch,
       reconnectionOptions: RECONNECTION,
     });
     this.#transport.onmessage = (message) => {
+      params.learn(message);
       events.onMessage(message, this.#stream.getStore());
       if (isJSONRPCResponse(message)) this.#settled(String(message.id));
     };
@@ -97,7 +107,10 @@ class HttpWire {
     this.#waiting.set(id, abandoned);
     const options = {
       requestSignal: abandoned.signal,
-      headers: traceHeaders(message.params),
+      headers: {
+        ...traceHeaders(message.params),
+        ...(message.method === "tools/call" && this.#params.headersFor(message.params)),
+      },
       onRequestStreamEnd: () => this.#askingFailed(id, new Error("the answer's stream ended early")),
     };
     this.#stream
