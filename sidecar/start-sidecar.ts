@@ -191,6 +191,7 @@ export async function startSidecar(
     log,
   });
   metrics.tasks.restore(ledger.unfinished().map(({ task }) => task));
+  metrics.watchMcp(mcp);
   const relayed = () => orchestrators.answer().orchestrators;
   metrics.watchRelay({ counts: relayMetrics, orchestrators: relayed });
   metrics.watchState({

@@ -23,8 +23,18 @@ export type McpFrontOptions = {
   log: Logger;
 };
 
+export type McpFigures = {
+  /** What clients have open. */
+  open: { sessions: number; streams: number; held_calls: number; subscriptions: number };
+  /** Kept for clients that may come back for it. */
+  eventBytes: number;
+  /** `tools` null: it was not listed yet. */
+  servers: { server: string; tools: number | null }[];
+};
+
 export type McpFront = {
   routes(app: Hono<Signed>): void;
+  figures(): McpFigures;
   /** Ends what clients have open here. The servers are not this one's to close. */
   close(): void;
 };
@@ -48,6 +58,14 @@ export function mcpFront({ servers, configs, version, clock, log }: McpFrontOpti
     routes: (app) => {
       mcpRoutes(app, endpoint);
       registryRoutes(app, registry);
+    },
+    figures: () => {
+      const { heldCalls, eventBytes, sessions, streams, subscriptions } = endpoint.counts();
+      const servers = registry.servers.map(({ name, listing }) => ({
+        server: name,
+        tools: listing?.tools.length ?? null,
+      }));
+      return { open: { sessions, streams, held_calls: heldCalls, subscriptions }, eventBytes, servers };
     },
     close: () => {
       endpoint.close();

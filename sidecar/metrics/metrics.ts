@@ -1,8 +1,10 @@
 /** The sidecar's metrics. Nothing is global: each sidecar has a registry of its own. */
 import { Counter, collectDefaultMetrics, Registry } from "prom-client";
+import type { McpFront } from "../mcp/front.ts";
 import type { Executor } from "../swarm/executor.ts";
 import type { CollectorNews, TelemetrySource } from "../telemetry/hub.ts";
 import { countCalls, type ObserveCall } from "./call-metrics.ts";
+import { watchMcp } from "./mcp-metrics.ts";
 import type { ObserveCommand } from "./observed-executor.ts";
 import { type RelaySources, watchRelay } from "./relay-metrics.ts";
 import { type StateSources, watchState } from "./state-metrics.ts";
@@ -75,6 +77,11 @@ export class SidecarMetrics {
   /** Call it once. */
   watchRelay(sources: RelaySources): void {
     watchRelay(this.#registry, sources);
+  }
+
+  /** Call it once. */
+  watchMcp(front: Pick<McpFront, "figures">): void {
+    watchMcp(this.#registry, front);
   }
 
   /** Prometheus text, format 0.0.4. */

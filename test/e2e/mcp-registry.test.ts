@@ -72,6 +72,8 @@ describe("the registry of a sidecar", () => {
     expect(mine.servers[1]?.tools).toMatchObject([{ name: "wait", cacheable: true, cacheTtlMs: 7_000 }]);
     expect((await signedFetch(`${base}/registry?limit=0`)).status).toBe(400);
     expect(line.accepted()).toBe(1);
+    const metrics = await (await fetch(new URL("/metrics", base))).text();
+    expect(metrics).toMatch(/^hivegate_mcp_tools\{server="line",.*\} 1$/m);
   });
 
   it("T2 says in few bytes that nothing has changed", async () => {

@@ -70,15 +70,15 @@ export async function listServer(
     templates: templates.items ?? before?.templates ?? [],
     ttlMs: ttls.length > 0 ? Math.min(...ttls) : null,
     tellsOfChanges: LISTS.every((list) => !offers(info, list) || tellsOf(info, list)),
-    problems: all.flatMap(({ problems }) => problems),
+    problems: all.flatMap(({ problems }) => [...problems]),
   };
 }
 
 type Ask = (method: string, cursor: string | null) => ReturnType<Upstream["exchange"]>;
 /** `items` is null where the server refused to tell. */
-type List<Item> = { items: Item[] | null; ttlMs: number | null; problems: string[] };
+type List<Item> = { items: Item[] | null; ttlMs: number | null; problems: ReadonlySet<string> };
 
-const NOTHING: List<never> = { items: [], ttlMs: null, problems: [] };
+const NOTHING: List<never> = { items: [], ttlMs: null, problems: new Set() };
 
 /** Servers that say nothing of what they can do are old ones, with tools. */
 function offers({ capabilities }: ServerInfo, capability: string): boolean {
@@ -99,7 +99,7 @@ async function listAll<Item>(
   schema: z.ZodType<Item>,
 ): Promise<List<Item>> {
   const items: Item[] = [];
-  const problems: string[] = [];
+  const problems = new Set<string>();
   let ttlMs: number | null = null;
   let cursor: string | null = null;
   let bytes = 0;
@@ -111,15 +111,15 @@ async function listAll<Item>(
       const item = schema.safeParse(raw);
       bytes += JSON.stringify(raw).length;
       if (items.length >= LIMITS.listedItems || bytes > LIMITS.listedBytes) {
-        return { items, ttlMs, problems: [...problems, `${method}: more than is kept`] };
+        return { items, ttlMs, problems: problems.add(`${method}: more than is kept`) };
       }
       if (item.success) items.push(item.data);
-      else problems.push(`${method}: an item cannot be read`);
+      else problems.add(`${method}: an item cannot be read`);
     }
     ttlMs = shorter(ttlMs, page.ttlMs);
     if (page.nextCursor === null) return { items, ttlMs, problems };
     if (pages >= LIMITS.listedPages) {
-      return { items, ttlMs, problems: [...problems, `${method}: more pages than are read`] };
+      return { items, ttlMs, problems: problems.add(`${method}: more pages than are read`) };
     }
     cursor = page.nextCursor;
   }
@@ -137,7 +137,7 @@ function pageOf(result: Record<string, unknown>, method: string, field: string) 
 
 function refused(method: string, code: number): List<never> {
   if (code === METHOD_NOT_FOUND) return NOTHING;
-  return { items: null, ttlMs: null, problems: [`${method}: refused with ${code}`] };
+  return { items: null, ttlMs: null, problems: new Set([`${method}: refused with ${code}`]) };
 }
 
 const shorter = (a: number | null, b: number | null): number | null =>

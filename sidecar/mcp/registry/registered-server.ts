@@ -130,7 +130,7 @@ export class RegisteredServer {
   }
 
   async #list(): Promise<void> {
-    const { clock, log, signal, settings } = this.#options;
+    const { clock, signal, settings } = this.#options;
     const notices = this.#notices;
     try {
       await this.upstream.info();
@@ -139,8 +139,6 @@ export class RegisteredServer {
       const entries = listing.tools.map((tool) => toolEntryOf(tool, settings));
       const repeatable = new Set(entries.filter(isRepeatable).map(({ name }) => name));
       const known = { listing, entries, repeatable, digest: digestOf(listing), listedAtMs: clock.now() };
-      for (const problem of listing.problems)
-        log.warn({ server: this.name, problem }, "a listing has faults");
       this.#learn({ ...known, connections, notices });
     } catch (err) {
       if (!signal.aborted) this.#lose(err);
@@ -156,8 +154,15 @@ export class RegisteredServer {
     this.#known = isSame ? { ...known, entries: before.entries } : known;
     if (isSame && !hasReturned) return;
     this.#changes++;
+    this.#warnOf(known.listing.problems);
     const wasSaid = !hasReturned && before !== null && before.notices < known.notices;
     if (!wasSaid) this.#options.changed();
+  }
+
+  #warnOf(problems: readonly string[]): void {
+    if (problems.length === 0) return;
+    const { log } = this.#options;
+    log.warn({ server: this.name, problems }, "what the MCP server offers cannot all be used");
   }
 
   #lose(err: unknown): void {
