@@ -17,6 +17,17 @@ export const LIMITS = {
   nonces: 200_000,
   /** Verified client tokens remembered until they expire; the oldest is forgotten first. */
   verifiedTokens: 10_000,
+  /** Published keys in one set; with more it is refused. */
+  jwks: 100,
+  jwksTimeoutMs: 5_000,
+  /** Published keys older than this are fetched anew, and a token that was checked with them is checked again. */
+  jwksFreshMs: 10 * 60_000,
+  /** Where they cannot be had they are used for this long; after that `keys_unavailable`. */
+  jwksKeptMs: 24 * 60 * 60_000,
+  /** They are not fetched again sooner than this, whatever keys tokens name; until then a token of a new key is refused. */
+  jwksPauseMs: 30_000,
+  /** Requests that fetch them at the same time; others go on without. */
+  jwksFetches: 8,
 
   /** A line from an MCP server above this closes that connection, which is then opened anew. */
   mcpLineBytes: 8 * 1024 * 1024,

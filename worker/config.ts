@@ -6,6 +6,7 @@ import { jsonText } from "./json-text.ts";
 import { type McpSettings, McpVariables, mcpSettings } from "./mcp/settings.ts";
 import { DEFAULT_ROLES, Roles } from "./relay/roles.ts";
 import { DEFAULT_RELAY, Redact, type RelaySettings } from "./relay/settings.ts";
+import { type IssuerSettings, issuerSettings, JwtVariables } from "./trusted-issuer.ts";
 
 const secret = z.string().transform((text, context) => {
   const bytes = fromBase64(text);
@@ -45,6 +46,7 @@ const Environment = z.object({
     .min(1)
     .max(100_000)
     .default(DEFAULT_RELAY.messagesPerSecond),
+  ...JwtVariables,
   ...McpVariables,
   /** Whether the audit log keeps the arguments of calls, without the secrets that can be told. */
   AUDIT_ARGUMENTS: z.enum(["true", "false"]).default("false"),
@@ -58,6 +60,8 @@ export type HiveConfig = { hive: HiveId; url: string; kid: string; key: Uint8Arr
 export type GatewayConfig = {
   hives: ReadonlyMap<HiveId, HiveConfig>;
   jwtSecret: Uint8Array<ArrayBuffer>;
+  /** Who else signs tokens; null: nobody. */
+  issuer: IssuerSettings | null;
   relay: RelaySettings;
   mcp: McpSettings;
   auditArguments: boolean;
@@ -83,8 +87,11 @@ export function readConfig(environment: unknown): GatewayConfig {
     redact: parsed.data.RELAY_REDACT,
     messagesPerSecond: parsed.data.RELAY_MESSAGES_PER_SECOND,
   };
+  const issuer = issuerSettings(parsed.data);
+  if (issuer && "wrong" in issuer) throw new ConfigError(issuer.wrong);
   return {
     hives,
+    issuer,
     jwtSecret: JWT_SECRET,
     relay,
     mcp: mcpSettings(parsed.data),

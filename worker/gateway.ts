@@ -18,6 +18,7 @@ import { ToolStreams } from "./mcp/streams.ts";
 import { ToolCalls } from "./mcp/tool-calls.ts";
 import type { RelaySettings } from "./relay/settings.ts";
 import { SidecarClient } from "./sidecar-client.ts";
+import { trustedIssuer } from "./trusted-issuer.ts";
 import { randomHex, webMacKey, webSha256 } from "./web-crypto.ts";
 
 export class Gateway {
@@ -90,7 +91,8 @@ export class Gateway {
     };
     this.toolStreams = new ToolStreams(calls);
     this.toolCalls = new ToolCalls({ ...calls, cache: this.cache });
-    this.tokens = new TokenVerifier(config.jwtSecret, LIMITS.verifiedTokens);
+    const trusted = config.issuer && trustedIssuer(config.issuer, Date.now);
+    this.tokens = new TokenVerifier({ secret: config.jwtSecret, trusted }, LIMITS.verifiedTokens);
     for (const { hive, url, kid, key } of config.hives.values()) {
       this.#sidecars.set(
         hive,

@@ -27,7 +27,7 @@ export const DEFAULT_MCP: McpSettings = {
 };
 
 /** Separated by commas. */
-const list = (entry: z.ZodType<string, string>) =>
+export const commaList = (entry: z.ZodType<string, string>) =>
   z
     .string()
     .transform((text) => text.split(",").map((part) => part.trim()))
@@ -52,9 +52,9 @@ export const McpVariables = {
     .min(1)
     .max(1_000_000)
     .default(DEFAULT_MCP.requestsPerSecond),
-  MCP_ALLOWED_ORIGINS: list(origin).default([]),
-  MCP_ALLOWED_HOSTS: list(host).optional(),
-  MCP_AUTHORIZATION_SERVERS: list(httpUrl).default([]),
+  MCP_ALLOWED_ORIGINS: commaList(origin).default([]),
+  MCP_ALLOWED_HOSTS: commaList(host).optional(),
+  MCP_AUTHORIZATION_SERVERS: commaList(httpUrl).default([]),
   PUBLIC_URL: httpUrl
     .refine((url) => new URL(url).pathname === "/", "has a path: name only the gateway's host and port")
     .optional(),

@@ -13,7 +13,7 @@ describe("hivegate token", () => {
   it("U3 S8 makes a token that the gateway accepts, and prints nothing else", async () => {
     const { code, out, err } = await mint(["--subject", "ada", "--hive", "h1", "--ttl", "30m"]);
     expect([code, err]).toEqual([0, ""]);
-    expect(await verifyToken(out.trimEnd(), secret, NOW_MS)).toEqual({
+    expect(await verifyToken(out.trimEnd(), { secret }, NOW_MS)).toEqual({
       subject: "ada",
       hives: ["h1"],
       permissions: [...ALL_PERMISSIONS],
@@ -24,17 +24,17 @@ describe("hivegate token", () => {
 
   it("U3 S8 gives only the permissions asked for", async () => {
     const { out } = await mint(["--permissions", "telemetry:read"]);
-    expect((await verifyToken(out.trimEnd(), secret, NOW_MS)).permissions).toEqual(["telemetry:read"]);
+    expect((await verifyToken(out.trimEnd(), { secret }, NOW_MS)).permissions).toEqual(["telemetry:read"]);
   });
 
   it("U3 S8 limits what it shows to some swarms", async () => {
     const { out } = await mint(["--swarms", "s1,s2"]);
-    expect((await verifyToken(out.trimEnd(), secret, NOW_MS)).scope).toEqual({ swarm_ids: ["s1", "s2"] });
+    expect((await verifyToken(out.trimEnd(), { secret }, NOW_MS)).scope).toEqual({ swarm_ids: ["s1", "s2"] });
   });
 
   it("U3 R5 says what it may do on the relay", async () => {
     const { out } = await mint(["--permissions", "relay:read,relay:write", "--role", "auditor"]);
-    expect(await verifyToken(out.trimEnd(), secret, NOW_MS)).toMatchObject({
+    expect(await verifyToken(out.trimEnd(), { secret }, NOW_MS)).toMatchObject({
       ...{ permissions: ["relay:read", "relay:write"], role: "auditor" },
     });
   });

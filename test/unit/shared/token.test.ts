@@ -14,14 +14,18 @@ const IDENTITY: Identity = {
 
 describe("client tokens", () => {
   it("S8 say who holds them, for which hives, allowed what, until when", async () => {
-    expect(await verifyToken(await mintToken(IDENTITY, SECRET, NOW_MS), SECRET, NOW_MS)).toEqual(IDENTITY);
+    expect(await verifyToken(await mintToken(IDENTITY, SECRET, NOW_MS), { secret: SECRET }, NOW_MS)).toEqual(
+      IDENTITY,
+    );
   });
 
   it("S8 are refused when forged, malformed or of another algorithm", async () => {
     const forged = await mintToken(IDENTITY, new Uint8Array(32), NOW_MS);
     const unsigned = `${btoa('{"alg":"none"}')}.${btoa('{"sub":"alice"}')}.`;
     for (const token of [forged, unsigned, "nonsense", ""]) {
-      await expect(verifyToken(token, SECRET, NOW_MS)).rejects.toMatchObject({ code: "unauthorized" });
+      await expect(verifyToken(token, { secret: SECRET }, NOW_MS)).rejects.toMatchObject({
+        code: "unauthorized",
+      });
     }
   });
 
@@ -30,12 +34,14 @@ describe("client tokens", () => {
     async (name) => {
       const scope = Object.fromEntries([[name, ["s1"]]]);
       const token = await mintToken({ ...IDENTITY, scope }, SECRET, NOW_MS);
-      await expect(verifyToken(token, SECRET, NOW_MS)).rejects.toMatchObject({ code: "unauthorized" });
+      await expect(verifyToken(token, { secret: SECRET }, NOW_MS)).rejects.toMatchObject({
+        code: "unauthorized",
+      });
     },
   );
 
   it("S8 are checked once, and refused as soon as they expire", async () => {
-    const verifier = new TokenVerifier(SECRET, 10);
+    const verifier = new TokenVerifier({ secret: SECRET }, 10);
     const token = await mintToken(IDENTITY, SECRET, NOW_MS);
     const first = await verifier.verify(token, NOW_MS);
     expect(await verifier.verify(token, NOW_MS + 59_000)).toBe(first);
@@ -43,7 +49,7 @@ describe("client tokens", () => {
   });
 
   it("S6 are forgotten, oldest first, beyond the limit", async () => {
-    const verifier = new TokenVerifier(SECRET, 2);
+    const verifier = new TokenVerifier({ secret: SECRET }, 2);
     const tokens = await Promise.all(
       ["a", "b", "c"].map((subject) => mintToken({ ...IDENTITY, subject }, SECRET, NOW_MS)),
     );

@@ -75,7 +75,7 @@ export function setUp() {
     clock,
     uuid: () => `00000000-0000-4000-8000-${`${clients++}`.padStart(12, "0")}`,
     deflate: (text) => deflateSync(text),
-    verify: (token) => verifyToken(token, SECRET, clock.now()),
+    verify: (token) => verifyToken(token, { secret: SECRET }, clock.now()),
     requestFeed: () => void requests.push(clock.now()),
     wakeAt: (atMs) => void wakes.push(atMs),
     log: () => {},

@@ -9,6 +9,11 @@ export interface Env {
   HIVES: string;
   SIDECAR_KEYS: string;
   JWT_SECRET: string;
+  JWT_JWKS_URL?: string;
+  JWT_JWKS?: string;
+  JWT_ISSUER?: string;
+  JWT_AUDIENCE?: string;
+  JWT_ALGORITHMS?: string;
   RELAY_ROLES?: string;
   RELAY_REDACT?: string;
   RELAY_MESSAGES_PER_SECOND?: string;
