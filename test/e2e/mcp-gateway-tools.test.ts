@@ -68,7 +68,7 @@ describe.each(CLIENT_ERAS)("the gateway's own tools, for a client of %s", (era) 
         { id: 1, result: { content: [{ type: "text" }] } },
         { id: 4, result: { isError: true } },
       ],
-      errors: [{ id: 2 }, { id: 3 }],
+      errors: [{ id: 2 }, { id: 3, error: { data: { code: "unknown_tool" } } }],
       total: 4,
     });
   });

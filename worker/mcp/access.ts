@@ -2,9 +2,11 @@
 import { anyOf, type Pattern } from "../../shared/auth/pattern.ts";
 import { type Identity, patternsOf } from "../../shared/auth/permission.ts";
 import { qualifiedName } from "../../shared/protocol/qualified-name.ts";
+import { GATEWAY_SERVER } from "../../shared/protocol/tools.ts";
 import type { AccessRule } from "./rules.ts";
 
 export type Access = {
+  /** Those of the gateway's own go by other permissions, but by the rules like all others. */
   tool(server: string, name: string): boolean;
   prompt(server: string, name: string): boolean;
   /** Null: of all servers. */
@@ -31,7 +33,9 @@ export function accessOf(
   const resources = anyOf(granted.resources);
   const ruled = rulesAbout(identity, rules);
   return {
-    tool: (server, name) => tools.fits(qualifiedName(server, name)) && ruled.allowsTool(server, name),
+    tool: (server, name) =>
+      (server === GATEWAY_SERVER || tools.fits(qualifiedName(server, name))) &&
+      ruled.allowsTool(server, name),
     prompt: (server, name) => prompts.fits(qualifiedName(server, name)) && ruled.allowsRest(server),
     resources: (server) =>
       server === null

@@ -60,8 +60,8 @@ export class Exchange {
     const version = agreedVersion(message, request.headers);
     this.#tool = checkMessage(message, server, access);
     const posted = { identity, message, body };
-    if (this.#tool?.server === GATEWAY_SERVER && server === null) return this.#ownTool(posted, version);
     if (this.#tool) this.#takeCall(posted, this.#tool);
+    if (this.#tool?.server === GATEWAY_SERVER && server === null) return this.#ownTool(posted, version);
     if (isList(message.method)) return this.#list(posted);
     return this.#cached(posted, version);
   }
@@ -129,7 +129,7 @@ export class Exchange {
     const own = server === null && message.method === "tools/list" && message.params.cursor === undefined;
     if (access.all && !own) return this.#passedOn(identity, body, null);
     const answer = await this.#forward(identity, body, null);
-    const added = own ? this.#ports.gatewayTools.list(identity) : [];
+    const added = own ? this.#ports.gatewayTools.list(identity, access) : [];
     const text = seenText(await answer.text(), message.method, { server, access, added });
     const { "content-length": _, ...headers } = returnedHeaders(answer.headers);
     this.#record(outcomeIn(answer.headers, answer.headers), text.length);

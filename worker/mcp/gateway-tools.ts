@@ -6,6 +6,7 @@ import { type Identity, may } from "../../shared/auth/permission.ts";
 import { asHivegateError, isOurFault } from "../../shared/errors.ts";
 import { qualifiedName, splitQualifiedName } from "../../shared/protocol/qualified-name.ts";
 import { GATEWAY_SERVER } from "../../shared/protocol/tools.ts";
+import type { Access } from "./access.ts";
 import type { GatewayTool, GatewayToolCaller, GatewayToolPorts, ListedTool } from "./gateway-tool.ts";
 import { GATEWAY_TOOLS } from "./gateway-tool-table.ts";
 import { REVISION } from "./mcp-headers.ts";
@@ -29,9 +30,9 @@ export class GatewayTools {
   }
 
   /** Those that this client may use, in either era's words. */
-  list(identity: Pick<Identity, "permissions">): ListedTool[] {
+  list(identity: Pick<Identity, "permissions">, access: Access): ListedTool[] {
     return Object.entries(GATEWAY_TOOLS)
-      .filter(([, tool]) => isFor(identity, tool))
+      .filter(([name, tool]) => isFor(identity, tool) && access.tool(GATEWAY_SERVER, name))
       .map(([name, { listed }]) => ({ name: qualifiedName(GATEWAY_SERVER, name), ...listed }));
   }
 
@@ -41,7 +42,8 @@ export class GatewayTools {
   }
 
   /**
-   * A refusal is a tool's error, as what a tool is called with may be put right.
+   * A refusal is a tool's error, as what a tool is called with may be put right. What the rules say of this call was
+   * decided before.
    * @param version the revision that the answer has to be in
    * @throws HivegateError `unknown_tool` when there is none, or not for this client
    */

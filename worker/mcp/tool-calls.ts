@@ -7,7 +7,7 @@ import type { Identity } from "../../shared/auth/permission.ts";
 import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { McpAnswer } from "../../shared/protocol/mcp.ts";
-import { JOINED_HEADER, REGISTRY_HEADER } from "../../shared/protocol/tools.ts";
+import { GATEWAY_SERVER, JOINED_HEADER, REGISTRY_HEADER } from "../../shared/protocol/tools.ts";
 import type { TraceHeaders } from "../../shared/trace/tracer.ts";
 import type { SidecarClient } from "../sidecar-client.ts";
 import { clientNameOf } from "../task-id.ts";
@@ -15,7 +15,7 @@ import { readAnswer } from "./answer.ts";
 import type { AnswerCache } from "./cache.ts";
 import type { Defer, ToolEvent } from "./events.ts";
 import { encoded, envelopeOf, REVISION } from "./mcp-headers.ts";
-import type { Policy } from "./policy.ts";
+import { type Policy, unknownTool } from "./policy.ts";
 import { type Asked, type RecordPorts, recorded } from "./recorded.ts";
 
 /** `tool` as its server calls it. */
@@ -60,6 +60,8 @@ export class ToolCalls {
     tool,
     arguments: given,
   }: Pick<ToolCall, "identity" | "server" | "tool" | "arguments">): void {
+    // The gateway's own tools are for MCP's clients: whoever asks otherwise has routes that do the same.
+    if (server === GATEWAY_SERVER) throw unknownTool(tool);
     this.#ports.policy.takeCall(
       identity,
       { server, tool, argumentBytes: bytesOf(given).length },

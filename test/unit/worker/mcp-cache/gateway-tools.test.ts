@@ -6,6 +6,7 @@ import { CreateTask, type HybridHealth } from "../../../../shared/protocol/sidec
 import { accessOf } from "../../../../worker/mcp/access.ts";
 import type { GatewayToolCaller } from "../../../../worker/mcp/gateway-tool.ts";
 import { GatewayTools } from "../../../../worker/mcp/gateway-tools.ts";
+import type { AccessRule } from "../../../../worker/mcp/rules.ts";
 import { SidecarClient } from "../../../../worker/sidecar-client.ts";
 import { aTask } from "../../../support/agents.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
@@ -22,7 +23,11 @@ const HEALTH: HybridHealth = {
 };
 
 /** The gateway's tools for a client with these permissions, before a sidecar that gives these answers. */
-function gatewayFor(permissions: Permission[], answers: Record<string, unknown> = {}) {
+function gatewayFor(
+  permissions: Permission[],
+  answers: Record<string, unknown> = {},
+  rules: AccessRule[] = [],
+) {
   const asked: { route: string; body: unknown }[] = [];
   const logged: unknown[] = [];
   const sidecar = new SidecarClient({
@@ -52,7 +57,7 @@ function gatewayFor(permissions: Permission[], answers: Record<string, unknown> 
   });
   const identity: Identity = { subject: "anna", hives: ["*"], permissions, scope: {}, expiresMs: 1e15 };
   const caller: GatewayToolCaller = {
-    ...{ hive: "default", identity, access: accessOf(identity, []), signal: new AbortController().signal },
+    ...{ hive: "default", identity, access: accessOf(identity, rules), signal: new AbortController().signal },
     callTool: async ({ tool }) => {
       if (tool === "other__agent_list") throw new HivegateError("rate_limited");
       return { result: { called: tool } };
@@ -60,8 +65,9 @@ function gatewayFor(permissions: Permission[], answers: Record<string, unknown> 
   };
   const call = (name: string, given: unknown, version = "2025-11-25") =>
     tools.call(`hivegate__${name}`, given, caller, version);
-  const names = () => tools.list(identity).map(({ name }) => name);
-  return { tools, identity, call, names, asked, logged };
+  const list = () => tools.list(identity, caller.access);
+  const names = () => list().map(({ name }) => name);
+  return { tools, call, list, names, asked, logged };
 }
 
 const ALWAYS = ["hivegate__search_tools", "hivegate__batch", "hivegate__hive_health"];
@@ -86,9 +92,17 @@ describe("the gateway's own tools", () => {
     expect(tools.has("demo__hivegate__batch")).toBe(false);
   });
 
+  it("T6 shows nobody what the rules deny, and needs no permission for a server's tools", () => {
+    const deny: AccessRule = { effect: "deny", roles: ["*"], tools: ["hivegate__*_task"] };
+    const all: Permission[] = ["prompts:get", "tasks:read", "tasks:write"];
+    expect(gatewayFor(all, {}, [deny]).names()).toHaveLength(6);
+    const { roles: _, ...everybody } = deny;
+    expect(gatewayFor(all, {}, [everybody]).names().toSorted()).toEqual(ALWAYS.toSorted());
+  });
+
   it("T1 describes each by a schema of what goes in and comes out, and by hints", () => {
-    const { tools, identity } = gatewayFor(["tools:call", "tasks:read", "tasks:write"]);
-    for (const { inputSchema, outputSchema, annotations, title, description } of tools.list(identity)) {
+    const { list } = gatewayFor(["tools:call", "tasks:read", "tasks:write"]);
+    for (const { inputSchema, outputSchema, annotations, title, description } of list()) {
       expect(inputSchema).toMatchObject({ type: "object", additionalProperties: false });
       expect(outputSchema).toMatchObject({ type: "object" });
       expect(typeof annotations.readOnlyHint).toBe("boolean");
