@@ -2,7 +2,7 @@
  * All servers as one, at a real sidecar, for the official SDK's client: the demo swarm over TCP, and the reference server as a
  * stdio child, one that speaks both eras and one that is of 2025.
  */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { SERVER_HEADER, SERVER_META } from "../../shared/protocol/tools.ts";
 import { type Demo, startDemo } from "../support/demo.ts";
 import { CLIENT_ERAS, mcpClient, textOf } from "../support/mcp-client.ts";
@@ -10,6 +10,9 @@ import { type McpSidecar, startMcpSidecar } from "../support/mcp-sidecar.ts";
 import { referenceStdio } from "../support/reference-server.ts";
 import { TEST_KEYS } from "../support/sidecar.ts";
 import { modernFetch, signingFetch } from "../support/signed-mcp.ts";
+
+const SOON = { timeout: 10_000, interval: 20 };
+const WATCHED = { uri: "test://watched-resource" };
 
 let demo: Demo;
 let mcp: McpSidecar;
@@ -79,6 +82,39 @@ describe.each(CLIENT_ERAS)("all servers as one, for a client of %s", (era) => {
       argument: { name: "arg1", value: "x" },
     });
     expect(completion.values).toEqual(["x-completed"]);
+  });
+
+  it("T1 T2 hears of a call's progress, and takes a call back", async () => {
+    const client = await connect();
+    for (const server of ["both", "old"]) {
+      const progress: number[] = [];
+      const onprogress = (said: { progress: number }) => void progress.push(said.progress);
+      await client.callTool({ name: `${server}__test_tool_with_progress` }, { onprogress });
+      expect(progress).toEqual([0, 50, 100]);
+
+      const count = async () =>
+        Number(textOf(await client.callTool({ name: `${server}__test_cancelled_count` })));
+      const before = await count();
+      const waits = new AbortController();
+      const options = { signal: waits.signal, onprogress: () => waits.abort() };
+      await expect(client.callTool({ name: `${server}__test_wait` }, options)).rejects.toThrow();
+      await vi.waitFor(async () => expect(await count()).toBe(before + 1), SOON);
+    }
+  });
+
+  it("T1 T2 hears of changes at any of the servers, once it listens", async () => {
+    const client = await connect();
+    if (era === "2025") await client.subscribeResource(WATCHED);
+    else await client.listen({ toolsListChanged: true, resourceSubscriptions: [WATCHED.uri] });
+    const changes = () =>
+      client.heard.filter((method) => method === "notifications/tools/list_changed").length;
+    for (const server of ["both", "old"]) {
+      const before = changes();
+      await client.callTool({ name: `${server}__test_trigger_tool_change` });
+      await vi.waitFor(() => expect(changes()).toBeGreaterThan(before), SOON);
+    }
+    await client.callTool({ name: "both__test_trigger_resource_update" });
+    await vi.waitFor(() => expect(client.heard).toContain("notifications/resources/updated"), SOON);
   });
 });
 
