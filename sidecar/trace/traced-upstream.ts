@@ -35,7 +35,11 @@ export function tracedUpstream(upstream: Upstream, tracer: Tracer): Upstream {
     info: () => upstream.info(),
     notify: (notification) => upstream.notify(notification),
     onNotification: (listener) => upstream.onNotification(listener),
-    exchange: (request, exchange) => tracedExchange(upstream, request, exchange, tracer),
+    // What the sidecar asks for itself belongs to nobody's trace.
+    exchange: (request, exchange) =>
+      exchange.trace
+        ? tracedExchange(upstream, request, exchange, tracer)
+        : upstream.exchange(request, exchange),
   };
 }
 
