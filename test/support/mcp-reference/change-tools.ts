@@ -1,10 +1,12 @@
 /** Tools that make the server say something unasked, and tools that wait to be cancelled. */
+import { setTimeout as delay } from "node:timers/promises";
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { says } from "./content.ts";
 import { WATCHED_URI } from "./resources.ts";
 
 const NOTHING = z.object({});
+const PAUSE_MS = 50;
 
 /** Whom to tell that something changed: with HTTP it is not the instance that serves the call. */
 export type Changes = {
@@ -30,13 +32,14 @@ export function registerChangeTools(server: McpServer, changes: Changes): void {
 
   server.registerTool(
     "test_wait",
-    { description: "Says that it waits, and answers only when it is cancelled", inputSchema: NOTHING },
+    { description: "Says that it waits, again and again, until it is cancelled", inputSchema: NOTHING },
     async (_, { mcpReq }) => {
       const progressToken = mcpReq._meta?.progressToken;
-      if (progressToken !== undefined)
-        await mcpReq.notify({ method: "notifications/progress", params: { progressToken, progress: 1 } });
-      if (!mcpReq.signal.aborted)
-        await new Promise((resolve) => mcpReq.signal.addEventListener("abort", resolve, { once: true }));
+      for (let progress = 0; !mcpReq.signal.aborted; progress++) {
+        if (progressToken !== undefined)
+          await mcpReq.notify({ method: "notifications/progress", params: { progressToken, progress } });
+        await delay(PAUSE_MS);
+      }
       cancelled++;
       return says("Cancelled");
     },
