@@ -57,6 +57,8 @@ onEveryHost("streamed calls", ({ sidecar, gateway, connect }) => {
   }
 
   const call = () => vi.waitUntil(() => sidecar.tools.calls[0], { timeout: 10_000 });
+  /** The sidecar has seen that the reader left. */
+  const nobodyReads = () => vi.waitUntil(() => sidecar.tools.streams.readers === 0, { timeout: 10_000 });
   const count = (options: Options = {}, query = "") =>
     request("POST", `demo__count?stream=1${query}`, { body: { to: 3 }, ...options });
 
@@ -86,7 +88,9 @@ onEveryHost("streamed calls", ({ sidecar, gateway, connect }) => {
     progress(1);
     await first.chunks.next();
     await first.chunks.return();
+    // workerd looks after its client when it has something for it: a chunk, or the comment that comes every 15 s.
     progress(2);
+    await nobodyReads();
     const resumed = await request("GET", `streams/${first.stream_id}`, { headers: { "last-event-id": "1" } });
     const second = await opened(resumed);
     expect(second.stream_id).toBe(first.stream_id);
@@ -169,6 +173,7 @@ onEveryHost("streamed calls", ({ sidecar, gateway, connect }) => {
     for (const n of [1, 2]) progress(n);
     await first.next("tool_chunk", ({ chunk }) => chunk.seq === 2);
     first.close();
+    await nobodyReads();
     const second = await connect({ identity: ADA });
     const resumed = await second.ask({ type: "resume_tool", stream_id, after: 1 });
     expect(resumed).toMatchObject({ type: "tool_stream", stream_id, created: false });

@@ -29,7 +29,6 @@ export type SessionPorts = {
   /** Aborted when the session is gone. */
   signal: AbortSignal;
   now(): number;
-  log(message: string, error: unknown): void;
   /** @throws HivegateError `overloaded` */
   mayRead(streamId: string | null): void;
   /** @throws HivegateError `overloaded` */
@@ -39,11 +38,11 @@ export type SessionPorts = {
 export const toolActions = (
   ports: ToolPorts | undefined,
   user: ToolUser,
-  { mayRead, read, signal, now, log }: SessionPorts,
+  { mayRead, read, signal, now }: SessionPorts,
 ): ToolActions => ({
   async call(call) {
     const { caller, gateway } = at(ports, user);
-    return callOneFor(caller, { gateway, now, log })(call, signal);
+    return callOneFor(caller, { gateway, now, log: LOGGED_WITH_FRAME })(call, signal);
   },
   async start(call) {
     mayRead(null);
@@ -74,6 +73,9 @@ export function toolChunks(
   const { caller, gateway } = at(ports, user);
   return gateway.toolStreams.chunks(caller, ...read);
 }
+
+/** Whatever goes wrong with a frame is logged by whoever answers it. */
+const LOGGED_WITH_FRAME = (): void => {};
 
 /** What a client may do is remembered by its identity, so one session's has to be the same object each time. */
 const identities = new WeakMap<SessionState["identity"], Identity>();

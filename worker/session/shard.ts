@@ -392,9 +392,9 @@ export class Shard {
   }
 
   #toolsOf(session: Session): ToolActions {
-    const { tools, clock, log } = this.#ports;
+    const { tools, clock } = this.#ports;
     return toolActions(tools, session.state, {
-      ...{ signal: session.gone.signal, now: () => clock.now(), log },
+      ...{ signal: session.gone.signal, now: () => clock.now() },
       mayRead: (streamId) => this.#tools.mayRead(session, streamId),
       read: (streamId, after) => {
         if (this.#isHere(session)) this.#tools.read(session, streamId, after);

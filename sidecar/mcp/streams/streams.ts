@@ -24,6 +24,11 @@ export class ToolStreams {
     this.#ports = ports;
   }
 
+  /** Who reads now, each on a connection of its own. */
+  get readers(): number {
+    return readersOf(this.#all());
+  }
+
   /**
    * Begins a call and does not wait for it. A request that comes again under its key finds what it began.
    * @throws HivegateError `not_found` (no such server), `idempotency_conflict`, `overloaded`, `shutting_down`
@@ -62,7 +67,7 @@ export class ToolStreams {
   read(client: string, streamId: string, after: number): ReadableStream<Uint8Array> {
     const stream = this.#of(client, streamId);
     const own = this.#all(({ call }) => call.client === client);
-    if (readersOf(own) >= LIMITS.toolReadersPerClient || readersOf(this.#all()) >= LIMITS.toolReaders)
+    if (readersOf(own) >= LIMITS.toolReadersPerClient || this.readers >= LIMITS.toolReaders)
       throw new HivegateError(
         "overloaded",
         "Too many streamed calls are read. Close some, or try again later.",
