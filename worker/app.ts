@@ -31,6 +31,7 @@ import { batchRoutes } from "./mcp/batch-routes.ts";
 import { mcpRoutes } from "./mcp/endpoint.ts";
 import type { Defer } from "./mcp/events.ts";
 import { streamRoutes } from "./mcp/stream-routes.ts";
+import { toolRoutes } from "./mcp/tool-routes.ts";
 import { pageResponse } from "./page-response.ts";
 import { invalid, readJson } from "./read-json.ts";
 import { rightsOf } from "./relay/roles.ts";
@@ -108,6 +109,7 @@ export function createApp(ports: AppPorts): Hono {
   auditRoutes(app, { ...ports, policy: gateway.policy, identify, hiveOf });
   mcpRoutes(app, { ...ports, hiveOf });
   batchRoutes(app, { ...ports, identify: (c) => authenticated(c, null), hiveOf });
+  toolRoutes(app, { ...ports, identify: (c) => authenticated(c, null), hiveOf });
   streamRoutes(app, { ...ports, identify: (c) => authenticated(c, null), hiveOf });
 
   const session =

@@ -1,7 +1,7 @@
 /** Streamable HTTP in front of `Upstream`s, for clients of either era: the sidecar's `/v1/mcp` and `/v1/mcp/{server}`. */
 import type { Context, Hono } from "hono";
 import { asHivegateError, HivegateError } from "../../../shared/errors.ts";
-import { REGISTRY_HEADER } from "../../../shared/protocol/tools.ts";
+import { JoinKey, REGISTRY_HEADER } from "../../../shared/protocol/tools.ts";
 import type { Signed } from "../../http/authenticate.ts";
 import { jsonResponse } from "./answer.ts";
 import { isEnveloped } from "./envelope.ts";
@@ -113,7 +113,7 @@ function incomingOf({ upstream }: EndpointPorts, c: Context<Signed>): Incoming {
     client,
     server,
     upstream: found,
-    join: join || null,
+    join: join && JoinKey.safeParse(join).success ? join : null,
     header: (name) => c.req.header(name),
     trace: traceparent === undefined ? null : { traceparent, ...(tracestate && { tracestate }) },
     signal: c.req.raw.signal,

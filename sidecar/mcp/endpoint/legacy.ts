@@ -7,7 +7,7 @@ import { SSE_HEADERS } from "../../../shared/wire/sse.ts";
 import type { Notification } from "../json-rpc-session.ts";
 import { Answer, jsonResponse } from "./answer.ts";
 import { failure, routeOf } from "./exchange.ts";
-import { headersFor, SESSION_HEADER } from "./head.ts";
+import { failureIn, headersFor, SESSION_HEADER } from "./head.ts";
 import { answerText, type ClientRequest, type Message, notificationText } from "./json-rpc.ts";
 import { legacyCall, type Under } from "./legacy-call.ts";
 import type { Incoming, Shared } from "./ports.ts";
@@ -114,6 +114,7 @@ function serve(
     .catch((thrown) => failure(thrown, shared.ports.log))
     .then((outcome) => {
       session.done(request.id);
+      incoming.head.failure = failureIn(outcome);
       answer.end(answerText(request.id, outcome));
     });
   return answer.response;

@@ -5,7 +5,7 @@ import { neededFor, offers } from "./capabilities.ts";
 import { checkedEnvelope, type Envelope } from "./envelope.ts";
 import { type Destination, destinationOf, exchanged, failure } from "./exchange.ts";
 import { recordOr } from "./fields.ts";
-import { headersFor } from "./head.ts";
+import { failureIn, headersFor } from "./head.ts";
 import { answerText, type ClientRequest, notificationText } from "./json-rpc.ts";
 import { listen } from "./listen.ts";
 import { type CallFacts, LEFT, OpenCall, type Waiter } from "./open-call.ts";
@@ -149,6 +149,7 @@ class ModernRequest {
   }
 
   #end(answer: McpAnswer, status = modernStatus(answer)): void {
+    this.#incoming.head.failure = failureIn(answer);
     this.#answer.end(answerText(this.#request.id, answer), status);
   }
 }

@@ -43,6 +43,8 @@ export type Head = {
   sessionId: string | null;
   /** The one server that answers, where all of them were asked as one. */
   answeredBy: string | null;
+  /** The code of the error that it is, or `tool` for a result that says so; null while neither is known. */
+  failure: string | null;
 };
 
 /** One HTTP request, as far as its era does not matter. */
