@@ -17,6 +17,8 @@ export type EndpointPorts = {
   joined?: Pick<JoinedCalls, "exchange">;
   /** Whether this server may be sent this request twice, where its answer was lost; without it none. */
   mayRepeat?(server: string, request: McpRequest): boolean;
+  /** A tool as its server lists it, its schema above all; null: there is none of this name. Without it none is known. */
+  tool?(server: string, name: string): Promise<Record<string, unknown> | null>;
   /** Goes out with every answer: see `REGISTRY_HEADER`. */
   registryVersion(): string;
   clock: Clock;
