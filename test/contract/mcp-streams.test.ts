@@ -11,6 +11,7 @@ import { onEveryHost } from "./hosts.ts";
 
 const ADA: Partial<Identity> = { subject: "ada" };
 const Refusal = z.object({ code: z.string() });
+const Line = z.object({ entry: z.object({ client: z.string().nullish() }).loose() });
 type Options = { identity?: Partial<Identity>; headers?: object; body?: unknown };
 const Named = z.object({ stream_id: z.uuid() });
 
@@ -147,6 +148,33 @@ onEveryHost("streamed calls", ({ sidecar, gateway, connect }) => {
     for await (const { seq } of chunks) seqs.push(seq);
     expect(seqs).toEqual([1]);
     expect(exchange.signal.aborted).toBe(false);
+  });
+
+  it("T7 are remembered: who began and cancelled one, and who was refused, for whatever reason", async () => {
+    const identity = { subject: crypto.randomUUID() };
+    const { stream_id } = await opened(await count({ identity }));
+    await request("DELETE", `streams/${stream_id}`, { identity });
+    await count({ identity: { ...identity, permissions: ["tools:call:demo__look"] } });
+    const headers = { authorization: "Bearer none" };
+    expect((await count({ headers }, `&id=${identity.subject}`)).status).toBe(401);
+    const audit = async () => {
+      const authorization = `Bearer ${await gateway().token()}`;
+      const exported = await fetch(`${gateway().url}/v1/hives/default/audit`, { headers: { authorization } });
+      const lines = (await exported.text()).trim().split("\n").slice(0, -1);
+      return lines.map((line) => Line.parse(JSON.parse(line)).entry);
+    };
+    const own = async () => (await audit()).filter(({ client }) => client === identity.subject);
+    await expect.poll(own, { timeout: 10_000 }).toMatchObject([
+      { method: "tools/stream", server: "demo", tool: "count", outcome: "ok" },
+      { method: "tools/stream/cancel", server: "demo", tool: "count", outcome: "ok" },
+      { method: "tools/stream", tool: "count", outcome: "refused", code: "unknown_tool" },
+    ]);
+    const refused = {
+      method: "POST /v1/hives/default/tools/demo__count",
+      client: null,
+      code: "unauthorized",
+    };
+    await expect.poll(audit, { timeout: 10_000 }).toContainEqual(expect.objectContaining(refused));
   });
 
   it.each(["stream", "relay"] as const)(

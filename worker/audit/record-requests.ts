@@ -8,14 +8,16 @@ import type { Defer } from "../mcp/events.ts";
 
 export type RecordPorts = { gateway: Gateway; now(): number; uuid(): string; defer: Defer };
 
-/** What has to do with tools is remembered by whoever knows which tool it is. */
-const REMEMBERED_ELSEWHERE = /^(?:\/v1\/hives\/[^/]+)?\/(?:mcp|tools)(?:\/|$)/;
+/** What has to do with MCP is remembered by whoever knows which server and tool it is. */
+const MCP = /^(?:\/v1\/hives\/[^/]+)?\/mcp(?:\/|$)/;
+/** So are calls of tools by other means, once it is known who makes them. */
+const TOOLS = /^\/v1\/hives\/[^/]+\/tools(?:\/|$)/;
 const READING = new Set(["GET", "HEAD", "OPTIONS"]);
 
 export const recordRequests =
   (ports: RecordPorts): MiddlewareHandler =>
   async (c, next) => {
-    if (REMEMBERED_ELSEWHERE.test(c.req.path)) return next();
+    if (MCP.test(c.req.path)) return next();
     const asked = whatIsAsked(c, ports);
     await next();
     if (isRemembered(c)) await record(c, asked, ports);
@@ -34,6 +36,7 @@ const whatIsAsked = ({ req }: Context, { gateway, now, uuid }: RecordPorts) => (
 type Asked = ReturnType<typeof whatIsAsked>;
 
 function isRemembered({ req, res }: Context): boolean {
+  if (TOOLS.test(req.path)) return res.status === 401;
   const isRefused = res.status === 401 || res.status === 403;
   return isRefused || res.status === 101 || !READING.has(req.method);
 }
