@@ -41,6 +41,7 @@ export type McpConnectionOptions = {
 
 type CallOptions = { timeoutMs?: number };
 
+const outcomeOf = (answer: McpAnswer): string => ("error" in answer ? "mcp_failed" : "ok");
 const NOBODY: Observe = () => {};
 /** The connection itself, `authenticate`, and the greeting in the words of both eras. */
 const OPENING_STEPS = 4;
@@ -62,8 +63,6 @@ export class McpConnection implements Upstream {
   /** Nothing is left of the link before, its process included. */
   #ended: Promise<void> = Promise.resolve();
   #info: ServerInfo | null = null;
-  /** What it was last time, or what is tried next. */
-  #era: Era;
   #connections = 0;
   #opening: Promise<McpLink> | null = null;
   #pending = 0;
@@ -74,7 +73,6 @@ export class McpConnection implements Upstream {
   constructor(options: McpConnectionOptions) {
     this.name = options.name;
     this.#options = options;
-    this.#era = options.era;
     const { now, random, breaker } = options;
     this.#guard = new Guard({
       rules: breaker.rules,
@@ -126,8 +124,9 @@ export class McpConnection implements Upstream {
   }
 
   exchange(request: McpRequest, exchange: Exchange): Promise<McpAnswer> {
-    const observe = this.#options.observe ?? NOBODY;
-    return timed(() => this.#exchange(request, exchange), observe, { now: () => performance.now() });
+    const { observe = NOBODY } = this.#options;
+    const told: Observe = (outcome, ms) => observe(exchange.signal.aborted ? "cancelled" : outcome, ms);
+    return timed(() => this.#exchange(request, exchange), told, { now: () => performance.now(), outcomeOf });
   }
 
   notify(notification: Notification): void {
@@ -278,29 +277,28 @@ export class McpConnection implements Upstream {
     });
     this.#link = link;
     this.#info = link.info;
-    this.#era = link.info?.era ?? this.#era;
     this.#connections++;
     log.info({ server: name, protocol: link.info?.protocolVersion }, "connected to the MCP server");
     return link;
   }
 
-  /** A server that hangs up on a question of 2026 is connected to anew, and asked in the words of 2025 from then on. */
+  /** A server that hangs up on a question of 2026 is connected to anew, and greeted in the words of 2025. */
   async #greeted(): Promise<McpLink> {
+    const era = this.#info?.era ?? this.#options.era;
     try {
-      return await this.#linked();
+      return await this.#linked(era);
     } catch (error) {
-      const mayBeTheWords = error instanceof LostConnection && this.#era === "2026" && !this.#closed;
+      const mayBeTheWords = error instanceof LostConnection && era === "2026" && !this.#info && !this.#closed;
       if (!mayBeTheWords) throw error;
-      this.#era = "2025";
-      return await this.#linked();
+      return await this.#linked("2025");
     }
   }
 
-  async #linked(): Promise<McpLink> {
+  async #linked(era: Era): Promise<McpLink> {
     await this.#ended;
     return McpLink.open({
       ...this.#options,
-      era: this.#era,
+      era,
       newId: randomUUID,
       signal: this.#closing.signal,
       onNotification: (notification) => this.#tell(notification),

@@ -8,6 +8,7 @@ import {
 import { z } from "zod";
 import { HivegateError } from "../../shared/errors.ts";
 import type { McpAnswer, McpRequest } from "../../shared/protocol/mcp.ts";
+import { LostConnection } from "./lost-connection.ts";
 import type { Era, ServerInfo } from "./upstream.ts";
 
 export const VERSION_OF: Record<Era, string> = { "2025": "2025-11-25", "2026": "2026-07-28" };
@@ -75,9 +76,8 @@ function welcomed(answer: McpAnswer): ServerInfo {
 async function discover({ ask, timeoutMs, probeMs }: HandshakeOptions): Promise<ServerInfo | null> {
   const request = { method: "server/discover", params: { _meta: ENVELOPE } };
   const answer = await ask(request, Math.min(timeoutMs, probeMs)).catch((thrown: unknown) => {
-    const isNo =
-      thrown instanceof HivegateError && (thrown.code === "mcp_failed" || thrown.code === "timeout");
-    if (isNo) return null;
+    // Whatever ails it: it is asked in the words of 2025, and says what it has against those.
+    if (thrown instanceof HivegateError && !(thrown instanceof LostConnection)) return null;
     throw thrown;
   });
   const { success, data } = Discovered.safeParse(answer && "result" in answer ? answer.result : null);

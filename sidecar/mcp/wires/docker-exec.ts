@@ -39,16 +39,17 @@ export function dockerExecWire(options: DockerExecOptions): OpenWire {
     );
     const marker = commandMarker(randomUUID());
     const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-    const exec = await commands.create([command, ...args], [marker, ...variables], signal, { stdin: true });
-    const stream = await exec.start({
-      hijack: true,
-      stdin: true,
-      abortSignal: AbortSignal.timeout(timeoutMs),
-    });
     const endMarked = (graceMs: number) =>
       commands.run(["node", "-e", END_MARKED, marker, String(graceMs)], {
         ...{ env: [], output: new CommandOutput(LIMITS.commandOutputBytes), timeoutMs: graceMs + END_MS },
       });
+    const soon = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    const exec = await commands.create([command, ...args], [marker, ...variables], soon, { stdin: true });
+    const stream = await exec.start({ hijack: true, stdin: true, abortSignal: soon }).catch((thrown) => {
+      // Docker may have started it all the same.
+      endMarked(0).catch(() => {});
+      throw thrown;
+    });
     return wireOf(stream, events, signal, endMarked, options);
   };
 }

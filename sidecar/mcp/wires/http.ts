@@ -29,9 +29,14 @@ export function httpWire(to: { url: string; headers: Record<string, string> }): 
   const params = new ParamHeaders();
   return async (events, signal) => {
     signal.throwIfAborted();
-    const wire = new HttpWire(to, params, events);
+    const stop = () => void wire.close();
+    const onClose = (cause: Error | null) => {
+      signal.removeEventListener("abort", stop);
+      events.onClose(cause);
+    };
+    const wire = new HttpWire(to, params, { ...events, onClose });
     await wire.start();
-    signal.addEventListener("abort", () => void wire.close(), { once: true });
+    signal.addEventListener("abort", stop);
     return wire;
   };
 }

@@ -1,4 +1,4 @@
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { Logger } from "../../log.ts";
@@ -31,11 +31,22 @@ export function stdioWire(options: StdioOptions): OpenWire {
       detached: true,
       stdio: "pipe",
     });
-    // It may end while it is written to; its exit says so.
-    child.stdin.on("error", () => {});
-    await once(child, "spawn");
+    // It may end while it is written to or read; its exit says so.
+    for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on("error", () => {});
+    await started(child);
     return wireOf(child, events, signal, options);
   };
+}
+
+/** What the system says holds all arguments, and there may be secrets among them. */
+async function started(child: ChildProcess): Promise<void> {
+  try {
+    await once(child, "spawn");
+    child.on("error", () => {});
+  } catch (thrown) {
+    const why = thrown instanceof Error && "code" in thrown ? thrown.code : "for an unknown reason";
+    throw new Error(`the server's process cannot be started: ${why}`);
+  }
 }
 
 function wireOf(
@@ -63,6 +74,7 @@ function wireOf(
   };
   const stop = () => void end(null);
   signal.addEventListener("abort", stop);
+  if (signal.aborted) stop();
 
   child.stdout.on(
     "data",
