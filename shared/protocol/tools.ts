@@ -13,6 +13,9 @@ export const REGISTRY_HEADER = "hivegate-registry";
 /** Which server answered, where all of them were asked as one and the request was for one. */
 export const SERVER_HEADER = "hivegate-server";
 
+/** The gateway calls a tool for somebody who speaks no MCP, and so has no arguments in headers. */
+export const OWN_HEADER = "hivegate-own";
+
 /** In `_meta` of lists of all servers together: whose a resource or a template is, and who is missing from the list. */
 export const SERVER_META = "hivegate/server";
 export const UNAVAILABLE_META = "hivegate/unavailable";
@@ -32,6 +35,9 @@ export const MCP_HEADERS = [
   "mcp-name",
   "last-event-id",
 ] as const;
+
+/** Of a call that the gateway makes for itself, where no client's headers repeat its arguments. No client's header is passed on as it. */
+export const OWN_CALL_HEADER = "hivegate-own-call";
 
 /** Of an answer that is an error, or a result with `isError`: the error's code, or `tool`. Of a stream only what it begins with. */
 export const OUTCOME_HEADER = "hivegate-outcome";

@@ -7,7 +7,13 @@ import type { Identity } from "../../shared/auth/permission.ts";
 import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { McpAnswer } from "../../shared/protocol/mcp.ts";
-import { GATEWAY_SERVER, JOINED_HEADER, REGISTRY_HEADER } from "../../shared/protocol/tools.ts";
+import {
+  GATEWAY_SERVER,
+  JOINED_HEADER,
+  OWN_CALL_HEADER,
+  OWN_HEADER,
+  REGISTRY_HEADER,
+} from "../../shared/protocol/tools.ts";
 import type { TraceHeaders } from "../../shared/trace/tracer.ts";
 import type { SidecarClient } from "../sidecar-client.ts";
 import { clientNameOf } from "../task-id.ts";
@@ -124,6 +130,8 @@ export class ToolCalls {
           "mcp-protocol-version": REVISION,
           "mcp-method": METHOD,
           "mcp-name": encoded(tool),
+          [OWN_HEADER]: "1",
+          [OWN_CALL_HEADER]: "1",
           ...trace,
         },
         body: bytesOf({ jsonrpc: "2.0", id: 1, method: METHOD, params }),

@@ -13,6 +13,7 @@ import { endSession, openStream, serveLegacy } from "./legacy.ts";
 import { Listens } from "./listen.ts";
 import { LogLevels } from "./log-levels.ts";
 import { serveModern } from "./modern.ts";
+import { ParamCheck } from "./param-check.ts";
 import type { EndpointPorts, Incoming, Shared } from "./ports.ts";
 import { Refused, rpcErrorOf, unsupportedVersion } from "./refused.ts";
 import { LEGACY_VERSIONS, MODERN_VERSION } from "./revisions.ts";
@@ -44,6 +45,7 @@ export function mcpEndpoint(ports: EndpointPorts): McpEndpoint {
     listens: new Listens(),
     subscriptions: new Subscriptions(ports.clock),
     logLevels: new LogLevels(),
+    paramCheck: new ParamCheck(),
   };
   const { sessions, held, listens, subscriptions } = shared;
   return {

@@ -2,7 +2,7 @@
 
 import { isRecord } from "../record.ts";
 import type { ClientRequest } from "./json-rpc.ts";
-import { invalidParams, PROTOCOL, Refused, unsupportedVersion } from "./refused.ts";
+import { headerMismatch, invalidParams, Refused, unsupportedVersion } from "./refused.ts";
 import { META, MODERN_VERSION } from "./revisions.ts";
 import { isLogLevel } from "./translate/log-level.ts";
 
@@ -46,8 +46,7 @@ export function checkedEnvelope(request: ClientRequest, header: HeaderOf): Envel
 
 function agree({ id }: ClientRequest, name: string, said: string | undefined | null, body: string): void {
   if (said === body) return;
-  const what = said === undefined ? "is missing" : "does not say what the body says";
-  throw new Refused(400, { code: PROTOCOL.headerMismatch, message: `Header mismatch: ${name} ${what}.` }, id);
+  throw new Refused(400, headerMismatch(name, said === undefined), id);
 }
 
 const SENTINEL = /^=\?base64\?(.*)\?=$/;

@@ -2,11 +2,13 @@ import type { Clock } from "../../../shared/clock.ts";
 import type { McpRequest } from "../../../shared/protocol/mcp.ts";
 import type { Logger } from "../../log.ts";
 import type { JoinedCalls } from "../join.ts";
+import type { Mirrored } from "../mirrored-arguments.ts";
 import type { Exchange, Upstream } from "../upstream.ts";
 import type { KeepAlive } from "./event-stream.ts";
 import type { HeldCalls } from "./held-calls.ts";
 import type { Listens } from "./listen.ts";
 import type { LogLevels } from "./log-levels.ts";
+import type { ParamCheck } from "./param-check.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
@@ -19,6 +21,10 @@ export type EndpointPorts = {
   mayRepeat?(server: string, request: McpRequest): boolean;
   /** A tool as its server lists it, its schema above all; null: there is none of this name. Without it none is known. */
   tool?(server: string, name: string): Promise<Record<string, unknown> | null>;
+  /** Which arguments of this server's tool have to be in headers too, as far as that is known; without it none. */
+  mirrored?(server: string, tool: string): readonly Mirrored[];
+  /** This server's tools, as last listed, the same array for as long as they are the same; null: they are not known. */
+  tools?(server: string): readonly unknown[] | null;
   /** Goes out with every answer: see `REGISTRY_HEADER`. */
   registryVersion(): string;
   clock: Clock;
@@ -36,6 +42,7 @@ export type Shared = {
   listens: Listens;
   subscriptions: Subscriptions;
   logLevels: LogLevels;
+  paramCheck: ParamCheck;
 };
 
 /** What an answer's head says beside its type. */

@@ -48,6 +48,11 @@ export const methodNotFound = (method: string): RpcError => ({
 
 export const invalidParams = (message: string): RpcError => ({ code: PROTOCOL.invalidParams, message });
 
+export const headerMismatch = (name: string, isMissing: boolean): RpcError => ({
+  code: PROTOCOL.headerMismatch,
+  message: `Header mismatch: ${name} ${isMissing ? "is missing" : "does not say what the body says"}.`,
+});
+
 /** `isModern`: whoever asks in the way of 2026 is told of the revisions that are spoken in that way. */
 export const unsupportedVersion = (requested: string, isModern: boolean): RpcError => ({
   code: PROTOCOL.unsupportedVersion,
