@@ -4,6 +4,7 @@ import { LIMITS } from "../../../shared/limits.ts";
 import type { RegistryServer, ToolEntry } from "../../../shared/protocol/tools.ts";
 import type { Logger } from "../../log.ts";
 import type { Notification } from "../json-rpc-session.ts";
+import { type Mirrored, mirroredIn } from "../mirrored-arguments.ts";
 import type { Upstream } from "../upstream.ts";
 import { type Listing, listServer } from "./listing.ts";
 import { type ServerSettings, toolEntryOf } from "./tool-entry.ts";
@@ -24,6 +25,8 @@ type Known = {
   entries: ToolEntry[];
   /** Tools that may be called twice for one call: they only read, or a second time changes nothing. */
   repeatable: ReadonlySet<string>;
+  /** Which arguments of each tool have to be in headers too. */
+  mirrored: ReadonlyMap<string, readonly Mirrored[]>;
   digest: string;
   listedAtMs: number;
   /** The connection, and the notices before it, that it is the answer to. */
@@ -92,6 +95,11 @@ export class RegisteredServer {
     return this.#known?.repeatable.has(tool) ?? false;
   }
 
+  /** Which of the tool's arguments have to be in headers too. */
+  mirrored(tool: string): readonly Mirrored[] {
+    return this.#known?.mirrored.get(tool) ?? [];
+  }
+
   /** As the registry tells it. */
   entry(): Omit<RegistryServer, "version"> {
     return {
@@ -138,8 +146,9 @@ export class RegisteredServer {
       const listing = await listServer(this.upstream, this.listing, signal);
       const entries = listing.tools.map((tool) => toolEntryOf(tool, settings));
       const repeatable = new Set(entries.filter(isRepeatable).map(({ name }) => name));
-      const known = { listing, entries, repeatable, digest: digestOf(listing), listedAtMs: clock.now() };
-      this.#learn({ ...known, connections, notices });
+      const mirrored = new Map(listing.tools.map((tool) => [tool.name, mirroredIn(tool.inputSchema)]));
+      const known = { listing, entries, repeatable, mirrored, digest: digestOf(listing) };
+      this.#learn({ ...known, listedAtMs: clock.now(), connections, notices });
     } catch (err) {
       if (!signal.aborted) this.#lose(err);
     }
