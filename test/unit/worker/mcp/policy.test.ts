@@ -1,0 +1,66 @@
+import { describe, expect, it } from "vitest";
+import type { Identity } from "../../../../shared/auth/permission.ts";
+import { LIMITS } from "../../../../shared/limits.ts";
+import { Policy } from "../../../../worker/mcp/policy.ts";
+import { Rules } from "../../../../worker/mcp/rules.ts";
+
+const identity = (more: Partial<Identity> = {}): Identity => ({
+  ...{ subject: "alice", hives: ["*"], permissions: ["tools:call"], scope: {}, expiresMs: 1e15 },
+  ...more,
+});
+const policyOf = (rules: object, requestsPerSecond = 100) =>
+  new Policy({ rules: Rules.parse(rules), requestsPerSecond });
+const call = (tool: string, argumentBytes = 2) => ({ server: "demo", tool, argumentBytes });
+
+describe("the policy of tools", () => {
+  it("T7 limits how often each client may call each tool, and says when to come back", () => {
+    const policy = policyOf({ rates: [{ tools: ["demo__a*"], perMinute: 6, burst: 2 }] });
+    const alice = identity();
+    for (const tool of ["a", "a", "ab", "ab"]) policy.takeCall(alice, call(tool), 0);
+    expect(() => policy.takeCall(alice, call("a"), 0)).toThrow(
+      expect.objectContaining({ code: "rate_limited", retryAfterMs: 10_000 }),
+    );
+    policy.takeCall(alice, call("other"), 0);
+    policy.takeCall(identity({ subject: "bob" }), call("a"), 0);
+    policy.takeCall(alice, call("a"), 10_000);
+  });
+
+  it("T7 limits what a client asks in all", () => {
+    const policy = policyOf({}, 2);
+    for (let n = 0; n < 4; n++) policy.takeRequest(identity(), 0);
+    expect(() => policy.takeRequest(identity(), 0)).toThrow(
+      expect.objectContaining({ code: "rate_limited", retryAfterMs: 500 }),
+    );
+  });
+
+  it("S8 limits the arguments of tools, by the first rule that fits", () => {
+    const policy = policyOf({
+      sizes: [
+        { tools: ["demo__big"], argumentBytes: 1_000 },
+        { tools: ["*"], argumentBytes: 10 },
+      ],
+    });
+    expect(policy.hasSizes).toBe(true);
+    policy.takeCall(identity(), call("big", 1_000), 0);
+    for (const [tool, bytes] of [["big", 1_001] as const, ["other", 11] as const])
+      expect(() => policy.takeCall(identity(), call(tool, bytes), 0)).toThrow(
+        expect.objectContaining({ code: "body_too_large" }),
+      );
+    expect(() => policyOf({}).takeCall(identity(), call("a", LIMITS.requestBodyBytes + 1), 0)).toThrow();
+  });
+
+  it("T6 knows nothing of a tool that a client may not call, and does not count it", () => {
+    const policy = policyOf({ rates: [{ tools: ["*"], perSecond: 1, burst: 1 }] });
+    const alice = identity({ permissions: ["tools:call:demo__a"] });
+    expect(() => policy.takeCall(alice, call("b"), 0)).toThrow(
+      expect.objectContaining({ code: "unknown_tool", message: "Unknown tool: b" }),
+    );
+    policy.takeCall(alice, call("a"), 0);
+  });
+
+  it("T6 S8 opens nothing to a token that shows a part of a hive, or allows nothing here", () => {
+    const policy = policyOf({});
+    for (const more of [{ scope: { swarm_ids: ["s"] } }, { permissions: ["tasks:write" as const] }])
+      expect(() => policy.access(identity(more))).toThrow(expect.objectContaining({ code: "forbidden" }));
+  });
+});
