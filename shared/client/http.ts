@@ -3,6 +3,14 @@ import { HivegateError } from "../errors.ts";
 import { ANSWER_TIMEOUT_MS } from "./answer-timeout.ts";
 import { errorFromAnswer, GatewayUnreachable } from "./client-errors.ts";
 
+export type JsonOptions = {
+  body?: unknown;
+  /** Tells by its body what is an answer even with the status of an error. */
+  isAnswer?: (answer: unknown) => boolean;
+  timeoutMs?: number;
+  signal?: AbortSignal | undefined;
+};
+
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 /** Every method throws HivegateError with what the gateway answered, or GatewayUnreachable. */
@@ -17,16 +25,12 @@ export class GatewayHttp {
     this.#fetch = fetch;
   }
 
-  /** `isAnswer` tells by its body what is an answer even with the status of an error. */
-  async json<T>(
-    method: "GET" | "POST" | "DELETE",
-    path: string,
-    options: { body?: unknown; isAnswer?: (answer: unknown) => boolean } = {},
-  ): Promise<T> {
-    const { body, isAnswer = () => false } = options;
+  async json<T>(method: "GET" | "POST" | "DELETE", path: string, options: JsonOptions = {}): Promise<T> {
+    const { body, isAnswer = () => false, timeoutMs = ANSWER_TIMEOUT_MS, signal } = options;
+    const late = AbortSignal.timeout(timeoutMs);
     const response = await this.#send(path, {
       method,
-      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+      signal: signal ? AbortSignal.any([signal, late]) : late,
       headers: { "content-type": "application/json" },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });

@@ -5,9 +5,10 @@ import type { Task, TaskEvent } from "../swarm/task.ts";
 import { auditLines } from "./audit-lines.ts";
 import { createOnce, type NewTask } from "./create-task.ts";
 import { type Fetch, GatewayHttp } from "./http.ts";
-import type { CallListener, ToolResult } from "./streamed-calls.ts";
+import { callTool } from "./rest-tools.ts";
+import type { ToolResult } from "./streamed-calls.ts";
 import { taskEvents } from "./task-events.ts";
-import { streamTool } from "./tool-events.ts";
+import type { CallToolOptions } from "./tools.ts";
 
 export type ClientOptions = {
   /** The gateway's address, http or https. */
@@ -108,24 +109,13 @@ export class HivegateClient {
   }
 
   /**
-   * Calls a tool by its server's name and its own, such as `claude-flow__agent_list`, and tells what it does while it
-   * does it; across broken connections. The call is made once, and cancelled by `signal`.
+   * Calls a tool by its server's name and its own, such as `claude-flow__agent_list`, and resolves with its result. With
+   * `stream` it tells what the tool does, and goes on across broken connections.
    * @throws ToolFailed what its server said; the reason of `signal`
    */
-  streamTool(tool: string, args: Record<string, unknown>, listener: CallListener = {}): Promise<ToolResult> {
-    const events = { accept: "text/event-stream" };
-    const streamPath = (streamId: string) => this.#path(`tools/streams/${streamId}`);
-    const ports = {
-      start: (idempotencyKey: string, signal: AbortSignal) => {
-        const headers = { ...events, "content-type": "application/json", "idempotency-key": idempotencyKey };
-        const path = this.#path(`tools/${encodeURIComponent(tool)}?stream=1`);
-        return this.#http.stream(path, headers, signal, { body: args });
-      },
-      resume: (streamId: string, after: number, signal: AbortSignal) =>
-        this.#http.stream(streamPath(streamId), { ...events, "last-event-id": String(after) }, signal),
-      cancel: (streamId: string) => this.#http.json("DELETE", streamPath(streamId)),
-    };
-    return streamTool({ ...ports, clock: this.#clock, random: this.#random }, listener);
+  callTool(tool: string, args: Record<string, unknown>, options: CallToolOptions = {}): Promise<ToolResult> {
+    const ports = { http: this.#http, path: this.#path("tools"), clock: this.#clock, random: this.#random };
+    return callTool(ports, tool, args, options);
   }
 
   async #control(taskId: string, action: "stop" | "pause" | "resume"): Promise<Task> {

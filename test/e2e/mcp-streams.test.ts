@@ -1,5 +1,6 @@
 /** Streamed calls through all of it, by the client library: servers of both eras as children of a real sidecar. */
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { HivegateClient } from "../../shared/client/rest.ts";
 import { HivegateStream } from "../../shared/client/stream.ts";
 import type { ToolChunk } from "../../shared/protocol/tools.ts";
 import { type RunningGateway, startGateway } from "../support/gateway.ts";
@@ -50,6 +51,19 @@ describe.each(["both", "old"])("a streamed call of the server that is %s", (serv
     ]);
   });
 
+  it("T5 is told over HTTP as on the stream, and is answered there without a stream too", async () => {
+    const client = new HivegateClient({ baseUrl: gateway.url, hive: "default", token });
+    const progress: unknown[] = [];
+    const onChunk = ({ data }: ToolChunk) => "params" in data && progress.push(data.params.progress);
+    const tool = `${server}__test_tool_with_progress`;
+    const result = await client.callTool(tool, {}, { stream: true, onChunk });
+    expect(progress).toEqual([0, 50, 100]);
+    expect(result).toMatchObject({ content: [{ type: "text" }] });
+    expect(await client.callTool(tool, {})).toMatchObject({ content: [{ type: "text" }] });
+    const unknown = client.callTool(`${server}__none`, {}, { stream: true });
+    await expect(unknown).rejects.toMatchObject({ code: -32602 });
+  });
+
   it("T5 tells the server's log lines", async () => {
     const { chunks, result } = call("test_tool_with_logging");
     await result;
@@ -91,5 +105,7 @@ it("T5 outlives the gateway: its client takes it up again where it stopped", asy
   });
   expect(cancelled.status).toBe(200);
   await expect(result).rejects.toMatchObject({ code: "cancelled" });
-  expect(chunks.map(({ seq }) => seq)).toEqual([1, 2]);
+  // None twice, none missing.
+  expect(chunks.map(({ seq }) => seq)).toEqual(chunks.map((_, n) => n + 1));
+  expect(chunks.at(-1)).toMatchObject({ done: true });
 });

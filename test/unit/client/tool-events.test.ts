@@ -27,12 +27,12 @@ function told(seq: number, given?: ToolChunkData): string {
 function called(parts: ReturnType<typeof client>, signal?: AbortSignal) {
   const seqs: number[] = [];
   const onChunk = ({ seq }: { seq: number }) => seqs.push(seq);
-  const result = parts.gateway.streamTool("demo__count", { to: 2 }, { onChunk, signal });
+  const result = parts.gateway.callTool("demo__count", { to: 2 }, { stream: true, onChunk, signal });
   result.catch(() => {});
   return { seqs, result, sent: parts.sent };
 }
 
-describe("HivegateClient.streamTool", () => {
+describe("HivegateClient.callTool", () => {
   it("U2 T5 tells each chunk once across broken connections, and resolves with the result", async () => {
     const { seqs, result, sent } = called(
       client(
@@ -94,6 +94,21 @@ describe("HivegateClient.streamTool", () => {
     expect(sent.at(-1)).toMatchObject({
       method: "DELETE",
       path: `/v1/hives/default/tools/streams/${STREAM_ID}`,
+    });
+  });
+
+  it("U2 T2 without a stream is answered once: by a result, or by what its server said", async () => {
+    const error = { code: -32602, message: "Count higher.", data: { least: 3 } };
+    const failed = json({ code: "mcp_failed", message: "Count higher.", retryable: false, error }, 502);
+    const { gateway, sent } = client(json({ result: { content: [] } }), failed, refused("unknown_tool", 404));
+    const count = () => gateway.callTool("demo__count", { to: 2 });
+    expect(await count()).toEqual({ content: [] });
+    await expect(count()).rejects.toEqual(new ToolFailed(error));
+    await expect(count()).rejects.toMatchObject({ code: "unknown_tool" });
+    expect(sent[0]).toMatchObject({
+      method: "POST",
+      path: "/v1/hives/default/tools/demo__count",
+      body: { to: 2 },
     });
   });
 });
