@@ -1,4 +1,5 @@
 import { SUBSCRIPTION_ID_META_KEY } from "@modelcontextprotocol/client";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { JsonRpcSession, type Notification } from "../../../sidecar/mcp/json-rpc-session.ts";
 import type { Exchange } from "../../../sidecar/mcp/upstream.ts";
@@ -126,6 +127,71 @@ describe("the asking end of JSON-RPC", () => {
     expect(outcomes).toEqual([lost, lost]);
   });
 });
+
+describe("whatever a server says", () => {
+  const ids = fc.constantFrom("id-1", "id-2", "id-3", "id-9", 1, null, undefined);
+  const token = fc.record({ progressToken: ids, progress: fc.nat() });
+  const said = fc.oneof(
+    ids.map((id) => ({ jsonrpc: "2.0", id, result: { to: id } })),
+    fc.record({
+      jsonrpc: fc.constant("2.0"),
+      id: ids,
+      error: fc.record({ code: fc.integer(), message: fc.string() }),
+    }),
+    fc.record({ jsonrpc: fc.constant("2.0"), method: fc.constant("notifications/progress"), params: token }),
+    fc.record({ jsonrpc: fc.constant("2.0"), method: fc.constant("notifications/message"), params: token }),
+    fc.jsonValue(),
+  );
+
+  it("Q2 each call ends once, with its own answer, and hears of its own progress alone", () => {
+    fc.assert(
+      fc.property(
+        fc.array(said, { maxLength: 60 }),
+        fc.array(fc.nat(2), { maxLength: 60 }),
+        (messages, clients) => {
+          let made = 0;
+          const session = new JsonRpcSession(() => `id-${++made}`);
+          const calls = ["a", "b", "a"].map((client, n) => {
+            const ends: unknown[] = [];
+            const heard: Notification[] = [];
+            const { signal } = new AbortController();
+            const exchange: Exchange = { client, signal, onNotification: (one) => void heard.push(one) };
+            const end = (outcome: unknown) => void ends.push(outcome);
+            const asker = {
+              method: "tools/call",
+              exchange,
+              progressToken: `own-${n}`,
+              resolve: end,
+              reject: end,
+            };
+            return { id: session.ask({}, asker).id, ends, heard };
+          });
+          for (const [at, message] of messages.entries()) {
+            const stream = clients[at] === undefined ? undefined : `id-${clients[at] + 1}`;
+            session.receive(message, stream);
+          }
+          const lost = new Error("lost");
+          session.failAll(lost);
+          for (const [n, { id, ends, heard }] of calls.entries()) {
+            expect(ends).toHaveLength(1);
+            const answers = messages.filter((one) => isAnswerTo(one, id));
+            if (answers.length === 0) expect(ends).toEqual([lost]);
+            if (isResult(ends[0])) expect(ends[0]).toEqual({ result: { to: id } });
+            for (const { method, params } of heard)
+              if (method === "notifications/progress") expect(params.progressToken).toBe(`own-${n}`);
+          }
+        },
+      ),
+    );
+  });
+});
+
+const isResult = (outcome: unknown): boolean =>
+  typeof outcome === "object" && outcome !== null && "result" in outcome;
+
+/** Whether it ends the call, be it with an answer that cannot be read. */
+const isAnswerTo = (message: unknown, id: string): boolean =>
+  typeof message === "object" && message !== null && "id" in message && message.id === id;
 
 describe("what a server says in the course of a call", () => {
   it("T5 progress goes to the one whose it is, under the name that it gave it", () => {
