@@ -22,7 +22,7 @@ const MATCHER = /(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"/g;
 /** Values that rules may name though nothing has brought them about yet. */
 const WORDS = new Set<string>([
   ...[...ERROR_CODES, ...TaskState.options, ...TaskMethod.options, ...OrchestratorNotice.shape.state.options],
-  ...["ok", "nonzero_exit", "output_limit"],
+  ...["ok", "error", "nonzero_exit", "output_limit"],
 ]);
 
 const Dashboard = z.object({
@@ -39,6 +39,14 @@ const ASKED = [
   ...dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)),
   ...dashboard.templating.list.map(({ definition = "" }) => definition),
 ].join("\n");
+
+async function callTool({ gateway }: System, tool: string): Promise<void> {
+  await fetch(`${gateway.url}/v1/hives/default/tools/demo__${tool}`, {
+    method: "POST",
+    body: "{}",
+    headers: { authorization: `Bearer ${await gateway.token()}`, "content-length": "2" },
+  });
+}
 
 describe("the metrics of a running system", () => {
   let system: System;
@@ -66,6 +74,8 @@ describe("the metrics of a running system", () => {
     const created = await client.ask({ type: "create_task", task: "count primes below 1000" });
     expect(created).toMatchObject({ type: "task_created", method: "process" });
     await client.ask({ type: "list_swarms" });
+    await callTool(system, "agent_list");
+    await callTool(system, "no_such_tool");
     const relayed = await connect(system.gateway.url, { kind: "relay", token: await system.gateway.token() });
     relayed.send({ jsonrpc: "2.0", id: "one", method: "tools/list" });
     await relayed.until("answer", () => relayed.rpc[0]);
@@ -74,6 +84,7 @@ describe("the metrics of a running system", () => {
         await scrape();
         expect(sum("hivegate_tasks_ended_total")).toBe(1);
         expect(sum("hivegate_gateway_sessions")).toBe(1);
+        expect(sum("hivegate_gateway_server_calls_total")).toBe(2);
       },
       { timeout: 30_000, interval: 200 },
     );
@@ -99,6 +110,13 @@ describe("the metrics of a running system", () => {
     expect(sum("hivegate_gateway_refused_frames_total", { code: "invalid_json" })).toBe(1);
     expect(sum("hivegate_gateway_sidecar_requests_total", { outcome: "ok" })).toBeGreaterThanOrEqual(2);
     expect(samples.filter(({ labels }) => labels.hive !== "default")).toEqual([]);
+  });
+
+  it("T9 tell of calls of tools, by server and tool", () => {
+    const listed = { server: "demo", tool: "agent_list", outcome: "ok" };
+    expect(sum("hivegate_gateway_tool_calls_total", listed)).toBe(1);
+    expect(sum("hivegate_gateway_tool_call_duration_seconds_count", { tool: "agent_list" })).toBe(1);
+    expect(sum("hivegate_gateway_audit_entries_total")).toBeGreaterThanOrEqual(2);
   });
 
   it("R7 tell of what was relayed, on both sides", () => {

@@ -120,9 +120,12 @@ function* samplesOf(
   labels: Readonly<Record<string, string>>,
   { counts, sketch }: CallFigures,
 ): Generator<[series: string, value: number], void, void> {
+  // Of servers there are few: what did not happen yet is told too, so that the first time is seen as an increase.
+  const isTold = (count: number) => count > 0 || what === "server";
   for (const outcome of ["ok", "error", "refused", "cancelled"] as const)
-    if (counts[outcome] > 0) yield [series(`${what}_calls_total`, { ...labels, outcome }), counts[outcome]];
+    if (isTold(counts[outcome]))
+      yield [series(`${what}_calls_total`, { ...labels, outcome }), counts[outcome]];
   for (const result of ["hit", "miss", "joined"] as const)
-    if (counts[result] > 0) yield [series(`${what}_cache_total`, { ...labels, result }), counts[result]];
+    if (isTold(counts[result])) yield [series(`${what}_cache_total`, { ...labels, result }), counts[result]];
   yield* sketch.samples(series(`${what}_call_duration_seconds`), labels, QUANTILES);
 }
