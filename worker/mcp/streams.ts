@@ -9,8 +9,8 @@ import { splitQualifiedName } from "../../shared/protocol/qualified-name.ts";
 import type { ToolChunk, ToolStream } from "../../shared/protocol/tools.ts";
 import type { TraceHeaders } from "../../shared/trace/tracer.ts";
 import type { SidecarClient } from "../sidecar-client.ts";
-import { clientNameOf } from "../task-id.ts";
 import type { Defer } from "./events.ts";
+import { clientOf } from "./forward.ts";
 import { type Policy, unknownTool } from "./policy.ts";
 import { type Asked, type RecordPorts, recorded } from "./recorded.ts";
 import type { ToolCall } from "./tool-calls.ts";
@@ -52,7 +52,7 @@ export class ToolStreams {
     return this.#recorded(caller, "tools/stream", about, async (trace) => {
       this.#ports.policy.takeRequest(identity, this.#ports.now());
       this.#ports.policy.takeCall(identity, { server, tool, argumentBytes }, this.#ports.now());
-      const client = await clientNameOf(hive, identity.subject);
+      const client = await clientOf(hive, identity);
       return this.#ports.sidecar(hive).startToolStream(client, {
         ...{ server, tool, id, arguments: given },
         ...(timeoutMs !== undefined && { timeoutMs }),
@@ -66,7 +66,7 @@ export class ToolStreams {
   async find({ hive, identity }: Client, streamId: string): Promise<ToolStream> {
     this.#ports.policy.takeRequest(identity, this.#ports.now());
     const access = this.#ports.policy.access(identity);
-    const client = await clientNameOf(hive, identity.subject);
+    const client = await clientOf(hive, identity);
     const stream = await this.#ports.sidecar(hive).toolStream(client, streamId);
     if (!access.tool(stream.server, stream.tool)) throw new HivegateError("unknown_stream");
     return stream;
@@ -76,14 +76,14 @@ export class ToolStreams {
   async cancel(caller: Caller, streamId: string): Promise<ToolStream> {
     const { server, tool } = await this.find(caller, streamId);
     return this.#recorded(caller, "tools/stream/cancel", { server, tool, requestBytes: 0 }, async () => {
-      const client = await clientNameOf(caller.hive, caller.identity.subject);
+      const client = await clientOf(caller.hive, caller.identity);
       return this.#ports.sidecar(caller.hive).cancelToolStream(client, streamId);
     });
   }
 
   /** What it tells after chunk number `after`, as Server-Sent Events. Of a stream that was found or started. */
   async events({ hive, identity }: Client, streamId: string, after: number, signal: AbortSignal) {
-    const client = await clientNameOf(hive, identity.subject);
+    const client = await clientOf(hive, identity);
     return this.#ports.sidecar(hive).toolEvents({ client, streamId, after }, signal);
   }
 
@@ -94,7 +94,7 @@ export class ToolStreams {
     after: number,
     signal: AbortSignal,
   ): AsyncGenerator<{ chunk: ToolChunk; text: string }, void, void> {
-    const client = await clientNameOf(hive, identity.subject);
+    const client = await clientOf(hive, identity);
     yield* this.#ports.sidecar(hive).toolChunks({ client, streamId, after }, signal);
   }
 

@@ -48,7 +48,13 @@ export const toolActions = (
     mayRead(null);
     const { caller, gateway } = at(ports, user);
     const stream = await gateway.toolStreams.start(caller, call);
-    read(stream.streamId, 0);
+    try {
+      read(stream.streamId, 0);
+    } catch (full) {
+      // Others came first: nobody would ever read what was just begun.
+      if (stream.created) await gateway.toolStreams.cancel(caller, stream.streamId);
+      throw full;
+    }
     return stream;
   },
   async resume(streamId, after) {

@@ -26,6 +26,11 @@ export class ChunkBuffer {
     return this.#bytes;
   }
 
+  /** The number of the newest chunk; 0: there is none. */
+  get last(): number {
+    return this.#seq;
+  }
+
   /** Whether the last chunk is there. */
   get isDone(): boolean {
     return this.#isDone;

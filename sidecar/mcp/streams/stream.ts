@@ -85,9 +85,12 @@ export class Stream {
     this.#cancelled.abort(reason);
   }
 
-  /** The events after number `after`, then those to come, until the one that ends the call. */
+  /**
+   * The events after number `after`, then those to come, until the one that ends the call: that one in any case, so that
+   * whoever reads a stream to its end knows how the call ended.
+   */
   read(after: number): ReadableStream<Uint8Array> {
-    let position = after;
+    let position = Math.min(after, this.#chunks.last - (this.isDone ? 1 : 0));
     const reader = pulledStream({
       clock: this.#ports.clock,
       keepAliveMs: KEEP_ALIVE_MS,

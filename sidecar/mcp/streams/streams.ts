@@ -31,7 +31,7 @@ export class ToolStreams {
 
   /**
    * Begins a call and does not wait for it. A request that comes again under its key finds what it began.
-   * @throws HivegateError `not_found` (no such server), `idempotency_conflict`, `overloaded`, `shutting_down`
+   * @throws HivegateError `unknown_server`, `idempotency_conflict`, `overloaded`, `shutting_down`
    */
   start(client: string, request: StartToolStream): ToolStream {
     if (this.#isClosed) throw new HivegateError("shutting_down");
@@ -43,7 +43,7 @@ export class ToolStreams {
       throw new HivegateError("idempotency_conflict", "This key was used for another call. Use a new key.");
     if (known) return said(known, false);
     const upstream = this.#ports.upstream(server);
-    if (!upstream) throw new HivegateError("not_found", "There is no such MCP server.");
+    if (!upstream) throw new HivegateError("unknown_server");
     this.#makeRoom(client);
     const { timeoutMs = LIMITS.toolStreamSilenceMs, trace } = request;
     const streamId = this.#ports.uuid();
