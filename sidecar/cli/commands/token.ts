@@ -20,7 +20,11 @@ export const token: Command = {
     subject: { type: "string", value: "S", help: "who it is for (cli)" },
     hive: { type: "string", value: "H", help: "the hive that it opens, * for all (HIVEGATE_HIVE, default)" },
     ttl: { type: "string", value: "TTL", help: "how long it lives: 90s, 30m, 12h, 7d (12h)" },
-    permissions: { type: "string", value: "LIST", help: `any of ${ALL_PERMISSIONS.join(",")} (all)` },
+    permissions: {
+      type: "string",
+      value: "LIST",
+      help: `any of ${ALL_PERMISSIONS.join(",")}, or parts: tools:call:NAME, with * (all)`,
+    },
     role: { type: "string", value: "R", help: "its role on the relay (by relay:write: operator or viewer)" },
     swarms: { type: "string", value: "LIST", help: "it sees these swarms alone (all)" },
     json: { type: "boolean", help: "tell what it holds, in JSON" },

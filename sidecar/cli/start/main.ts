@@ -102,6 +102,8 @@ Hivegate is up, in front of ${swarm}.
   Token   ${token}
           (also in .hivegate/token, where the commands below find it)
 
+  MCP     ${gateway}/mcp (all servers' tools; the token as bearer)
+
 Three things to try in another terminal:
 
   npx hivegate task "count primes below 5000000" --follow
