@@ -13,9 +13,6 @@ export const REGISTRY_HEADER = "hivegate-registry";
 /** Which server answered, where all of them were asked as one and the request was for one. */
 export const SERVER_HEADER = "hivegate-server";
 
-/** The gateway calls a tool for somebody who speaks no MCP, and so has no arguments in headers. */
-export const OWN_HEADER = "hivegate-own";
-
 /** In `_meta` of lists of all servers together: whose a resource or a template is, and who is missing from the list. */
 export const SERVER_META = "hivegate/server";
 export const UNAVAILABLE_META = "hivegate/unavailable";

@@ -53,7 +53,6 @@ export function mcpFront({ servers, configs, version, clock, log }: McpFrontOpti
     tool: (server, name) => registry.tool(server, name),
     mayRepeat: (server, request) => registry.mayRepeat(server, request),
     mirrored: (server, tool) => registry.get(server)?.mirrored(tool) ?? [],
-    tools: (server) => registry.get(server)?.listing?.tools ?? null,
     uuid: randomUUID,
     ...{ clock, log },
   });

@@ -11,15 +11,14 @@ import {
   GATEWAY_SERVER,
   JOINED_HEADER,
   OWN_CALL_HEADER,
-  OWN_HEADER,
   REGISTRY_HEADER,
 } from "../../shared/protocol/tools.ts";
 import type { TraceHeaders } from "../../shared/trace/tracer.ts";
 import type { SidecarClient } from "../sidecar-client.ts";
-import { clientNameOf } from "../task-id.ts";
 import { readAnswer } from "./answer.ts";
 import type { AnswerCache } from "./cache.ts";
 import type { Defer, ToolEvent } from "./events.ts";
+import { clientOf } from "./forward.ts";
 import { encoded, envelopeOf, REVISION } from "./mcp-headers.ts";
 import { type Policy, unknownTool } from "./policy.ts";
 import { type Asked, type RecordPorts, recorded } from "./recorded.ts";
@@ -123,14 +122,13 @@ export class ToolCalls {
     return this.#ports.sidecar(hive).mcp(
       {
         ...{ method: "POST", server, join },
-        client: await clientNameOf(hive, identity.subject),
+        client: await clientOf(hive, identity),
         headers: {
           accept: "application/json, text/event-stream",
           "content-type": "application/json",
           "mcp-protocol-version": REVISION,
           "mcp-method": METHOD,
           "mcp-name": encoded(tool),
-          [OWN_HEADER]: "1",
           [OWN_CALL_HEADER]: "1",
           ...trace,
         },

@@ -13,7 +13,6 @@ import { endSession, openStream, serveLegacy } from "./legacy.ts";
 import { Listens } from "./listen.ts";
 import { LogLevels } from "./log-levels.ts";
 import { serveModern } from "./modern.ts";
-import { ParamCheck } from "./param-check.ts";
 import type { EndpointPorts, Incoming, Shared } from "./ports.ts";
 import { Refused, rpcErrorOf, unsupportedVersion } from "./refused.ts";
 import { LEGACY_VERSIONS, MODERN_VERSION } from "./revisions.ts";
@@ -45,7 +44,6 @@ export function mcpEndpoint(ports: EndpointPorts): McpEndpoint {
     listens: new Listens(),
     subscriptions: new Subscriptions(ports.clock),
     logLevels: new LogLevels(),
-    paramCheck: new ParamCheck(),
   };
   const { sessions, held, listens, subscriptions } = shared;
   return {
@@ -103,13 +101,13 @@ function posted(shared: Shared, incoming: Incoming, message: Message): Promise<R
   return serveLegacy(shared, incoming, message);
 }
 
-/** @throws HivegateError `invalid_request`, `not_found` */
+/** @throws HivegateError `invalid_request`, `unknown_server` */
 function incomingOf({ upstream }: EndpointPorts, c: Context<Signed>): Incoming {
   const { client, join } = c.req.query();
   if (!client || client.length > 200) throw new HivegateError("invalid_request", "Expected ?client=.");
   const server = c.req.param("server") ?? null;
   const found = upstream(server);
-  if (!found) throw new HivegateError("not_found", "There is no MCP server of this name.");
+  if (!found) throw new HivegateError("unknown_server");
   const [traceparent, tracestate] = [c.req.header("traceparent"), c.req.header("tracestate")];
   return {
     client,

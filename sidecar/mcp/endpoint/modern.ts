@@ -1,6 +1,6 @@
 /** Requests of 2026: each says by itself all that there is to know. */
 import type { McpAnswer } from "../../../shared/protocol/mcp.ts";
-import { OWN_CALL_HEADER, OWN_HEADER } from "../../../shared/protocol/tools.ts";
+import { OWN_CALL_HEADER } from "../../../shared/protocol/tools.ts";
 import { Answer, plainSink } from "./answer.ts";
 import { neededFor, offers } from "./capabilities.ts";
 import { checkedEnvelope, type Envelope } from "./envelope.ts";
@@ -12,14 +12,7 @@ import { listen } from "./listen.ts";
 import { type CallFacts, LEFT, OpenCall, type Waiter } from "./open-call.ts";
 import { paramMismatch } from "./param-headers.ts";
 import type { Incoming, Shared } from "./ports.ts";
-import {
-  headerMismatch,
-  invalidParams,
-  methodNotFound,
-  modernStatus,
-  Refused,
-  type RpcError,
-} from "./refused.ts";
+import { invalidParams, methodNotFound, modernStatus, Refused, type RpcError } from "./refused.ts";
 import { MODERN_VERSION, NEVER_STREAMED } from "./revisions.ts";
 import { isWanted } from "./translate/log-level.ts";
 import {
@@ -83,10 +76,6 @@ class ModernRequest {
   async #serve(): Promise<void> {
     const { method } = this.#request;
     const destination = await destinationOf(this.#incoming, this.#request);
-    if (method === "tools/call") {
-      const mismatch = this.#paramMismatch(destination);
-      if (mismatch) return this.#end({ error: mismatch });
-    }
     const mismatch = this.#mismatch(destination);
     if (mismatch) return this.#end({ error: mismatch }, 400);
     if (destination.info.era === "2026") return this.#end(await this.#word(destination));
@@ -101,14 +90,6 @@ class ModernRequest {
     if (method !== "tools/call" || header(OWN_CALL_HEADER) !== undefined) return null;
     const mirrored = this.#shared.ports.mirrored?.(upstream.name, String(params.name)) ?? [];
     return paramMismatch(mirrored, params.arguments, header);
-  }
-
-  #paramMismatch({ upstream, request: { params } }: Destination): RpcError | null {
-    const { header } = this.#incoming;
-    const { ports, paramCheck } = this.#shared;
-    const tools = header(OWN_HEADER) === undefined ? ports.tools?.(upstream.name) : null;
-    const name = tools ? paramCheck.disagreeing(tools, params, header) : null;
-    return name === null ? null : headerMismatch(name, header(name) === undefined);
   }
 
   /** A server of the same era, word for word. Only which revisions are spoken here is ours to say. */

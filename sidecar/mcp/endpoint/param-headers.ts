@@ -1,7 +1,7 @@
 /** Whether the headers of a call agree with those of its arguments that its tool wants to see in headers too. */
 import { type Mirrored, mirroredText } from "../mirrored-arguments.ts";
 import { decoded, type HeaderOf } from "./envelope.ts";
-import { PROTOCOL, type RpcError } from "./refused.ts";
+import { headerMismatch, type RpcError } from "./refused.ts";
 
 /** Null when they do. What is not among the arguments may be in the headers: nobody looks at it. */
 export function paramMismatch(
@@ -14,8 +14,7 @@ export function paramMismatch(
     if (text === null) continue;
     const said = header(one.header);
     if (decoded(said) === text) continue;
-    const what = said === undefined ? "is missing" : "does not say what the arguments say";
-    return { code: PROTOCOL.headerMismatch, message: `Header mismatch: ${one.header} ${what}.` };
+    return headerMismatch(one.header, said === undefined);
   }
   return null;
 }

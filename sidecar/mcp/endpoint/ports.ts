@@ -8,7 +8,6 @@ import type { KeepAlive } from "./event-stream.ts";
 import type { HeldCalls } from "./held-calls.ts";
 import type { Listens } from "./listen.ts";
 import type { LogLevels } from "./log-levels.ts";
-import type { ParamCheck } from "./param-check.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
@@ -23,8 +22,6 @@ export type EndpointPorts = {
   tool?(server: string, name: string): Promise<Record<string, unknown> | null>;
   /** Which arguments of this server's tool have to be in headers too, as far as that is known; without it none. */
   mirrored?(server: string, tool: string): readonly Mirrored[];
-  /** This server's tools, as last listed, the same array for as long as they are the same; null: they are not known. */
-  tools?(server: string): readonly unknown[] | null;
   /** Goes out with every answer: see `REGISTRY_HEADER`. */
   registryVersion(): string;
   clock: Clock;
@@ -42,7 +39,6 @@ export type Shared = {
   listens: Listens;
   subscriptions: Subscriptions;
   logLevels: LogLevels;
-  paramCheck: ParamCheck;
 };
 
 /** What an answer's head says beside its type. */

@@ -229,31 +229,6 @@ describe("what a request of 2026 has to say of itself", () => {
       expect(await refused(() => {}, method)).toEqual([404, 1, -32601, undefined]);
   });
 
-  it("T1 says arguments that a tool wants in headers the same in both, unless the gateway asks for itself", async () => {
-    const region = { type: "string", "x-mcp-header": "Region" };
-    const tools = [{ name: "add", inputSchema: { type: "object", properties: { region } } }];
-    const setup = setUp(echo(), { tools: (server) => (server === "fake-2026" ? tools : null) });
-    const told = async (headers: Record<string, string>, args = {}) => {
-      const request = modern("tools/call", { name: "add", arguments: args });
-      const response = await send(setup, { ...request, headers: { ...request.headers, ...headers } });
-      return [response.status, (await jsonOf(response)).error.code];
-    };
-    const [fine, mismatch] = [
-      [200, undefined],
-      [400, -32020],
-    ];
-    expect(await told({ "mcp-param-region": "eu" }, { region: "eu" })).toEqual(fine);
-    expect(await told({ "mcp-param-region": "=?base64?SGVsbG8=?=" }, { region: "Hello" })).toEqual(fine);
-    expect(await told({})).toEqual(fine);
-    expect(await told({ "hivegate-own": "1" }, { region: "eu" })).toEqual(fine);
-    expect(await told({}, { region: "eu" })).toEqual(mismatch);
-    expect(await told({ "mcp-param-region": "us" }, { region: "eu" })).toEqual(mismatch);
-    expect(await told({ "mcp-param-region": "=?base64?SGVsbG8?=" }, { region: "Hello" })).toEqual(mismatch);
-    expect(await told({ "mcp-param-region": "=?base64?SGVs!!!bG8=?=" }, { region: "Hello" })).toEqual(
-      mismatch,
-    );
-  });
-
   it("T1 may write a name as base64, with spaces or without", async () => {
     const setup = setUp(echo());
     const request = modern("tools/call", { name: "größe" });
