@@ -36,15 +36,26 @@ export function returnedHeaders(headers: Headers): Record<string, string> {
 
 /** The whole body. @throws HivegateError `body_too_large` */
 export async function bodyOf(request: Request): Promise<Uint8Array> {
-  const declaredBytes = Number(request.headers.get("content-length") ?? Number.NaN);
-  if (!(declaredBytes <= LIMITS.requestBodyBytes)) {
-    throw new HivegateError(
-      "body_too_large",
-      `Send Content-Length, at most ${LIMITS.requestBodyBytes} bytes.`,
-    );
-  }
+  const declared = request.headers.get("content-length");
+  if (declared === null) return request.body ? countedBody(request.body) : new Uint8Array();
+  // No more comes than is declared.
+  if (!(Number(declared) <= LIMITS.requestBodyBytes)) throw tooLarge();
   return new Uint8Array(await request.arrayBuffer());
 }
+
+async function countedBody(body: ReadableStream<Uint8Array>): Promise<Uint8Array> {
+  const whole = new Uint8Array(LIMITS.requestBodyBytes);
+  let bytes = 0;
+  for await (const chunk of body) {
+    if (bytes + chunk.length > whole.length) throw tooLarge();
+    whole.set(chunk, bytes);
+    bytes += chunk.length;
+  }
+  return whole.subarray(0, bytes);
+}
+
+const tooLarge = () =>
+  new HivegateError("body_too_large", `Send at most ${LIMITS.requestBodyBytes} bytes in one request.`);
 
 const names = new WeakMap<Identity, Map<string, string>>();
 

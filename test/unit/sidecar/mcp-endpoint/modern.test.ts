@@ -253,7 +253,7 @@ describe("what a request of 2026 has to say of itself", () => {
   it("T1 needs a server that there is, and a client with a name", async () => {
     const setup = setUp(echo());
     const unknown = await send(setup, { ...modern("tools/list"), path: "/v1/mcp/two" });
-    expect([unknown.status, (await jsonOf(unknown)).error.data?.code]).toEqual([404, "not_found"]);
+    expect([unknown.status, (await jsonOf(unknown)).error.data?.code]).toEqual([404, "unknown_server"]);
     expect((await send(setup, { ...modern("tools/list"), client: "" })).status).toBe(400);
   });
 });
