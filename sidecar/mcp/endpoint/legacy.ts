@@ -1,6 +1,6 @@
 /** Requests of 2025 and before: sessions, streams of their own, and clients that can be asked while they wait. */
 import { z } from "zod";
-import { HivegateError } from "../../../shared/errors.ts";
+import { asHivegateError, HivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { McpAnswer } from "../../../shared/protocol/mcp.ts";
 import { SSE_HEADERS } from "../../../shared/wire/sse.ts";
@@ -100,7 +100,7 @@ function serve(
   session: Session,
   request: ClientRequest,
 ): Promise<Response> {
-  const { signal } = session.begin(request.id);
+  const { signal } = begun(session, request);
   const answer = new Answer({
     headers: () => headersFor(shared.ports, incoming.head),
     mayStream: !NEVER_STREAMED.has(request.method) && acceptsEvents(incoming),
@@ -118,6 +118,16 @@ function serve(
       answer.end(answerText(request.id, outcome));
     });
   return answer.response;
+}
+
+/** @throws Refused */
+function begun(session: Session, { id }: ClientRequest): AbortController {
+  try {
+    return session.begin(id);
+  } catch (thrown) {
+    const error = asHivegateError(thrown);
+    throw new Refused(error.httpStatus, rpcErrorOf(error), id);
+  }
 }
 
 async function answered(

@@ -18,8 +18,6 @@ export type EndpointPorts = {
   joined?: Pick<JoinedCalls, "exchange">;
   /** Whether this server may be sent this request twice, where its answer was lost; without it none. */
   mayRepeat?(server: string, request: McpRequest): boolean;
-  /** A tool as its server lists it, its schema above all; null: there is none of this name. Without it none is known. */
-  tool?(server: string, name: string): Promise<Record<string, unknown> | null>;
   /** Which arguments of this server's tool have to be in headers too, as far as that is known; without it none. */
   mirrored?(server: string, tool: string): readonly Mirrored[];
   /** Goes out with every answer: see `REGISTRY_HEADER`. */

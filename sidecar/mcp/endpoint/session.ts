@@ -134,7 +134,9 @@ export class Session {
         this.usedMs = clock.now();
       },
     });
-    this.#channels.set(name, channel);
+    // What is said to a session that is over is not kept for anybody.
+    if (this.#hasEnded) channel.end();
+    else this.#channels.set(name, channel);
     return channel;
   }
 }

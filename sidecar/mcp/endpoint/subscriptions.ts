@@ -11,14 +11,24 @@ import { ACKNOWLEDGED, RESOURCE_UPDATED } from "./revisions.ts";
 type Heard = (notification: Notification) => void;
 
 /** A resource that is watched. `begun` says whether the server agreed. */
-type Watch = { listeners: Set<Heard>; begun: Promise<RpcError | null>; ending: AbortController };
+type Watch = {
+  watching: Watching;
+  /** As of `Upstream.connections` when the server was asked last: a new connection knows of nothing. */
+  connections: number;
+  listeners: Set<Heard>;
+  begun: Promise<RpcError | null>;
+  ending: AbortController;
+};
 
+/** How often it is looked whether a server was connected to anew, for as long as anything is watched. */
+const LOOK_MS = 15_000;
 /** How long to wait before a server of 2026 is listened to again. */
 const LISTEN_AGAIN_MS = 2_000;
 
 export class Subscriptions {
   readonly #clock: Clock;
   readonly #watches = new Map<string, Watch>();
+  #cancelLook: (() => void) | null = null;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -42,6 +52,7 @@ export class Subscriptions {
       watch.listeners.delete(listener);
       if (watch.listeners.size > 0 || this.#watches.get(name) !== watch) return;
       this.#watches.delete(name);
+      if (this.#watches.size === 0) this.#lookNoMore();
       watch.ending.abort(new HivegateError("shutting_down"));
     };
     const refusal = await watch.begun;
@@ -56,10 +67,29 @@ export class Subscriptions {
     const tell: Heard = (notification) => {
       if (concerns(notification, uri)) for (const listener of listeners) listener(notification);
     };
-    const begun = this.#begin({ upstream, uri, client, ending: ending.signal, tell });
-    const watch = { listeners, ending, begun };
+    const watching = { upstream, uri, client, ending: ending.signal, tell };
+    const { connections } = upstream;
+    const watch = { watching, connections, listeners, ending, begun: this.#begin(watching) };
     this.#watches.set(name, watch);
+    this.#cancelLook ??= this.#clock.after(LOOK_MS, () => this.#look());
     return watch;
+  }
+
+  /** A server that was connected to anew is asked again, and what it may have told meanwhile is taken as told. */
+  #look(): void {
+    for (const watch of this.#watches.values()) {
+      const { watching, connections } = watch;
+      if (watching.upstream.connections === connections) continue;
+      watch.connections = watching.upstream.connections;
+      // A server that is away again is asked when it is back.
+      subscribeAgain(watching).catch(() => {});
+    }
+    this.#cancelLook = this.#clock.after(LOOK_MS, () => this.#look());
+  }
+
+  #lookNoMore(): void {
+    this.#cancelLook?.();
+    this.#cancelLook = null;
   }
 
   async #begin(watching: Watching): Promise<RpcError | null> {
@@ -89,9 +119,14 @@ export class Subscriptions {
 
 type Watching = { upstream: Upstream; uri: string; client: string; ending: AbortSignal; tell: Heard };
 
-async function subscribe({ upstream, uri, client, ending, tell }: Watching): Promise<RpcError | null> {
-  const ask = (method: string, signal: AbortSignal): Promise<McpAnswer> =>
+const askOf =
+  ({ upstream, uri, client }: Watching) =>
+  (method: string, signal: AbortSignal): Promise<McpAnswer> =>
     upstream.exchange({ method, params: { uri } }, { client, signal });
+
+async function subscribe(watching: Watching): Promise<RpcError | null> {
+  const { upstream, ending, tell } = watching;
+  const ask = askOf(watching);
   const stop = upstream.onNotification(tell);
   ending.addEventListener("abort", stop);
   const answer = await ask("resources/subscribe", ending);
@@ -101,6 +136,14 @@ async function subscribe({ upstream, uri, client, ending, tell }: Watching): Pro
     ask("resources/unsubscribe", AbortSignal.timeout(LIMITS.mcpConnectTimeoutMs)).catch(() => {});
   });
   return null;
+}
+
+async function subscribeAgain(watching: Watching): Promise<void> {
+  const { era } = await watching.upstream.info();
+  // One of 2026 is listened to again as soon as that is interrupted.
+  if (era === "2026" || watching.ending.aborted) return;
+  await askOf(watching)("resources/subscribe", watching.ending);
+  watching.tell({ method: RESOURCE_UPDATED, params: { uri: watching.uri } });
 }
 
 async function listenOnce(

@@ -173,6 +173,24 @@ describe("a session of a 2025 client", () => {
   });
 });
 
+describe("a session's limits", () => {
+  it("S6 refuses more calls than it may have under way, and a second one of the same id, by that id", async () => {
+    const setup = setUp(new FakeUpstream("2025", () => new Promise(() => {})));
+    const session = await initialize(setup);
+    for (let id = 0; id < LIMITS.mcpSessionCalls; id++)
+      void send(setup, legacy(session, "tools/call", {}, id));
+    const refused = await send(setup, legacy(session, "tools/call", {}, "one more"));
+    expect([refused.status, await jsonOf(refused)]).toMatchObject([
+      503,
+      { id: "one more", error: { data: { code: "overloaded", retryable: true } } },
+    ]);
+    await send(setup, { method: "DELETE", headers: legacy(session, "").headers });
+    const other = await initialize(setup);
+    void send(setup, legacy(other, "tools/call", {}, 7));
+    expect((await send(setup, legacy(other, "tools/call", {}, 7))).status).toBe(400);
+  });
+});
+
 describe("a session's streams", () => {
   it("T1 tells on GET what the server says unasked, and resources that were subscribed to", async () => {
     const upstream = quiet();
@@ -213,6 +231,29 @@ describe("a session's streams", () => {
     expect(upstream.asked.map(({ method }) => method)).toEqual(["resources/subscribe"]);
     await send(setup, { ...legacy(two, "resources/unsubscribe", { uri: "a:b" }), client: "bob" });
     expect(upstream.asked).toHaveLength(2);
+  });
+
+  it("T1 subscribes again at a server that was connected to anew, and takes the resource for changed", async () => {
+    const upstream = quiet();
+    const setup = setUp(upstream);
+    const session = await initialize(setup);
+    const { headers } = legacy(session, "");
+    const events = new Events(await send(setup, { method: "GET", headers }));
+    await send(setup, legacy(session, "resources/subscribe", { uri: "a:b" }));
+    setup.clock.advance(60_000);
+    expect(upstream.asked).toHaveLength(1);
+    upstream.connections++;
+    setup.clock.advance(60_000);
+    expect(await events.message()).toMatchObject({
+      method: "notifications/resources/updated",
+      params: { uri: "a:b" },
+    });
+    expect(upstream.asked.map(({ method }) => method)).toEqual([
+      "resources/subscribe",
+      "resources/subscribe",
+    ]);
+    await send(setup, { method: "DELETE", headers });
+    expect(setup.clock.waiting).toBe(0);
   });
 
   it("T1 goes on without its reader, who gets by Last-Event-ID what it missed on that stream alone", async () => {

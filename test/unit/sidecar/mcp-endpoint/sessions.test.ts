@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../../../shared/limits.ts";
 import { KeepAlive } from "../../../../sidecar/mcp/endpoint/event-stream.ts";
@@ -5,6 +7,9 @@ import { Sessions } from "../../../../sidecar/mcp/endpoint/sessions.ts";
 import { FakeUpstream } from "../../../support/fake-upstream.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 import { Events, initialize, legacy, send, setUp } from "./setup.ts";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage: () => void = runInNewContext("gc");
 
 function open() {
   const clock = new ManualClock();
@@ -55,6 +60,22 @@ describe("all sessions", () => {
     expect([sessions.size, clock.waiting]).toEqual([0, 0]);
   });
 
+  it("S6 lets go of what a session held, were it in use to the end", async () => {
+    const { sessions, of } = open();
+    const refs = Array.from({ length: 100 }, (_, n) => new WeakRef(of(`s${n}`)));
+    for (const ref of refs) {
+      ref.deref()?.begin(1);
+      ref.deref()?.standalone.send("x".repeat(1_000));
+    }
+    expect(sessions.eventBytes).toBeGreaterThan(100_000);
+    sessions.close();
+    expect(sessions.eventBytes).toBe(0);
+    // What was dereferenced lives on until the next task.
+    await new Promise((resolve) => setImmediate(resolve));
+    collectGarbage();
+    expect(refs.filter((ref) => ref.deref() !== undefined)).toEqual([]);
+  });
+
   it("T1 S6 leaves nothing of 10,000 sessions that were opened, used and abandoned", async () => {
     const upstream = new FakeUpstream("2025", (_request, { onNotification }) => {
       onNotification?.({ method: "notifications/progress", params: { progressToken: 1 } });
@@ -75,7 +96,8 @@ describe("all sessions", () => {
       await call.leave();
     }
     expect(setup.endpoint.counts()).toMatchObject({ sessions: 10_000, streams: 0, subscriptions: 1 });
-    expect(setup.clock.waiting).toBe(1);
+    // One looks after idle sessions, one after what is watched.
+    expect(setup.clock.waiting).toBe(2);
     setup.clock.advance(LIMITS.mcpSessionIdleMs + LIMITS.mcpSessionSweepMs);
     expect(setup.endpoint.counts()).toEqual({
       ...{ sessions: 0, streams: 0, heldCalls: 0, subscriptions: 0, eventBytes: 0 },
