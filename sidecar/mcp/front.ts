@@ -50,7 +50,6 @@ export function mcpFront({ servers, configs, version, clock, log }: McpFrontOpti
     upstream: (name) => (name === null ? all : servers.upstream(name)),
     joined: new JoinedCalls(),
     registryVersion: () => registry.version,
-    tool: (server, name) => registry.tool(server, name),
     mayRepeat: (server, request) => registry.mayRepeat(server, request),
     mirrored: (server, tool) => registry.get(server)?.mirrored(tool) ?? [],
     uuid: randomUUID,

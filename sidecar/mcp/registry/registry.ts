@@ -4,7 +4,6 @@ import type { RegistryAnswer, ToolQuery } from "../../../shared/protocol/tools.t
 import { selectTools } from "../../../shared/tools/search.ts";
 import type { Logger } from "../../log.ts";
 import type { Upstream } from "../upstream.ts";
-import type { Tool } from "./listing.ts";
 import { RegisteredServer } from "./registered-server.ts";
 import type { ServerSettings } from "./tool-entry.ts";
 
@@ -47,13 +46,6 @@ export class Registry {
   mayRepeat(server: string, { method, params }: McpRequest): boolean {
     if (method !== "tools/call" || typeof params.name !== "string") return false;
     return this.get(server)?.mayRepeat(params.name) ?? false;
-  }
-
-  /** A tool as its server tells it, as newly as `upToDate` has it; null when there is none. */
-  async tool(server: string, name: string): Promise<Tool | null> {
-    const found = this.get(server);
-    await found?.upToDate();
-    return found?.listing?.tools.find((tool) => tool.name === name) ?? null;
   }
 
   /** Resolves when all of them are as well known as they can be: see `RegisteredServer.upToDate`. */

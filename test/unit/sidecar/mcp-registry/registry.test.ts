@@ -49,13 +49,6 @@ describe("the registry", () => {
     ]);
   });
 
-  it("T2 gives a tool as its server tells it", async () => {
-    const tool = { name: "x", inputSchema: { type: "object" }, own: 1 };
-    const { registry } = registryOf([offering("a", { tools: [tool] })]);
-    const wanted = [registry.tool("a", "x"), registry.tool("a", "y"), registry.tool("b", "x")];
-    expect(await Promise.all(wanted)).toEqual([tool, null, null]);
-  });
-
   it("T2 knows which tools may be called twice for one call: those whose server says so", async () => {
     const hints = {
       read: { readOnlyHint: true },
