@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { type Observe, timed } from "../../shared/metrics/timed.ts";
@@ -6,31 +5,18 @@ import type { BreakerRules, BreakerState } from "../../shared/pressure/breaker.t
 import { Guard } from "../../shared/pressure/guarded.ts";
 import type { McpAnswer, McpRequest } from "../../shared/protocol/mcp.ts";
 import type { Circuit } from "../../shared/protocol/sidecar.ts";
-import type { Logger } from "../log.ts";
 import { isHasty, LISTEN, timeoutOf } from "./exchange-time.ts";
 import type { Notification, Params } from "./json-rpc-session.ts";
-import { McpLink } from "./link.ts";
-import { isSafeToRepeat, LostConnection } from "./lost-connection.ts";
+import { isSafeToRepeat, LostConnection, StillOpening } from "./lost-connection.ts";
+import { SharedLink, type SharedLinkOptions } from "./shared-link.ts";
 import { toolData } from "./tool-result.ts";
-import type { Era, Exchange, ServerInfo, Upstream } from "./upstream.ts";
-import type { OpenWire } from "./wire.ts";
-import { unlessAborted, within } from "./within.ts";
+import type { Exchange, ServerInfo, Upstream } from "./upstream.ts";
 
-export type McpConnectionOptions = {
-  /** The server's name, for the log. */
-  name: string;
-  wire: OpenWire;
-  /** Sent in an `authenticate` line before anything else; null where the server wants none. */
-  token: string | null;
-  /** In which era's words it is greeted first; `2025` where an unknown question could do harm. */
-  era: Era;
-  /** For each step: the connection, the greeting. */
-  connectTimeoutMs: number;
+export type McpConnectionOptions = SharedLinkOptions & {
   /** How long a call of our own may take, connecting included, when it does not say otherwise. */
   callTimeoutMs: number;
   /** `saved` is what `save` was given last, were it before a restart; null when there is nothing. */
   breaker: { rules: BreakerRules; saved: unknown; save(state: BreakerState): void };
-  log: Logger;
   /** Hears how each request went, the ones that the circuit breaker kept back included. */
   observe?: Observe;
   /** Whole milliseconds since the epoch. */
@@ -43,8 +29,6 @@ type CallOptions = { timeoutMs?: number };
 
 const outcomeOf = (answer: McpAnswer): string => ("error" in answer ? "mcp_failed" : "ok");
 const NOBODY: Observe = () => {};
-/** The connection itself, `authenticate`, and the greeting in the words of both eras. */
-const OPENING_STEPS = 4;
 
 /**
  * The one connection to one MCP server, or its one process, for everybody. It opens on first use and again on the first
@@ -57,14 +41,7 @@ export class McpConnection implements Upstream {
   readonly #guard: Guard;
   readonly #notified = new Set<(notification: Notification) => void>();
   readonly #troubled = new Set<() => void>();
-  readonly #closing = new AbortController();
-  #closed = false;
-  #link: McpLink | null = null;
-  /** Nothing is left of the link before, its process included. */
-  #ended: Promise<void> = Promise.resolve();
-  #info: ServerInfo | null = null;
-  #connections = 0;
-  #opening: Promise<McpLink> | null = null;
+  readonly #link: SharedLink;
   #pending = 0;
   #isFailing = false;
   /** How often calls were lost with a connection, or because there was none to be had. */
@@ -73,6 +50,10 @@ export class McpConnection implements Upstream {
   constructor(options: McpConnectionOptions) {
     this.name = options.name;
     this.#options = options;
+    this.#link = new SharedLink(options, {
+      onNotification: (notification) => this.#tell(notification),
+      onLost: () => this.#trouble(),
+    });
     const { now, random, breaker } = options;
     this.#guard = new Guard({
       rules: breaker.rules,
@@ -84,16 +65,16 @@ export class McpConnection implements Upstream {
   }
 
   get connections(): number {
-    return this.#connections;
+    return this.#link.connections;
   }
 
   /** As the server told them when it was connected to last; null before that. */
   get capabilities(): Record<string, unknown> | null {
-    return this.#info?.capabilities ?? null;
+    return this.#link.info?.capabilities ?? null;
   }
 
   get isOpen(): boolean {
-    return this.#link?.isOpen ?? false;
+    return this.#link.current !== null;
   }
 
   /** Calls that wait for an answer. */
@@ -116,11 +97,9 @@ export class McpConnection implements Upstream {
   }
 
   async info(): Promise<ServerInfo> {
-    if (this.#info && this.isOpen) return this.#info;
-    const { connectTimeoutMs } = this.#options;
-    await this.#guarded(() => this.#opened(OPENING_STEPS * connectTimeoutMs));
-    if (!this.#info) throw new HivegateError("mcp_unavailable");
-    return this.#info;
+    if (!this.#link.current?.info) await this.#guarded(() => this.#link.opened(this.#openingMs));
+    if (!this.#link.info) throw new HivegateError("mcp_unavailable");
+    return this.#link.info;
   }
 
   exchange(request: McpRequest, exchange: Exchange): Promise<McpAnswer> {
@@ -130,7 +109,7 @@ export class McpConnection implements Upstream {
   }
 
   notify(notification: Notification): void {
-    if (this.isOpen) this.#link?.notify(notification);
+    this.#link.current?.notify(notification);
   }
 
   /**
@@ -177,12 +156,13 @@ export class McpConnection implements Upstream {
   }
 
   /** Whoever waits for an answer gets `shutting_down`, and so does whoever asks from now on. Resolves when all has ended. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    const ended = this.#link?.close(new HivegateError("shutting_down"));
-    this.#closing.abort();
-    await Promise.all([ended, this.#opening?.catch(() => {})]);
-    await this.#ended;
+  close(): Promise<void> {
+    return this.#link.close();
+  }
+
+  /** The connection itself, `authenticate`, and the greeting in the words of both eras. */
+  get #openingMs(): number {
+    return 4 * this.#options.connectTimeoutMs;
   }
 
   async #request(request: McpRequest, { timeoutMs }: CallOptions): Promise<unknown> {
@@ -195,22 +175,19 @@ export class McpConnection implements Upstream {
   async #exchange(request: McpRequest, exchange: Exchange): Promise<McpAnswer> {
     const timeoutMs = timeoutOf(request, exchange);
     if (request.method === LISTEN) return this.#listen(request, exchange, timeoutMs);
-    const attempt = () => this.#guarded(() => this.#ask(request, timeoutMs, exchange), exchange);
+    const startedMs = this.#options.now();
     try {
-      return await attempt();
+      return await this.#guarded(() => this.#ask(request, timeoutMs, exchange), exchange);
     } catch (error) {
       if (!(error instanceof LostConnection) || !isSafeToRepeat(error, request, exchange)) throw error;
-      return await attempt();
+      const leftMs = Math.max(1, timeoutMs - (this.#options.now() - startedMs));
+      return await this.#guarded(() => this.#ask(request, leftMs, exchange), exchange);
     }
   }
 
   /** It goes on for as long as somebody listens, which says nothing of how the server is. */
   async #listen(request: McpRequest, exchange: Exchange, timeoutMs: number): Promise<McpAnswer> {
-    const { connectTimeoutMs } = this.#options;
-    const link = await this.#guarded(
-      () => this.#opened(OPENING_STEPS * connectTimeoutMs, exchange.signal),
-      exchange,
-    );
+    const link = await this.#guarded(() => this.#link.opened(this.#openingMs, exchange.signal), exchange);
     return link.ask(request, timeoutMs, exchange);
   }
 
@@ -227,7 +204,7 @@ export class McpConnection implements Upstream {
 
   async #ask(request: McpRequest, timeoutMs: number, exchange: Exchange | null = null): Promise<McpAnswer> {
     const startedMs = this.#options.now();
-    const link = this.#link?.isOpen ? this.#link : await this.#opened(timeoutMs, exchange?.signal);
+    const link = this.#link.current ?? (await this.#link.opened(timeoutMs, exchange?.signal));
     const spentMs = this.#options.now() - startedMs;
     const answer = await link.ask(request, Math.max(1, timeoutMs - spentMs), exchange);
     this.#isFailing = false;
@@ -245,78 +222,19 @@ export class McpConnection implements Upstream {
     // A client in a hurry says nothing about the server.
     if (code === "timeout" && exchange && isHasty(exchange)) return null;
     this.#isFailing = code !== "mcp_failed";
+    // Nor does one who waits for less than a server may take to start.
+    if (error instanceof StillOpening && error.waitedMs < this.#options.connectTimeoutMs) return null;
     if (code !== "mcp_unavailable") return this.#isFailing;
     if (losses !== this.#losses) return null;
     this.#losses++;
     return true;
   }
 
-  /** @throws HivegateError `mcp_unavailable` when it is not open in time; or the signal's reason */
-  async #opened(timeoutMs: number, signal?: AbortSignal): Promise<McpLink> {
-    if (this.#link?.isOpen) return this.#link;
-    const opened = within(this.#open(), timeoutMs, () => new HivegateError("mcp_unavailable"));
-    return signal ? unlessAborted(opened, signal) : opened;
-  }
-
-  /** Simultaneous first users share one opening. */
-  async #open(): Promise<McpLink> {
-    if (this.#closed) throw new HivegateError("shutting_down");
-    this.#opening ??= this.#connect().finally(() => {
-      this.#opening = null;
-    });
-    return this.#opening;
-  }
-
-  async #connect(): Promise<McpLink> {
-    const { name, log } = this.#options;
-    const link = await this.#greeted().catch((cause: unknown) => {
-      if (this.#closed) throw new HivegateError("shutting_down");
-      // The first failure is news, those after it are the same one.
-      log[this.#isFailing ? "debug" : "warn"]({ server: name, err: cause }, "cannot use the MCP server");
-      throw new HivegateError("mcp_unavailable", undefined, { cause });
-    });
-    this.#link = link;
-    this.#info = link.info;
-    this.#connections++;
-    log.info({ server: name, protocol: link.info?.protocolVersion }, "connected to the MCP server");
-    return link;
-  }
-
-  /** A server that hangs up on a question of 2026 is connected to anew, and greeted in the words of 2025. */
-  async #greeted(): Promise<McpLink> {
-    const era = this.#info?.era ?? this.#options.era;
-    try {
-      return await this.#linked(era);
-    } catch (error) {
-      const mayBeTheWords = error instanceof LostConnection && era === "2026" && !this.#info && !this.#closed;
-      if (!mayBeTheWords) throw error;
-      return await this.#linked("2025");
-    }
-  }
-
-  async #linked(era: Era): Promise<McpLink> {
-    await this.#ended;
-    return McpLink.open({
-      ...this.#options,
-      era,
-      newId: randomUUID,
-      signal: this.#closing.signal,
-      onNotification: (notification) => this.#tell(notification),
-      onMissed: () => void this.#connections++,
-      onOver: (over) => this.#over(over),
-    });
-  }
-
   #tell(notification: Notification): void {
     for (const listener of this.#notified) listener(notification);
   }
 
-  #over(link: McpLink): void {
-    if (this.#link !== link) return;
-    this.#link = null;
-    this.#ended = link.close(new HivegateError("mcp_unavailable"));
-    if (this.#closed) return;
-    this.#options.log.warn({ server: this.#options.name, ...link.counters }, "lost the MCP server");
+  #trouble(): void {
     for (const listener of this.#troubled) listener();
   }
 
@@ -324,6 +242,6 @@ export class McpConnection implements Upstream {
     const { name, log, breaker } = this.#options;
     log.info({ server: name, circuit: state.phase }, "the MCP server's circuit changed");
     breaker.save(state);
-    for (const listener of this.#troubled) listener();
+    this.#trouble();
   }
 }

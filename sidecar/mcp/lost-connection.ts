@@ -17,6 +17,16 @@ export class LostConnection extends HivegateError {
   }
 }
 
+/** There was no connection yet when the time was up; it goes on being opened. */
+export class StillOpening extends HivegateError {
+  readonly waitedMs: number;
+
+  constructor(waitedMs: number) {
+    super("mcp_unavailable");
+    this.waitedMs = waitedMs;
+  }
+}
+
 /** Requests that only look. */
 const LOOKS = /(^ping|\/list|\/read|\/get|\/discover|^completion\/complete)$/;
 

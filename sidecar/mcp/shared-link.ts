@@ -1,0 +1,135 @@
+import { randomUUID } from "node:crypto";
+import { HivegateError } from "../../shared/errors.ts";
+import type { Logger } from "../log.ts";
+import type { Notification } from "./json-rpc-session.ts";
+import { McpLink } from "./link.ts";
+import { LostConnection, StillOpening } from "./lost-connection.ts";
+import type { Era, ServerInfo } from "./upstream.ts";
+import type { OpenWire } from "./wire.ts";
+import { unlessAborted, within } from "./within.ts";
+
+export type SharedLinkOptions = {
+  /** The server's name, for the log. */
+  name: string;
+  wire: OpenWire;
+  /** Sent in an `authenticate` line before anything else; null where the server wants none. */
+  token: string | null;
+  /** In which era's words it is greeted first; `2025` where an unknown question could do harm. */
+  era: Era;
+  /** For each step: the connection, the greeting. */
+  connectTimeoutMs: number;
+  log: Logger;
+};
+
+type Events = { onNotification(notification: Notification): void; onLost(): void };
+
+/**
+ * The one link to a server: it is opened when somebody needs it, and again when it was lost. Who needs it at the same
+ * time shares one opening, and nothing is opened before all of the link before has ended, its process included.
+ */
+export class SharedLink {
+  readonly #options: SharedLinkOptions;
+  readonly #events: Events;
+  readonly #closing = new AbortController();
+  #closed = false;
+  #link: McpLink | null = null;
+  #ended: Promise<void> = Promise.resolve();
+  #opening: Promise<McpLink> | null = null;
+  #isFailing = false;
+  #info: ServerInfo | null = null;
+  #connections = 0;
+
+  constructor(options: SharedLinkOptions, events: Events) {
+    this.#options = options;
+    this.#events = events;
+  }
+
+  /** Null while there is none that can be used. */
+  get current(): McpLink | null {
+    return this.#link?.isOpen ? this.#link : null;
+  }
+
+  /** What the server said when it was connected to last; null before that. */
+  get info(): ServerInfo | null {
+    return this.#info;
+  }
+
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** @throws HivegateError `mcp_unavailable`, also when it is not open in time; `shutting_down`; or the signal's reason */
+  async opened(timeoutMs: number, signal?: AbortSignal): Promise<McpLink> {
+    if (this.current) return this.current;
+    const opened = within(this.#open(), timeoutMs, () => new StillOpening(timeoutMs));
+    return signal ? unlessAborted(opened, signal) : opened;
+  }
+
+  /** Whoever waits for an answer gets `shutting_down`, and so does whoever needs it from now on. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const ended = this.#link?.close(new HivegateError("shutting_down"));
+    this.#closing.abort();
+    await Promise.all([ended, this.#opening?.catch(() => {})]);
+    await this.#ended;
+  }
+
+  async #open(): Promise<McpLink> {
+    if (this.#closed) throw new HivegateError("shutting_down");
+    this.#opening ??= this.#connect().finally(() => {
+      this.#opening = null;
+    });
+    return this.#opening;
+  }
+
+  async #connect(): Promise<McpLink> {
+    const { name, log } = this.#options;
+    const link = await this.#greeted().catch((cause: unknown) => {
+      if (this.#closed) throw new HivegateError("shutting_down");
+      // The first failure is news, those after it are the same one.
+      log[this.#isFailing ? "debug" : "warn"]({ server: name, err: cause }, "cannot use the MCP server");
+      this.#isFailing = true;
+      throw new HivegateError("mcp_unavailable", undefined, { cause });
+    });
+    this.#isFailing = false;
+    this.#link = link;
+    this.#info = link.info;
+    this.#connections++;
+    log.info({ server: name, protocol: link.info?.protocolVersion }, "connected to the MCP server");
+    return link;
+  }
+
+  /** A server that hangs up on a question of 2026 is connected to anew, and greeted in the words of 2025. */
+  async #greeted(): Promise<McpLink> {
+    const era = this.#info?.era ?? this.#options.era;
+    try {
+      return await this.#linked(era);
+    } catch (error) {
+      const mayBeTheWords = error instanceof LostConnection && era === "2026" && !this.#info && !this.#closed;
+      if (!mayBeTheWords) throw error;
+      return await this.#linked("2025");
+    }
+  }
+
+  async #linked(era: Era): Promise<McpLink> {
+    await this.#ended;
+    return McpLink.open({
+      ...this.#options,
+      era,
+      newId: randomUUID,
+      signal: this.#closing.signal,
+      onNotification: (notification) => this.#events.onNotification(notification),
+      onMissed: () => void this.#connections++,
+      onOver: (over) => this.#over(over),
+    });
+  }
+
+  #over(link: McpLink): void {
+    if (this.#link !== link) return;
+    this.#link = null;
+    this.#ended = link.close(new HivegateError("mcp_unavailable"));
+    if (this.#closed) return;
+    this.#options.log.warn({ server: this.#options.name, ...link.counters }, "lost the MCP server");
+    this.#events.onLost();
+  }
+}
