@@ -45,7 +45,7 @@ export function questionOf(call: CacheCall, known: Known): Question | null {
   const tool = (method === "tools/call" && server?.tools.get(place.name)) || null;
   const target: Target = { method, tool, era: server?.era ?? null };
   if (keepingOf(target) === "never" || !isPlain(params)) return null;
-  const said = canonicalJson({ ...params, _meta: capabilitiesOf(params) }, LIMITS.cacheKeyDepth);
+  const said = canonicalJson({ ...params, _meta: tellingMeta(params) }, LIMITS.cacheKeyDepth);
   if (said === null || said.length > LIMITS.cacheKeyChars) return null;
   const key = `${JSON.stringify([hive, call.server, method, protocolVersion])}${said}`;
   return {
@@ -67,9 +67,11 @@ function placeOf(
 
 const PARAMS: ReadonlySet<string> = new Set(["name", "arguments", "uri", "_meta"]);
 const CAPABILITIES = "io.modelcontextprotocol/clientCapabilities";
+const LOG_LEVEL = "io.modelcontextprotocol/logLevel";
 const META: ReadonlySet<string> = new Set([
-  ...["progressToken", "traceparent", "tracestate", "baggage", CAPABILITIES],
-  ...["protocolVersion", "clientInfo", "logLevel"].map((name) => `io.modelcontextprotocol/${name}`),
+  ...["progressToken", "traceparent", "tracestate", "baggage"],
+  ...["io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientInfo"],
+  ...[CAPABILITIES, LOG_LEVEL],
 ]);
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -81,8 +83,11 @@ function isPlain(params: Fields): boolean {
   return true;
 }
 
-/** What the client can do may change what a server answers. */
-const capabilitiesOf = (params: Fields): unknown => metaOf(params)[CAPABILITIES] ?? null;
+/** What the client can do may change what a server answers, and what it wants to hear what comes before the answer. */
+function tellingMeta(params: Fields): Fields {
+  const { [CAPABILITIES]: capabilities, [LOG_LEVEL]: logLevel } = metaOf(params);
+  return { capabilities, logLevel };
+}
 
 const metaOf = ({ _meta: meta }: Fields): Fields => (isFields(meta) ? meta : NOTHING);
 const isFields = (value: unknown): value is Fields => typeof value === "object" && value !== null;
@@ -95,7 +100,7 @@ function whoOf(identity: CacheCall["identity"]): string {
   let who = names.get(identity);
   if (who === undefined) {
     const { subject, permissions, scope, role = null } = identity;
-    who = canonicalJson([subject, [...permissions].sort(), scope, role], 4) ?? "";
+    who = JSON.stringify([subject, permissions.toSorted(), scope, role]);
     names.set(identity, who);
   }
   return who;

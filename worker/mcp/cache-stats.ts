@@ -36,11 +36,13 @@ export class CacheStats {
     answers: readonly Kept[],
     { sees, nowMs }: { sees: (label: string) => boolean; nowMs: number },
   ): CacheReport {
+    const keptOf = Map.groupBy(answers, ({ label }) => label);
     const tools = [...(this.#hives.get(hive) ?? [])]
       .filter(([label]) => sees(label))
       .map(([label, counts]): ToolCacheReport => {
-        const kept = answers.filter((answer) => answer.label === label);
-        const oldestMs = kept.length === 0 ? null : nowMs - Math.min(...kept.map(({ keptMs }) => keptMs));
+        const kept = keptOf.get(label) ?? [];
+        const firstMs = kept.reduce((first, { keptMs }) => Math.min(first, keptMs), nowMs);
+        const oldestMs = kept.length === 0 ? null : nowMs - firstMs;
         return { tool: label, ...rated(counts), kept: kept.length, oldest_ms: oldestMs };
       });
     const sum = (of: (tool: ToolCacheReport) => number) => tools.reduce((total, tool) => total + of(tool), 0);

@@ -86,11 +86,12 @@ export class RegistryView {
   }
 
   async #learn(state: State, hive: string, timeoutMs: number): Promise<Known> {
-    state.askedMs = this.#now();
+    const askedMs = this.#now();
+    state.askedMs = askedMs;
     const answer = await this.#ask(hive, state.known?.version ?? null, timeoutMs);
     if (answer) state.known = knownFrom(answer);
     if (!state.known) throw new HivegateError("internal", undefined, { cause: "no registry" });
-    state.confirmedMs = this.#now();
+    state.confirmedMs = askedMs;
     return state.known;
   }
 

@@ -44,6 +44,7 @@ describe("the cache of answers", () => {
     ["what has no arguments", { params: { name: "look" } }],
     ["what has an address too", { params: { name: "look", arguments: { at: 1 }, uri: "a:b" } }],
     ["a client that can do more", { params: able({ elicitation: {} }) }],
+    ["a client that wants log lines", { params: able(undefined, "debug") }],
     ["all servers as one", { server: null, params: { name: "demo__look", arguments: { at: 1 } } }],
   ])("T3 never gives it to %s", async (_, other) => {
     const { answer, hit, miss } = cacheWorld();
@@ -247,8 +248,11 @@ describe("what the edge knows of tools", () => {
   });
 });
 
-function able(capabilities: object): Record<string, unknown> {
-  const _meta = { "io.modelcontextprotocol/clientCapabilities": capabilities };
+function able(capabilities?: object, logLevel?: string): Record<string, unknown> {
+  const _meta = {
+    ...(capabilities && { "io.modelcontextprotocol/clientCapabilities": capabilities }),
+    ...(logLevel && { "io.modelcontextprotocol/logLevel": logLevel }),
+  };
   return { name: "look", arguments: { at: 1 }, _meta };
 }
 
