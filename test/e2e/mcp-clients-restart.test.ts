@@ -1,11 +1,12 @@
 /** What the official SDK's client notices when something between it and its server goes and comes again. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { newSecret, type RunningGateway, startGateway } from "../support/gateway.ts";
 import { type ClientEra, mcpClient, textOf } from "../support/mcp-client.ts";
 import { type McpSidecar, startMcpSidecar } from "../support/mcp-sidecar.ts";
 import { referenceStdio } from "../support/reference-server.ts";
 
 const PROCESS_ID = { name: "test_process_id" };
+const SERVERS = [{ name: "reference", ...referenceStdio() }];
 
 const jwtSecret = newSecret();
 let mcp: McpSidecar;
@@ -19,7 +20,7 @@ const restartEdge = async () => {
   await startEdge(port);
 };
 beforeAll(async () => {
-  mcp = await startMcpSidecar([{ name: "reference", ...referenceStdio() }]);
+  mcp = await startMcpSidecar(SERVERS);
   await startEdge();
 });
 afterAll(async () => {
@@ -46,6 +47,22 @@ describe.each(["2025", "2026"] as const)("a client of %s", (era: ClientEra) => {
     await client.callTool(PROCESS_ID).catch(() => null);
     expect(Number(textOf(await client.callTool(PROCESS_ID)))).not.toBe(before);
     expect(textOf(await client.callTool({ name: "test_simple_text" }))).toContain("simple text");
+  });
+
+  it("T1 needs a new session at most when the sidecar was killed and came again", async () => {
+    const client = await connect();
+    const before = Number(textOf(await client.callTool(PROCESS_ID)));
+    await mcp.sidecar.kill("SIGKILL");
+    mcp = await startMcpSidecar(SERVERS, {}, mcp);
+    // A session that is gone is told by 404, upon which a client begins anew.
+    if (era === "2025")
+      await expect(client.callTool(PROCESS_ID)).rejects.toMatchObject({ data: { status: 404 } });
+    const again = era === "2025" ? await connect() : client;
+    expect(Number(textOf(await again.callTool(PROCESS_ID)))).not.toBe(before);
+    await vi.waitFor(() => expect(() => process.kill(before, 0)).toThrow(), {
+      timeout: 10_000,
+      interval: 50,
+    });
   });
 
   it("T2 shares one process of the server with all other clients", async () => {

@@ -10,14 +10,17 @@ export type McpServerEntry = { name: string; type?: string; [setting: string]: u
 
 export type McpSidecar = { sidecar: Sidecar; keys: Record<string, string>; stop(): Promise<void> };
 
+/** `before`: whose place this one takes. */
 export async function startMcpSidecar(
   servers: readonly McpServerEntry[],
   env: Record<string, string> = {},
+  before?: McpSidecar,
 ): Promise<McpSidecar> {
+  const keys = before?.keys ?? { test: newSecret() };
   const stateDir = await mkdtemp(join(tmpdir(), "hivegate-mcp-"));
-  const keys = { test: newSecret() };
   const sidecar = await startSidecar({
     env: {
+      ...(before && { SIDECAR_PORT: new URL(before.sidecar.url).port }),
       SIDECAR_KEYS: JSON.stringify(keys),
       SIDECAR_STATE_DIR: stateDir,
       SWARM_EXECUTOR: "process",
