@@ -52,8 +52,10 @@ describe.each(["2025", "2026"] as const)("a client of %s", (era: ClientEra) => {
   it("T1 needs a new session at most when the sidecar was killed and came again", async () => {
     const client = await connect();
     const before = Number(textOf(await client.callTool(PROCESS_ID)));
-    await mcp.sidecar.kill("SIGKILL");
-    mcp = await startMcpSidecar(SERVERS, {}, mcp);
+    const killed = mcp;
+    await killed.sidecar.kill("SIGKILL");
+    mcp = await startMcpSidecar(SERVERS, {}, killed);
+    await killed.stop();
     // A session that is gone is told by 404, upon which a client begins anew.
     if (era === "2025")
       await expect(client.callTool(PROCESS_ID)).rejects.toMatchObject({ data: { status: 404 } });
