@@ -1,16 +1,15 @@
 import type { Identity } from "../../shared/auth/permission.ts";
 import { asHivegateError, isOurFault } from "../../shared/errors.ts";
 import { splitQualifiedName } from "../../shared/protocol/qualified-name.ts";
-import type { Gateway } from "../gateway.ts";
 import type { CallOne } from "./batch.ts";
 import type { Defer } from "./events.ts";
-import { unknownTool } from "./policy.ts";
-import type { ToolCall } from "./tool-calls.ts";
+import { type Policy, unknownTool } from "./policy.ts";
+import type { ToolCall, ToolCalls } from "./tool-calls.ts";
 
 export type Caller = Pick<ToolCall, "hive" | "trace" | "cacheControl"> & { identity: Identity; defer: Defer };
 
 export type CallOnePorts = {
-  gateway: Pick<Gateway, "policy" | "toolCalls">;
+  gateway: { policy: Pick<Policy, "takeRequest">; toolCalls: Pick<ToolCalls, "call"> };
   now(): number;
   log(message: string, error: unknown): void;
 };

@@ -3,8 +3,7 @@ import type { Identity } from "../../shared/auth/permission.ts";
 import { HivegateError } from "../../shared/errors.ts";
 import type { McpAnswer } from "../../shared/protocol/mcp.ts";
 import type { ToolStream } from "../../shared/protocol/tools.ts";
-import type { Gateway } from "../gateway.ts";
-import { callOneFor } from "../mcp/call-one.ts";
+import { type CallOnePorts, callOneFor } from "../mcp/call-one.ts";
 import type { Defer } from "../mcp/events.ts";
 import type { Caller, StreamCall, ToolStreams } from "../mcp/streams.ts";
 import type { SessionState } from "./session.ts";
@@ -20,7 +19,7 @@ export type ToolActions = {
   cancel(streamId: string): Promise<unknown>;
 };
 
-export type ToolPorts = { gateway: Pick<Gateway, "policy" | "toolCalls" | "toolStreams">; defer: Defer };
+export type ToolPorts = { gateway: CallOnePorts["gateway"] & { toolStreams: ToolStreams }; defer: Defer };
 
 /** Whose session it is. */
 export type ToolUser = { hive: string; identity: SessionState["identity"] };

@@ -7,6 +7,7 @@ import type { GatewayFrame } from "../../../shared/protocol/gateway.ts";
 import { ALL_FIELDS, changedFields, IS_NEW } from "../../../shared/swarm/fields.ts";
 import { type FeedMessage, readFeedMessage } from "../../../worker/hive/feed.ts";
 import type { SessionState } from "../../../worker/session/session.ts";
+import type { ToolPorts } from "../../../worker/session/session-tools.ts";
 import { Shard } from "../../../worker/session/shard.ts";
 import { SidecarClient } from "../../../worker/sidecar-client.ts";
 import { anAgent, aSnapshot } from "../../support/agents.ts";
@@ -50,7 +51,7 @@ const ofType =
     frames.filter((frame): frame is GatewayFrame & { type: Type } => frame.type === type);
 
 /** A shard whose sidecar answers when the test says so. */
-export function setUp() {
+export function setUp({ tools }: { tools?: ToolPorts } = {}) {
   const clock = new ManualClock();
   const answer = Promise.withResolvers<Response>();
   const asked: string[] = [];
@@ -79,6 +80,7 @@ export function setUp() {
     requestFeed: () => void requests.push(clock.now()),
     wakeAt: (atMs) => void wakes.push(atMs),
     log: () => {},
+    ...(tools && { tools }),
   });
   const connect = (kind: SessionState["kind"], options: ConnectOptions = {}) => {
     const frames: GatewayFrame[] = [];
