@@ -1,17 +1,26 @@
 /**
- * The one text of a JSON value, whatever order its members came in: names sorted by code units, nothing undefined, no
- * spaces, numbers and strings as `JSON.stringify` writes them (RFC 8785).
+ * The one text of a JSON value, whatever order its members came in: names in the order of their code units (but for those
+ * that are whole numbers, which JavaScript puts first), nothing undefined, no spaces, numbers and strings as
+ * `JSON.stringify` writes them.
  */
-export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_, inner: unknown) => (isPlainObject(inner) ? sorted(inner) : inner));
+export const canonicalJson = (value: unknown): string => JSON.stringify(ordered(value));
+
+function ordered(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(ordered);
+  const members = Object.entries(value);
+  // What the gateway writes is: this is all that it costs then.
+  if (isFlatAndOrdered(members)) return value;
+  members.sort(([one], [other]) => (one < other ? -1 : 1));
+  // Unlike an assignment this makes `__proto__` a name like any other.
+  return Object.fromEntries(members.map(([name, member]) => [name, ordered(member)]));
 }
 
-const isPlainObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-/** Without a prototype, so that `__proto__` is a name like any other. */
-function sorted(object: Record<string, unknown>): Record<string, unknown> {
-  const copy: Record<string, unknown> = Object.create(null);
-  for (const name of Object.keys(object).sort()) copy[name] = object[name];
-  return copy;
+function isFlatAndOrdered(members: readonly [name: string, member: unknown][]): boolean {
+  let before = "";
+  for (const [name, member] of members) {
+    if (name < before || (typeof member === "object" && member !== null)) return false;
+    before = name;
+  }
+  return true;
 }

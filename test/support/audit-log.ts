@@ -9,6 +9,7 @@ import { aSeal, sha256Hex } from "./digests.ts";
 export const inMemory = (): Sql & { close(): void } => openSql(":memory:");
 
 export const anEvent = (change: Partial<KeptEvent> = {}): KeptEvent => ({
+  kind: "request",
   ...{ atMs: 1_000, requestId: "r", hive: "default", client: "alice", method: "tools/call" },
   ...{ server: "demo", tool: "echo", outcome: "ok", code: null, durationMs: 5, cache: null },
   ...{ requestBytes: 10, responseBytes: 20, traceId: null },
@@ -27,7 +28,7 @@ export function anAuditLog({ entries, subject = "alice", ...given }: AuditLogOpt
   const { seal = aSeal(), mostBytes = 1_000_000, sql = inMemory() } = given;
   const log = new AuditLog({ hive: "default", sql, sha256: sha256Hex, seal, mostBytes, now: () => 1_000 });
   for (let count = 0; count < entries; count++)
-    log.append([{ kind: "request", ...anEvent({ client: subject, requestId: `r${count}` }) }]);
+    log.append([anEvent({ client: subject, requestId: `r${count}` })]);
   return log;
 }
 

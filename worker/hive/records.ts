@@ -61,7 +61,7 @@ export class HiveRecords {
   record({ id, items: events, lost }: EventBatch): void {
     if (this.#batches.includes(id)) return;
     const batches = [...this.#batches, id].slice(-LIMITS.knownBatches);
-    const entries: AuditEntry[] = events.map((event) => ({ kind: "request", ...event }));
+    const entries: AuditEntry[] = [...events];
     if (lost > 0) entries.push({ kind: "gap", atMs: this.#ports.now(), lost });
     this.#log.append(entries, () => this.#save("batches", batches));
     this.#batches = batches;

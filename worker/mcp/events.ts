@@ -41,8 +41,8 @@ export type ToolEvent = {
   arguments?: unknown;
 };
 
-/** An event as it is kept: plain, and within limits. */
-export type KeptEvent = Omit<ToolEvent, "arguments" | "trace"> & { arguments?: string };
+/** An event as it is kept, an entry of the audit log: plain, and within limits. */
+export type KeptEvent = { kind: "request" } & Omit<ToolEvent, "arguments" | "trace"> & { arguments?: string };
 
 export type EventBatch = Batch<KeptEvent>;
 
@@ -139,18 +139,29 @@ function spanOf({ method, tool, server, hive, cache, outcome, code, atMs, durati
   };
 }
 
-function kept({ arguments: given, trace: _, ...event }: ToolEvent, keepArguments: boolean): KeptEvent {
-  const clipped = {
-    ...event,
-    hive: clip(event.hive),
-    requestId: clip(event.requestId),
+/** In the order of the names, in which the audit log wants them: see `canonicalJson`. */
+function kept(event: ToolEvent, keepArguments: boolean): KeptEvent {
+  const given = keepArguments ? event.arguments : undefined;
+  return {
+    ...(given !== undefined && {
+      arguments: redact(JSON.stringify(given)).slice(0, LIMITS.auditArgumentsChars),
+    }),
+    atMs: event.atMs,
+    cache: event.cache,
     client: event.client && clip(event.client),
+    code: event.code,
+    durationMs: event.durationMs,
+    hive: clip(event.hive),
+    kind: "request",
     method: clip(event.method),
+    outcome: event.outcome,
+    requestBytes: event.requestBytes,
+    requestId: event.requestId,
+    responseBytes: event.responseBytes,
     server: event.server && clip(event.server),
     tool: event.tool && clip(event.tool),
+    traceId: event.traceId,
   };
-  if (!keepArguments || given === undefined) return clipped;
-  return { ...clipped, arguments: redact(JSON.stringify(given)).slice(0, LIMITS.auditArgumentsChars) };
 }
 
 /** Names are the client's own words. */
