@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../../../shared/limits.ts";
 import type { McpAnswer } from "../../../../shared/protocol/mcp.ts";
 import { FakeUpstream } from "../../../support/fake-upstream.ts";
-import { Events, initialize, jsonOf, legacy, modern, send, setUp } from "./setup.ts";
+import { Events, jsonOf, legacy, modern } from "../../../support/mcp-messages.ts";
+import { initialize, send, setUp } from "./setup.ts";
 
 const KEY = "io.modelcontextprotocol/";
 const elicit = (message: string) => ({

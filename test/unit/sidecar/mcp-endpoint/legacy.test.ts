@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../../../shared/limits.ts";
 import type { McpAnswer } from "../../../../shared/protocol/mcp.ts";
 import { FakeUpstream } from "../../../support/fake-upstream.ts";
-import { Events, initialize, jsonOf, legacy, send, setUp } from "./setup.ts";
+import { Events, jsonOf, legacy } from "../../../support/mcp-messages.ts";
+import { initialize, send, setUp } from "./setup.ts";
 
 const said = (text: string): McpAnswer => ({ result: { content: [{ type: "text", text }] } });
 const quiet = () => new FakeUpstream("2025", ({ method }) => said(method));

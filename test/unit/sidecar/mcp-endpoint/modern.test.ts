@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { HivegateError } from "../../../../shared/errors.ts";
 import { FakeUpstream } from "../../../support/fake-upstream.ts";
-import { Events, jsonOf, modern, send, setUp } from "./setup.ts";
+import { Events, jsonOf, modern } from "../../../support/mcp-messages.ts";
+import { send, setUp } from "./setup.ts";
 
 const text = (said: string) => ({ content: [{ type: "text", text: said }] });
 const echo = () =>

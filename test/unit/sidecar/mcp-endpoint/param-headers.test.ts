@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { OWN_CALL_HEADER } from "../../../../shared/protocol/tools.ts";
 import { mirroredIn } from "../../../../sidecar/mcp/mirrored-arguments.ts";
 import { FakeUpstream } from "../../../support/fake-upstream.ts";
-import { jsonOf, modern, send, setUp } from "./setup.ts";
+import { jsonOf, modern } from "../../../support/mcp-messages.ts";
+import { send, setUp } from "./setup.ts";
 
 const MIRRORED = mirroredIn({
   type: "object",

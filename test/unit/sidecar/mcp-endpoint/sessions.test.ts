@@ -6,7 +6,8 @@ import { KeepAlive } from "../../../../sidecar/mcp/endpoint/event-stream.ts";
 import { Sessions } from "../../../../sidecar/mcp/endpoint/sessions.ts";
 import { FakeUpstream } from "../../../support/fake-upstream.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
-import { Events, initialize, legacy, send, setUp } from "./setup.ts";
+import { Events, legacy } from "../../../support/mcp-messages.ts";
+import { initialize, send, setUp } from "./setup.ts";
 
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");
