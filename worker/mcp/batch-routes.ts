@@ -9,7 +9,6 @@ import { BatchRequest, runBatch, withinBatchTime } from "./batch.ts";
 import { callOneFor } from "./call-one.ts";
 import type { Defer } from "./events.ts";
 import { type Asked, recorded } from "./recorded.ts";
-import { traceOf } from "./stream-routes.ts";
 
 export type BatchPorts = {
   gateway: Pick<Gateway, "policy" | "toolCalls" | "cache" | "events" | "tracer">;
@@ -26,21 +25,20 @@ export function batchRoutes(app: Hono, ports: BatchPorts): void {
   const { policy, cache, events, tracer } = ports.gateway;
 
   app.post("/v1/hives/:hive/tools/batch", async (c) => {
-    const caller = {
-      ...{ hive: ports.hiveOf(c), identity: await ports.identify(c), defer: ports.defer },
-      ...{ ...traceOf(c), cacheControl: c.req.header("cache-control") ?? null },
-    };
-    const { hive, identity, defer } = caller;
+    const [hive, identity, defer] = [ports.hiveOf(c), await ports.identify(c), ports.defer];
     const asked: Asked = {
       ...{ hive, method: "tools/batch", server: null, tool: null, client: identity.subject },
       requestBytes: Number(c.req.header("content-length")) || 0,
       traceparent: c.req.header("traceparent"),
+      tracestate: c.req.header("tracestate"),
     };
-    return recorded({ ...ports, events, tracer }, asked, defer, async () => {
+    return recorded({ ...ports, events, tracer }, asked, defer, async (trace) => {
       policy.access(identity);
       policy.takeRequest(identity, ports.now());
       const request = BatchRequest.safeParse(await readJson(c));
       if (!request.success) throw invalid(request.error);
+      const cacheControl = c.req.header("cache-control") ?? null;
+      const caller = { hive, identity, defer, cacheControl, ...(trace && { trace }) };
       const signal = withinBatchTime(c.req.raw.signal);
       return c.json(await runBatch(request.data.calls, callOneFor(caller, ports), signal));
     });
