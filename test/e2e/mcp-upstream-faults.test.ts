@@ -85,7 +85,7 @@ describe.each(["tcp", "stdio", "ws"] as const)("around a fault of a server over 
     await Promise.all([callTool(upstream, "pid"), callTool(server("other").upstream, "pid")]);
 
     const around = callsAround(upstream, () =>
-      outcomeOf(exchangeTool(upstream, tool, {}, { timeoutMs: 500 })),
+      outcomeOf(exchangeTool(upstream, tool, {}, { timeoutMs: tool === "wrong_id" ? 500 : TIMEOUT_MS })),
     );
     const [result, other] = await Promise.all([around, meanwhile(server("other").upstream, around)]);
     expect(Object.keys(result.outcomes).filter((outcome) => !CLEAR.includes(outcome))).toEqual([]);

@@ -215,6 +215,11 @@ describe("an MCP server that is a process", () => {
     expect(isAlive(child)).toBe(false);
   });
 
+  it("T2 that ends with its answer is heard to its last word", async () => {
+    const { server } = mcpServers([overStdio("a")]);
+    expect(await callTool(server("a").upstream, "last_words")).toHaveLength(500_000);
+  });
+
   it("T2 that does not exist is mcp_unavailable, and left alone after a while", async () => {
     const { server } = mcpServers([{ name: "a", type: "stdio", command: "/nonexistent/server" }]);
     const { upstream, connection } = server("a");

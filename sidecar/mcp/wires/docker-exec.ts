@@ -63,14 +63,16 @@ function wireOf(
 ): Wire {
   const { promise: exited, resolve: exit } = Promise.withResolvers<void>();
   let ended: Promise<void> | null = null;
+  const finish = async (): Promise<void> => {
+    signal.removeEventListener("abort", stop);
+    // Docker cannot end an exec, and whoever hangs does not hear the end of its input.
+    await endProcess({ endInput: () => stream.end(), exited, end: endMarked });
+    stream.destroy();
+  };
   const end = (cause: Error | null): Promise<void> => {
-    ended ??= (async () => {
-      signal.removeEventListener("abort", stop);
-      onClose(cause);
-      // Docker cannot end an exec, and whoever hangs does not hear the end of its input.
-      await endProcess({ endInput: () => stream.end(), exited, end: endMarked });
-      stream.destroy();
-    })();
+    if (ended) return ended;
+    ended = finish();
+    onClose(cause);
     return ended;
   };
   const stop = () => void end(null);

@@ -9,7 +9,7 @@ import {
 } from "@modelcontextprotocol/client";
 import { LIMITS } from "../../../shared/limits.ts";
 import { isRecord } from "../record.ts";
-import type { OpenWire, Outgoing, WireEvents } from "../wire.ts";
+import type { OpenWire, Outgoing, Wire, WireEvents } from "../wire.ts";
 import { within } from "../within.ts";
 import { failureOf } from "./http-failure.ts";
 import { limitedFetch } from "./limited-fetch.ts";
@@ -41,7 +41,7 @@ export function httpWire(to: { url: string; headers: Record<string, string> }): 
   };
 }
 
-class HttpWire {
+class HttpWire implements Wire {
   readonly #transport: StreamableHTTPClientTransport;
   readonly #events: WireEvents;
   readonly #params: ParamHeaders;
@@ -149,16 +149,19 @@ class HttpWire {
   }
 
   #end(cause: Error | null): Promise<void> {
-    this.#closed ??= (async () => {
-      this.#events.onClose(cause);
-      if (!cause) {
-        const late = () => new Error("the server does not end the session");
-        await within(this.#transport.terminateSession(), LIMITS.mcpEndGraceMs, late).catch(() => {});
-      }
-      await this.#transport.close();
-      await this.#http.close();
-    })();
+    if (this.#closed) return this.#closed;
+    this.#closed = this.#finish(cause);
+    this.#events.onClose(cause);
     return this.#closed;
+  }
+
+  async #finish(cause: Error | null): Promise<void> {
+    if (!cause) {
+      const late = () => new Error("the server does not end the session");
+      await within(this.#transport.terminateSession(), LIMITS.mcpEndGraceMs, late).catch(() => {});
+    }
+    await this.#transport.close();
+    await this.#http.close();
   }
 }
 

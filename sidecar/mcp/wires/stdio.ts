@@ -57,22 +57,27 @@ function wireOf(
 ): Wire {
   const exited = once(child, "exit");
   let ended: Promise<void> | null = null;
+  let lastWords: NodeJS.Timeout | undefined;
+  const finish = async (): Promise<void> => {
+    clearTimeout(lastWords);
+    signal.removeEventListener("abort", stop);
+    await endProcess({
+      endInput: () => child.stdin.end(),
+      exited,
+      end: (graceMs) => endGroup(child.pid ?? 0, graceMs),
+    });
+    child.stdout.destroy();
+    child.stderr.destroy();
+  };
   /** The wire is over at once: nobody should wait while a process that hangs is being ended. */
   const end = (cause: Error | null): Promise<void> => {
-    ended ??= (async () => {
-      signal.removeEventListener("abort", stop);
-      onClose(cause);
-      await endProcess({
-        endInput: () => child.stdin.end(),
-        exited,
-        end: (graceMs) => endGroup(child.pid ?? 0, graceMs),
-      });
-      child.stdout.destroy();
-      child.stderr.destroy();
-    })();
+    if (ended) return ended;
+    ended = finish();
+    onClose(cause);
     return ended;
   };
   const stop = () => void end(null);
+  const over = () => void end(new Error(`the server's process is over: ${howItEnded(child)}`));
   signal.addEventListener("abort", stop);
   if (signal.aborted) stop();
 
@@ -80,16 +85,19 @@ function wireOf(
     "data",
     messageLines({ onMessage, wanted: () => !ended, tooLong: (error) => void end(error) }),
   );
-  child.stdout.on("end", () => void end(new Error("the server's process closed its output")));
+  child.stdout.on("end", over);
   child.stderr.on("data", (chunk: Buffer) => {
     const said = chunk.toString().slice(0, LIMITS.mcpNoiseChars);
     log.debug({ server: name, said }, "the MCP server's process writes");
   });
-  child.on("exit", (code, by) => void end(new Error(`the server's process ended with ${by ?? code}`)));
+  // What it said last may still have to be read; its output does not end while a child of its own holds it.
+  child.on("exit", () => {
+    if (!ended) lastWords = setTimeout(over, LIMITS.mcpEndGraceMs);
+  });
 
   return {
     get isOpen() {
-      return ended === null && child.stdin.writable;
+      return ended === null && howItEnded(child) === null && child.stdin.writable;
     },
     get unsentBytes() {
       return child.stdin.writableLength;
@@ -98,6 +106,9 @@ function wireOf(
     close: () => end(null),
   };
 }
+
+/** Its exit code, or the signal that ended it; null while it runs. */
+const howItEnded = ({ exitCode, signalCode }: ChildProcess): number | string | null => exitCode ?? signalCode;
 
 const passedOn = (): Record<string, string> =>
   Object.fromEntries(

@@ -22,6 +22,13 @@ const TOOLS = {
   cancelled: () => cancelled,
   never: () => new Promise(() => {}),
   die: () => process.exit(1),
+  /** Answers, and is gone before anybody could have read it. */
+  last_words: ({ write }, { id }) => {
+    process.stdout.on("finish", () => process.exit(0));
+    write(`${JSON.stringify({ jsonrpc: "2.0", id, result: text("x".repeat(500_000)) })}\n`);
+    process.stdout.end();
+    return new Promise(() => {});
+  },
   drop: (session) => session.drop(),
   freeze: () => process.kill(process.pid, "SIGSTOP"),
   /** A process that would go on for a quarter of an hour. */
