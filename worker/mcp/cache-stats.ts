@@ -56,7 +56,7 @@ export class CacheStats {
 }
 
 /** Tools beyond those that are counted by name. */
-export const OTHERS = "other";
+const OTHERS = "other";
 
 function rated(counts: CacheCounts): CacheCounts & { hit_rate: number | null } {
   const asked = counts.hits + counts.misses;
