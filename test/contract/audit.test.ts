@@ -77,6 +77,27 @@ onEveryHost("the audit log", ({ sidecar, gateway, connect }) => {
     expect((await exported()).join("\n")).not.toContain(token);
   });
 
+  it("T7 has each call of a tool over HTTP once, also one that is refused before or after it is looked at", async () => {
+    const call = (tool: string, body: string, identity: Partial<Identity>) =>
+      ask(`/v1/hives/default/tools/${tool}`, {
+        ...{ method: "POST", body, identity },
+        headers: { "content-length": String(body.length) },
+      });
+    const some = { subject: "some-tools", permissions: ["tools:call:demo__a"] } satisfies Partial<Identity>;
+    expect((await call("demo__b", "{}", some)).status).toBe(404);
+    expect((await call("demo__a", "[]", { ...some, subject: "no-arguments" })).status).toBe(400);
+    expect((await call("demo__a", "{}", { subject: "no-tools", permissions: ["tasks:read"] })).status).toBe(
+      403,
+    );
+    await found(({ client }) => client === "no-tools");
+    const told = (await entries()).filter(({ entry }) => String(entry.method).match(/tools/));
+    expect(told.map(({ entry }) => [entry.client, entry.tool, entry.outcome, entry.code])).toEqual([
+      ["some-tools", "b", "refused", "unknown_tool"],
+      ["no-arguments", null, "refused", "invalid_request"],
+      ["no-tools", null, "refused", "forbidden"],
+    ]);
+  });
+
   it("T7 is a chain that its export proves, page by page, up to a sealed head", async () => {
     for (const method of ["POST", "PUT", "DELETE"])
       await ask(`/v1/hives/default/nowhere/${method}`, { method, identity: { subject: "walker" } });
@@ -107,7 +128,9 @@ onEveryHost("the audit log", ({ sidecar, gateway, connect }) => {
   it("T9 keeps figures of tools, for those who may know of them", async () => {
     const stats = await ask("/v1/hives/default/tools/stats");
     expect(stats.status).toBe(200);
-    expect(await stats.json()).toMatchObject({ since: expect.any(Number), tools: [], servers: [] });
+    expect(await stats.json()).toEqual({
+      ...{ since: expect.any(Number), tools: expect.any(Array), servers: expect.any(Array) },
+    });
     expect((await ask("/v1/hives/default/tools/stats", { identity: { permissions: [] } })).status).toBe(403);
   });
 });

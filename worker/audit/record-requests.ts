@@ -5,12 +5,13 @@ import { traceIdOf } from "../../shared/trace/context.ts";
 import { tokenIn } from "../authenticate.ts";
 import type { Gateway } from "../gateway.ts";
 import type { Defer } from "../mcp/events.ts";
+import { isRecorded } from "../mcp/recorded.ts";
 
 export type RecordPorts = { gateway: Gateway; now(): number; uuid(): string; defer: Defer };
 
 /** What has to do with MCP is remembered by whoever knows which server and tool it is. */
 const MCP = /^(?:\/v1\/hives\/[^/]+)?\/mcp(?:\/|$)/;
-/** So are calls of tools by other means, once it is known who makes them. */
+/** So are calls of tools by other means, but for those that are refused before that is known. */
 const TOOLS = /^\/v1\/hives\/[^/]+\/tools(?:\/|$)/;
 const READING = new Set(["GET", "HEAD", "OPTIONS"]);
 
@@ -35,8 +36,8 @@ const whatIsAsked = ({ req }: Context, { gateway, now, uuid }: RecordPorts) => (
 });
 type Asked = ReturnType<typeof whatIsAsked>;
 
-function isRemembered({ req, res }: Context): boolean {
-  if (TOOLS.test(req.path)) return res.status === 401;
+function isRemembered({ req, res, error }: Context): boolean {
+  if (isRecorded(error) || (TOOLS.test(req.path) && !error)) return false;
   const isRefused = res.status === 401 || res.status === 403;
   return isRefused || res.status === 101 || !READING.has(req.method);
 }

@@ -40,8 +40,15 @@ export async function recorded<T>(
     record(outcomeOf(answer));
     return answer;
   } catch (thrown) {
+    if (typeof thrown === "object" && thrown !== null) remembered.add(thrown);
     const error = asHivegateError(thrown);
     record({ outcome: isOurFault(error) ? "error" : "refused", code: error.code, cache: null });
     throw thrown;
   }
 }
+
+const remembered = new WeakSet<object>();
+
+/** Whether what was thrown ended something that is remembered already. */
+export const isRecorded = (thrown: unknown): boolean =>
+  typeof thrown === "object" && thrown !== null && remembered.has(thrown);
