@@ -1,5 +1,6 @@
 /** What each role may do on the relay. */
 import { z } from "zod";
+import { anyOf } from "../../shared/auth/pattern.ts";
 import { type Identity, may } from "../../shared/auth/permission.ts";
 import { HivegateError } from "../../shared/errors.ts";
 import type { RelayMode } from "../../shared/relay/records.ts";
@@ -90,26 +91,11 @@ const forbidden = (message: string) => new HivegateError("forbidden", message);
 /** Whether a name fits one of the patterns. The call of a tool is also its method alone. */
 function matcher(allowed: readonly string[]): (name: string) => boolean {
   if (allowed.includes("*")) return () => true;
-  const patterns = allowed.map((pattern) => pattern.split("*"));
-  const fitsOne = (name: string) => patterns.some((parts) => fits(name, parts));
+  const { fits } = anyOf(allowed);
   return (name) =>
-    name.length <= NAME_CHARS && (fitsOne(name) || (name.startsWith(TOOL) && fitsOne(TOOL.slice(0, -1))));
+    name.length <= NAME_CHARS && (fits(name) || (name.startsWith(TOOL) && fits(TOOL.slice(0, -1))));
 }
 
 const TOOL = "tools/call:";
 /** A longer name fits no pattern but `*` alone, whatever it is. */
 const NAME_CHARS = 200;
-
-/** Each part where it first stands behind the one before: no regular expression, which might try all other places. */
-function fits(name: string, [first = "", ...others]: readonly string[]): boolean {
-  const last = others.pop();
-  if (last === undefined) return name === first;
-  if (!name.startsWith(first)) return false;
-  let at = first.length;
-  for (const part of others) {
-    const found = name.indexOf(part, at);
-    if (found === -1) return false;
-    at = found + part.length;
-  }
-  return name.length - last.length >= at && name.endsWith(last);
-}
