@@ -41,8 +41,11 @@ export const LIMITS = {
   mcpConnectTimeoutMs: 5_000,
   /** The same for a server that is a process: it may have to be fetched first. */
   mcpStartTimeoutMs: 30_000,
-  /** A server that says nothing to a question of 2026 for this long is asked in the words of 2025. */
-  mcpProbeMs: 2_000,
+  /**
+   * A server that says nothing to a question of 2026 for this long is asked in the words of 2025. A process may be starting
+   * meanwhile, on a machine that is busy: taken for one of 2025, it would be spoken to as one until the connection ends.
+   */
+  mcpProbeMs: 10_000,
   /** A client's request to an MCP server that does not say otherwise; progress starts it anew. Above it `timeout`. */
   mcpExchangeMs: 60_000,
   /** What one MCP server may be asking clients at once; above it the server is told `overloaded`. */
