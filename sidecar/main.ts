@@ -4,7 +4,7 @@ import { ConfigError, readConfig } from "./config.ts";
 import { StartError, startSidecar } from "./start-sidecar.ts";
 
 /** However stuck something is, the process is gone after this. */
-const STOP_WITHIN_MS = 2_000;
+const STOP_WITHIN_MS = 5_000;
 
 try {
   const sidecar = await startSidecar(readConfig(process.env));

@@ -49,6 +49,8 @@ const MCP_CALL_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 /** How long open answers may take to end when the sidecar stops. */
 const DRAIN_MS = 1_000;
+/** How long the processes of MCP servers may take to end then: those that hang are killed, in containers by another process. */
+const SERVERS_END_MS = 2_500;
 /** How long the swarm may take to show that it is up, and how long that is believed when metrics are asked for. */
 const HEALTH_MS = 500;
 const HEALTH_KEPT_MS = 1_000;
@@ -60,7 +62,7 @@ export type Sidecar = {
   port: number;
   /** How many requests were not let in, by reason. */
   refusals: Readonly<RefusalCounts>;
-  /** Ends streams and connections; running tasks go on. Takes two seconds at most. */
+  /** Ends streams and connections; running tasks go on. Takes five seconds at most. */
   close(): Promise<void>;
 };
 
@@ -221,7 +223,7 @@ export async function startSidecar(
     mcp.close();
     await Promise.all([withinMs(closed, DRAIN_MS, undefined), relay.close()]);
     server.closeAllConnections();
-    await servers.close();
+    await withinMs(servers.close(), SERVERS_END_MS, undefined);
     await withinMs(tracer.flush(), DRAIN_MS, undefined);
     await executorClosed;
     memory.close();
