@@ -1,26 +1,17 @@
 /** Requests of 2025 and before: sessions, streams of their own, and clients that can be asked while they wait. */
 import { z } from "zod";
 import { asHivegateError, HivegateError } from "../../../shared/errors.ts";
-import { LIMITS } from "../../../shared/limits.ts";
 import type { McpAnswer } from "../../../shared/protocol/mcp.ts";
 import { SSE_HEADERS } from "../../../shared/wire/sse.ts";
-import type { Notification } from "../json-rpc-session.ts";
 import { Answer, jsonResponse } from "./answer.ts";
-import { failure, routeOf } from "./exchange.ts";
+import { failure } from "./exchange.ts";
 import { failureIn, headersFor, SESSION_HEADER } from "./head.ts";
-import { answerText, type ClientRequest, type Message, notificationText } from "./json-rpc.ts";
-import { legacyCall, type Under } from "./legacy-call.ts";
+import { answerText, type ClientRequest, type Message } from "./json-rpc.ts";
 import type { Incoming, Shared } from "./ports.ts";
-import { invalidParams, methodNotFound, Refused, type RpcError, rpcErrorOf } from "./refused.ts";
-import {
-  isListChange,
-  LEGACY_VERSIONS,
-  LOG_MESSAGE,
-  NEVER_STREAMED,
-  NEWEST_LEGACY_VERSION,
-} from "./revisions.ts";
+import { invalidParams, Refused, type RpcError, rpcErrorOf } from "./refused.ts";
+import { LEGACY_VERSIONS, NEVER_STREAMED, NEWEST_LEGACY_VERSION } from "./revisions.ts";
 import type { Session } from "./session.ts";
-import { isLogLevel, isWanted } from "./translate/log-level.ts";
+import { listenFor, sessionAnswer } from "./session-requests.ts";
 import { initializeResult } from "./translate/to-modern.ts";
 
 const Initialize = z.object({
@@ -28,8 +19,6 @@ const Initialize = z.object({
   capabilities: z.record(z.string(), z.unknown()).default({}),
   clientInfo: z.record(z.string(), z.unknown()).default({}),
 });
-
-const DONE: McpAnswer = { result: {} };
 
 /** A message that a client sends by POST. @throws Refused */
 export async function serveLegacy(shared: Shared, incoming: Incoming, message: Message): Promise<Response> {
@@ -43,7 +32,9 @@ export async function serveLegacy(shared: Shared, incoming: Incoming, message: M
       session.asked.answered(message.id, message.answer);
       break;
     case "notification":
-      noted(incoming, session, message.notification);
+      // Nothing else of what a client tells concerns the server: to it all clients are one.
+      if (message.notification.method === "notifications/cancelled")
+        session.cancel(message.notification.params.requestId);
   }
   return new Response(null, { status: 202, headers: headersFor(shared.ports) });
 }
@@ -110,7 +101,7 @@ function serve(
   incoming.signal.addEventListener("abort", () => {
     if (answer.isUndecided) session.cancel(request.id);
   });
-  answered(shared, incoming, session, request, { answer, signal })
+  sessionAnswer(shared, incoming, session, request, { answer, signal })
     .catch((thrown) => failure(thrown, shared.ports.log))
     .then((outcome) => {
       session.done(request.id);
@@ -129,90 +120,6 @@ function begun(session: Session, { id }: ClientRequest): AbortController {
     throw new Refused(error.httpStatus, rpcErrorOf(error), id);
   }
 }
-
-async function answered(
-  shared: Shared,
-  incoming: Incoming,
-  session: Session,
-  request: ClientRequest,
-  under: Under,
-): Promise<McpAnswer> {
-  const { method, params } = request;
-  switch (method) {
-    case "ping":
-      return DONE;
-    case "logging/setLevel":
-      return setLevel(shared, incoming, session, params.level);
-    case "resources/subscribe":
-      return subscribe(shared, incoming, session, params.uri);
-    case "resources/unsubscribe":
-      session.stop(`resource ${params.uri}`);
-      return DONE;
-    default:
-      // A task's id is all that it takes to read its result, and to the server all clients are one.
-      if (NOT_FOR_SESSIONS.test(method)) return { error: methodNotFound(method) };
-      return legacyCall(shared, incoming, session, request, under);
-  }
-}
-
-const NOT_FOR_SESSIONS = /^(?:tasks\/|server\/discover$|subscriptions\/)/;
-
-async function setLevel(
-  { logLevels }: Shared,
-  { upstream, client, signal }: Incoming,
-  session: Session,
-  level: unknown,
-): Promise<McpAnswer> {
-  if (!isLogLevel(level)) return { error: invalidParams("level: expected one from debug to emergency.") };
-  const refusal = await logLevels.want(level, upstream, client, signal);
-  if (refusal) return { error: refusal };
-  session.logLevel = level;
-  return DONE;
-}
-
-async function subscribe(
-  { subscriptions }: Shared,
-  incoming: Incoming,
-  session: Session,
-  uri: unknown,
-): Promise<McpAnswer> {
-  if (typeof uri !== "string") return { error: invalidParams("uri: expected a string.") };
-  const name = `resource ${uri}`;
-  if (session.has(name)) return DONE;
-  if (session.watched >= LIMITS.mcpSubscriptionsPerClient)
-    return { error: rpcErrorOf(new HivegateError("overloaded")) };
-  const { upstream } = await routeOf(incoming, { method: "resources/subscribe", params: { uri } });
-  const stop = await subscriptions.add(upstream, uri, incoming.client, (notification) =>
-    session.standalone.send(notificationText(notification)),
-  );
-  if (typeof stop !== "function") return { error: stop };
-  session.keep(name, stop);
-  return DONE;
-}
-
-/** From the first stream on the session hears what its server tells all clients. */
-function listenFor({ upstream }: Incoming, session: Session): void {
-  if (session.has("server")) return;
-  const hear = (notification: Notification): void => {
-    const { method } = notification;
-    const isLog = method === LOG_MESSAGE && isWanted(notification, session.logLevel);
-    if (isListChange(method) || isLog) session.standalone.send(notificationText(notification));
-  };
-  session.keep("server", upstream.onNotification(hear));
-}
-
-/** What a session's client says of itself is not the server's concern: it has but one client, which is the sidecar. */
-function noted({ upstream }: Incoming, session: Session, notification: Notification): void {
-  const { method, params } = notification;
-  if (method === "notifications/cancelled") session.cancel(params.requestId);
-  else if (!OURS.has(method)) upstream.notify(notification);
-}
-
-const OURS: ReadonlySet<string> = new Set([
-  "notifications/initialized",
-  "notifications/progress",
-  "notifications/roots/list_changed",
-]);
 
 const acceptsEvents = ({ header }: Incoming): boolean => {
   const accept = header("accept");

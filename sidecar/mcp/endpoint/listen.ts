@@ -97,7 +97,7 @@ class Listening {
       this.#stops.push(watched);
     }
     // It may have ended meanwhile: then what was begun since is stopped as well.
-    if (this.#isOver) return this.#stop();
+    if (this.#isOver) return this.end();
     const notifications = { ...agreed, ...(agreed.resourceSubscriptions && { resourceSubscriptions: uris }) };
     this.#send({ method: ACKNOWLEDGED, params: { notifications } });
     hear = (notification) => this.#send(notification);

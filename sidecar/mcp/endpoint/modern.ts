@@ -12,7 +12,14 @@ import { listen } from "./listen.ts";
 import { type CallFacts, LEFT, OpenCall, type Waiter } from "./open-call.ts";
 import { paramMismatch } from "./param-headers.ts";
 import type { Incoming, Shared } from "./ports.ts";
-import { invalidParams, methodNotFound, modernStatus, Refused, type RpcError } from "./refused.ts";
+import {
+  invalidParams,
+  methodNotFound,
+  modernStatus,
+  Refused,
+  type RpcError,
+  rpcErrorOf,
+} from "./refused.ts";
 import { MODERN_VERSION, NEVER_STREAMED } from "./revisions.ts";
 import { isWanted } from "./translate/log-level.ts";
 import {
@@ -158,6 +165,7 @@ class ModernRequest {
   #leave(): void {
     this.#hasLeft = true;
     this.#onLeave();
+    this.#end({ error: rpcErrorOf(LEFT) });
   }
 
   #end(answer: McpAnswer, status = modernStatus(answer)): void {

@@ -13,8 +13,8 @@ type Heard = (notification: Notification) => void;
 /** A resource that is watched. `begun` says whether the server agreed. */
 type Watch = {
   watching: Watching;
-  /** As of `Upstream.connections` when the server was asked last: a new connection knows of nothing. */
-  connections: number;
+  /** `Upstream.connections` when the server was asked last: a new one knows of nothing. Null: it has not agreed yet. */
+  connections: number | null;
   listeners: Set<Heard>;
   begun: Promise<RpcError | null>;
   ending: AbortController;
@@ -68,8 +68,11 @@ export class Subscriptions {
       if (concerns(notification, uri)) for (const listener of listeners) listener(notification);
     };
     const watching = { upstream, uri, client, ending: ending.signal, tell };
-    const { connections } = upstream;
-    const watch = { watching, connections, listeners, ending, begun: this.#begin(watching) };
+    const begun = this.#begin(watching);
+    const watch: Watch = { watching, connections: null, listeners, ending, begun };
+    void begun.then(() => {
+      watch.connections = upstream.connections;
+    });
     this.#watches.set(name, watch);
     this.#cancelLook ??= this.#clock.after(LOOK_MS, () => this.#look());
     return watch;
@@ -79,7 +82,7 @@ export class Subscriptions {
   #look(): void {
     for (const watch of this.#watches.values()) {
       const { watching, connections } = watch;
-      if (watching.upstream.connections === connections) continue;
+      if (connections === null || watching.upstream.connections === connections) continue;
       watch.connections = watching.upstream.connections;
       // A server that is away again is asked when it is back.
       subscribeAgain(watching).catch(() => {});
@@ -104,9 +107,14 @@ export class Subscriptions {
   /** Resolves when the server has agreed, or has not; once it has, an interruption is only that. */
   #listen(watching: Watching): Promise<RpcError | null> {
     const { promise, resolve } = Promise.withResolvers<RpcError | null>();
+    let times = 0;
+    const agreed = () => {
+      if (times++ > 0) tellOfChange(watching);
+      resolve(null);
+    };
     const goOn = async () => {
       while (!watching.ending.aborted) {
-        const answer = await listenOnce(watching, () => resolve(null));
+        const answer = await listenOnce(watching, agreed);
         // Where it had not agreed before this is its refusal, and ends the watch.
         resolve("error" in answer ? answer.error : null);
         await pause(this.#clock, LISTEN_AGAIN_MS, watching.ending);
@@ -143,8 +151,11 @@ async function subscribeAgain(watching: Watching): Promise<void> {
   // One of 2026 is listened to again as soon as that is interrupted.
   if (era === "2026" || watching.ending.aborted) return;
   await askOf(watching)("resources/subscribe", watching.ending);
-  watching.tell({ method: RESOURCE_UPDATED, params: { uri: watching.uri } });
+  tellOfChange(watching);
 }
+
+/** What happened to it in the meantime nobody knows. */
+const tellOfChange = ({ uri, tell }: Watching): void => tell({ method: RESOURCE_UPDATED, params: { uri } });
 
 async function listenOnce(
   { upstream, uri, client, ending, tell }: Watching,

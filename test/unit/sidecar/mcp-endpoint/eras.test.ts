@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { LIMITS } from "../../../../shared/limits.ts";
 import type { McpAnswer } from "../../../../shared/protocol/mcp.ts";
 import { FakeUpstream } from "../../../support/fake-upstream.ts";
@@ -228,6 +228,32 @@ describe("a client of 2025 at a server of 2026", () => {
     });
     await send(setup, { method: "DELETE", headers });
     expect(isOver).toBe(true);
+    expect(setup.clock.waiting).toBe(0);
+  });
+
+  it("T1 listens again when that is interrupted, and takes the resource for changed", async () => {
+    let interrupt = () => {};
+    const upstream = new FakeUpstream("2026", (_request, { onNotification }) => {
+      onNotification?.({ method: "notifications/subscriptions/acknowledged", params: {} });
+      return new Promise((resolve) => {
+        interrupt = () => resolve({ result: { resultType: "complete" } });
+      });
+    });
+    const setup = setUp(upstream);
+    const session = await initialize(setup);
+    const { headers } = legacy(session, "");
+    const events = new Events(await send(setup, { method: "GET", headers }));
+    await send(setup, legacy(session, "resources/subscribe", { uri: "a:b" }));
+    interrupt();
+    await vi.waitFor(() => {
+      setup.clock.advance(1_000);
+      expect(upstream.asked).toHaveLength(2);
+    });
+    expect(await events.message()).toMatchObject({
+      method: "notifications/resources/updated",
+      params: { uri: "a:b" },
+    });
+    await send(setup, { method: "DELETE", headers });
     expect(setup.clock.waiting).toBe(0);
   });
 });

@@ -113,6 +113,7 @@ describe("a session of a 2025 client", () => {
     leaving.abort();
     await left;
     expect(reasons).toHaveLength(2);
+    await send(setup, { body: { jsonrpc: "2.0", method: "notifications/anything" }, headers });
     expect(upstream.told).toEqual([]);
   });
 
@@ -236,6 +237,12 @@ describe("a session's streams", () => {
 
   it("T1 subscribes again at a server that was connected to anew, and takes the resource for changed", async () => {
     const upstream = quiet();
+    // The connection that the subscription itself makes is no new one.
+    upstream.connections = 0;
+    upstream.play = () => {
+      upstream.connections = Math.max(upstream.connections, 1);
+      return { result: {} };
+    };
     const setup = setUp(upstream);
     const session = await initialize(setup);
     const { headers } = legacy(session, "");
