@@ -1,6 +1,7 @@
 /** The sidecar's metrics. Nothing is global: each sidecar has a registry of its own. */
 import { Counter, collectDefaultMetrics, Registry } from "prom-client";
 import type { McpFront } from "../mcp/front.ts";
+import type { ToolStreams } from "../mcp/streams/streams.ts";
 import type { Executor } from "../swarm/executor.ts";
 import type { CollectorNews, TelemetrySource } from "../telemetry/hub.ts";
 import { countCalls, type ObserveCall } from "./call-metrics.ts";
@@ -9,6 +10,7 @@ import type { ObserveCommand } from "./observed-executor.ts";
 import { type RelaySources, watchRelay } from "./relay-metrics.ts";
 import { type StateSources, watchState } from "./state-metrics.ts";
 import { TaskMetrics } from "./task-metrics.ts";
+import { watchToolStreams } from "./tool-stream-metrics.ts";
 
 export type MetricsOptions = {
   hive: string;
@@ -82,6 +84,11 @@ export class SidecarMetrics {
   /** Call it once. */
   watchMcp(front: Pick<McpFront, "figures">): void {
     watchMcp(this.#registry, front);
+  }
+
+  /** Call it once. */
+  watchToolStreams(streams: Pick<ToolStreams, "figures">): void {
+    watchToolStreams(this.#registry, streams);
   }
 
   /** Prometheus text, format 0.0.4. */

@@ -59,7 +59,8 @@ onEveryHost("streamed calls", ({ sidecar, gateway, connect }) => {
 
   const call = () => vi.waitUntil(() => sidecar.tools.calls[0], { timeout: 10_000 });
   /** The sidecar has seen that the reader left. */
-  const nobodyReads = () => vi.waitUntil(() => sidecar.tools.streams.readers === 0, { timeout: 10_000 });
+  const nobodyReads = () =>
+    vi.waitUntil(() => sidecar.tools.streams.figures().readers === 0, { timeout: 10_000 });
   const count = (options: Options = {}, query = "") =>
     request("POST", `demo__count?stream=1${query}`, { body: { to: 3 }, ...options });
 

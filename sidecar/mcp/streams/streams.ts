@@ -14,6 +14,8 @@ export type ToolStreamsPorts = {
   uuid(): string;
 };
 
+export type ToolStreamFigures = { underWay: number; kept: number; readers: number; bytes: number };
+
 export class ToolStreams {
   readonly #ports: ToolStreamsPorts;
   /** In the order in which they were started. */
@@ -24,10 +26,12 @@ export class ToolStreams {
     this.#ports = ports;
   }
 
-  /** Who reads now, each on a connection of its own. */
-  get readers(): number {
-    return readersOf(this.#all());
-  }
+  /** What there is now; readers have a connection of their own each. */
+  readonly figures = (): ToolStreamFigures => {
+    const all = this.#all();
+    const kept = all.filter(({ isDone }) => isDone).length;
+    return { underWay: all.length - kept, kept, readers: readersOf(all), bytes: bytesOf(all) };
+  };
 
   /**
    * Begins a call and does not wait for it. A request that comes again under its key finds what it began.
@@ -67,7 +71,7 @@ export class ToolStreams {
   read(client: string, streamId: string, after: number): ReadableStream<Uint8Array> {
     const stream = this.#of(client, streamId);
     const own = this.#all(({ call }) => call.client === client);
-    if (readersOf(own) >= LIMITS.toolReadersPerClient || this.readers >= LIMITS.toolReaders)
+    if (readersOf(own) >= LIMITS.toolReadersPerClient || readersOf(this.#all()) >= LIMITS.toolReaders)
       throw new HivegateError(
         "overloaded",
         "Too many streamed calls are read. Close some, or try again later.",
@@ -122,7 +126,7 @@ export class ToolStreams {
   }
 
   #keepWithin(limitBytes: number): void {
-    let bytes = this.#all().reduce((sum, stream) => sum + stream.bytes, 0);
+    let bytes = bytesOf(this.#all());
     for (const stream of this.#all(({ isDone, readers }) => isDone && readers === 0)) {
       if (bytes <= limitBytes) return;
       bytes -= stream.bytes;
@@ -140,6 +144,7 @@ export class ToolStreams {
   }
 }
 
+const bytesOf = (streams: Stream[]): number => streams.reduce((sum, { bytes }) => sum + bytes, 0);
 const readersOf = (streams: Stream[]): number => streams.reduce((sum, { readers }) => sum + readers, 0);
 
 function said({ call, isDone }: Stream, created: boolean): ToolStream {

@@ -162,6 +162,18 @@ describe("streamed calls", () => {
     expect(streams).toBeLessThan(LIMITS.sidecarConnections - 200);
   });
 
+  it("S6 T5 say how many there are, and what they hold", async () => {
+    const parts = startStreams();
+    const { streamId, call } = await begun(parts);
+    await begun(parts, "bob");
+    parts.streams.read("ada", streamId, 0);
+    expect(parts.streams.figures()).toEqual({ underWay: 2, kept: 0, readers: 1, bytes: 0 });
+    call.answer({ result: {} });
+    await settled();
+    expect(parts.streams.figures()).toMatchObject({ underWay: 1, kept: 1, bytes: expect.any(Number) });
+    expect(parts.streams.figures().bytes).toBeGreaterThan(100);
+  });
+
   it("T5 show that they live while their server is silent", async () => {
     const parts = startStreams();
     const { streamId } = await begun(parts);
