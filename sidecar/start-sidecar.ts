@@ -194,6 +194,7 @@ export async function startSidecar(
   });
   metrics.tasks.restore(ledger.unfinished().map(({ task }) => task));
   metrics.watchMcp(mcp);
+  metrics.watchToolStreams(toolStreams);
   const relayed = () => orchestrators.answer().orchestrators;
   metrics.watchRelay({ counts: relayMetrics, orchestrators: relayed });
   metrics.watchState({
