@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { z } from "zod";
 import type { Identity } from "../../shared/auth/permission.ts";
+import { HivegateError } from "../../shared/errors.ts";
 import type { McpAnswer } from "../../shared/protocol/mcp.ts";
 import { RegistryServer } from "../../shared/protocol/tools.ts";
 import { aTool, FakeMcpServers } from "../support/fake-mcp-servers.ts";
@@ -59,6 +60,21 @@ onEveryHost("tools over plain HTTP", ({ sidecar, gateway }) => {
     expect(await refusal(await call("demo__change", []))).toEqual([400, "invalid_request"]);
     expect(await refusal(await call("hivegate__search_tools", {}))).toEqual([404, "unknown_tool"]);
     expect(mcp.calls).toHaveLength(2);
+  });
+
+  it("T8 says what keeps a server from answering in its own status", async () => {
+    const answers = async (error: object) => {
+      sidecar.handle("POST /v1/mcp/demo", () =>
+        Response.json({ jsonrpc: "2.0", id: 1, error }, { headers: { "hivegate-registry": "1" } }),
+      );
+      return refusal(await call("demo__change", {}));
+    };
+    const gone = new HivegateError("mcp_unavailable").toRpcError();
+    expect(await answers(gone)).toEqual([503, "mcp_unavailable"]);
+    expect(await answers(new HivegateError("unknown_server").toRpcError())).toEqual([404, "unknown_server"]);
+    // A server's own words do not send a client to get another token.
+    expect(await answers(new HivegateError("unauthorized").toRpcError())).toEqual([502, "mcp_failed"]);
+    expect(await answers({ ...gone, code: -32000 })).toEqual([502, "mcp_failed"]);
   });
 
   it("S8 R5 keeps what calls are made with out of the log", async () => {

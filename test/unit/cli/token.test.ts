@@ -23,8 +23,9 @@ describe("hivegate token", () => {
   });
 
   it("U3 S8 gives only the permissions asked for", async () => {
-    const { out } = await mint(["--permissions", "telemetry:read"]);
-    expect((await verifyToken(out.trimEnd(), { secret }, NOW_MS)).permissions).toEqual(["telemetry:read"]);
+    const { out } = await mint(["--permissions", "telemetry:read,tools:call:demo__*"]);
+    const { permissions } = await verifyToken(out.trimEnd(), { secret }, NOW_MS);
+    expect(permissions).toEqual(["telemetry:read", "tools:call:demo__*"]);
   });
 
   it("U3 S8 limits what it shows to some swarms", async () => {
