@@ -23,6 +23,9 @@ export type AuditEntry = z.infer<typeof AuditEntry>;
 /** The entries up to number `through`, the last of which had this hash, were dropped for want of room. */
 export const Checkpoint = z.object({ kind: z.literal("checkpoint"), through: z.number(), hash: Hash });
 
+/** When the log was opened, its end was not as it had been left; it went on all the same. */
+export const Doubt = z.object({ kind: z.literal("doubt"), reason: z.string() });
+
 /** One line of an export. */
 export const AuditLine = z.object({
   seq: z.number().int().positive(),

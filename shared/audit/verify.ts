@@ -4,6 +4,7 @@ import {
   AuditHead,
   AuditLine,
   Checkpoint,
+  Doubt,
   entryHash,
   HeadLine,
   isSealedBy,
@@ -15,7 +16,7 @@ import {
 /** A place of the log that is known from elsewhere: an earlier export's end, say. */
 export type KnownPlace = { seq: number; hash: string };
 
-/** `seq`: of the first entry that is wrong, or missing. */
+/** `seq`: of the first entry that is wrong, missing, or tells of something wrong. */
 export type Verdict =
   | { ok: true; from: number; to: number; hash: string; isSealed: boolean | null }
   | { ok: false; seq: number; reason: string };
@@ -37,6 +38,7 @@ export class ChainVerifier {
   #head: AuditHead | null = null;
   #isBeginningTold = false;
   #isKnownSeen: boolean;
+  #doubt: Verdict | null = null;
 
   constructor(options: VerifyOptions) {
     this.#options = options;
@@ -66,6 +68,7 @@ export class ChainVerifier {
     if (!this.#isKnownSeen) return wrong(next, "the entry that is known from elsewhere is missing");
     if (this.#from !== null && this.#from > 1 && !this.#isBeginningTold)
       return wrong(this.#from - 1, "no checkpoint tells of the entries that are missing at the beginning");
+    if (this.#doubt) return this.#doubt;
     const seal = this.#options.sealOf(head.kid);
     if (seal && !isSealedBy(seal, head)) return wrong(head.seq, "the head is not sealed with this key");
     return { ok: true, from: this.#from ?? 0, to: head.seq, hash: head.hash, isSealed: seal ? true : null };
@@ -81,10 +84,20 @@ export class ChainVerifier {
     else if (known?.seq === seq && known.hash !== hash)
       this.#fail(seq, "it is not the one known from elsewhere");
     if (known?.seq === seq) this.#isKnownSeen = true;
+    this.#see({ seq, hash }, entry);
+    this.#last = { seq, hash };
+  }
+
+  /** What the log says of itself. A doubt that is not younger than the known place has been looked into. */
+  #see({ seq, hash }: KnownPlace, entry: unknown): void {
+    const doubt = Doubt.safeParse(entry);
+    if (doubt.success && seq > (this.#options.known?.seq ?? 0)) {
+      const advice = `where that is explained, go on from ${seq}:${hash}`;
+      this.#doubt ??= wrong(seq, `the log itself says that ${doubt.data.reason} (${advice})`);
+    }
     const checkpoint = Checkpoint.safeParse(entry);
     if (checkpoint.success && checkpoint.data.through + 1 === this.#from)
       this.#isBeginningTold ||= checkpoint.data.hash === this.#fromPrev;
-    this.#last = { seq, hash };
   }
 
   /** The oldest entries may have been dropped: a checkpoint further on has to say so. */

@@ -70,6 +70,8 @@ describe.each([
     await expect
       .poll(async () => (await entries(third)).map(({ kind, client }) => client ?? kind), LATE)
       .toEqual(["before", "after", "doubt", "later"]);
+    const doubted = await hivegate(third, "verify");
+    expect(doubted).toMatchObject({ code: 1, out: expect.stringContaining("sealed with another key: k") });
   });
 });
 

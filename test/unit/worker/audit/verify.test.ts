@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { canonicalJson } from "../../../../shared/audit/canonical.ts";
 import { ChainVerifier, type KnownPlace, type Verdict } from "../../../../shared/audit/verify.ts";
-import { anAuditLog, exported } from "../../../support/audit-log.ts";
+import { anAuditLog, exported, inMemory } from "../../../support/audit-log.ts";
 import { aSeal, sha256Hex } from "../../../support/digests.ts";
 
 function verdict(lines: readonly string[], known?: KnownPlace): Verdict {
@@ -68,6 +68,21 @@ describe("an export of the audit log", () => {
     expect(verdict(lines, known)).toMatchObject({ ok: true });
     const other = exported(anAuditLog({ entries: 10, subject: "nobody" }));
     expect(verdict(other, known)).toMatchObject({ ok: false, seq: 10 });
+  });
+
+  it("T7 does not pass over what the log says of itself, until that has been looked into", () => {
+    const sql = inMemory();
+    anAuditLog({ entries: 5, sql });
+    sql.exec("DELETE FROM audit WHERE seq > 3");
+    const cut = exported(anAuditLog({ entries: 2, sql }));
+    const doubted = verdict(cut);
+    expect(doubted).toMatchObject({
+      ok: false,
+      seq: 4,
+      reason: expect.stringContaining("does not end where"),
+    });
+    expect(verdict(cut, { seq: 4, hash: JSON.parse(cut[3] ?? "").hash })).toMatchObject({ ok: true, to: 6 });
+    expect(verdict(cut, { seq: 3, hash: JSON.parse(cut[2] ?? "").hash })).toEqual(doubted);
   });
 
   it("T7 may begin later where a checkpoint says so, and there alone", () => {
