@@ -157,6 +157,8 @@ export class McpLink {
       asker.reject(exchange?.signal.reason);
     };
     const late = () => {
+      // While its client thinks about a question the server cannot go on: that has a time of its own.
+      if (this.#questions.isOpen(asker)) return void timer?.refresh();
       this.#giveUp(message.id, asker, "it took too long");
       asker.reject(new HivegateError("timeout"));
       if (!exchange || !isHasty(exchange)) this.#heardNothing(round);

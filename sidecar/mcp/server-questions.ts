@@ -36,6 +36,12 @@ export class ServerQuestions {
     }
   }
 
+  /** Whether something that was asked in the course of this call has no answer yet. */
+  isOpen(asker: Asker): boolean {
+    for (const question of this.#open.values()) if (question.asker === asker) return true;
+    return false;
+  }
+
   /** The server wants no answer any more. */
   withdraw(id: unknown): void {
     if (typeof id !== "string" && typeof id !== "number") return;
@@ -51,7 +57,7 @@ export class ServerQuestions {
 
   async #bring(
     id: string | number,
-    { exchange }: Asker,
+    { exchange, progressed }: Asker,
     request: Question["request"],
     signal: AbortSignal,
   ): Promise<void> {
@@ -60,6 +66,8 @@ export class ServerQuestions {
     );
     if (signal.aborted) return;
     this.#open.delete(id);
+    // From now on it is the server's time again.
+    progressed?.();
     this.#send({ jsonrpc: "2.0", id, ...answer });
   }
 }

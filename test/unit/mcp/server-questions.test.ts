@@ -1,5 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { LIMITS } from "../../../shared/limits.ts";
+import type { McpAnswer } from "../../../shared/protocol/mcp.ts";
 import type { Asker } from "../../../sidecar/mcp/json-rpc-session.ts";
 import { ServerQuestions } from "../../../sidecar/mcp/server-questions.ts";
 import type { Exchange } from "../../../sidecar/mcp/upstream.ts";
@@ -36,6 +37,20 @@ describe("what a server asks in the course of a call", () => {
       { jsonrpc: "2.0", id: "two", result: { n: "two" } },
       { jsonrpc: "2.0", id: 1, result: { n: 1 } },
     ]);
+  });
+
+  it("T1 is known to be open until its answer, from which on it is the server's time again", async () => {
+    const client = Promise.withResolvers<McpAnswer>();
+    const { questions, asker, ask } = setUp(() => client.promise);
+    const progressed = vi.fn();
+    asker.progressed = progressed;
+    ask(1);
+    expect(questions.isOpen(asker)).toBe(true);
+    expect(questions.isOpen({ ...asker })).toBe(false);
+    expect(progressed).not.toHaveBeenCalled();
+    client.resolve({ result: {} });
+    await settled();
+    expect([questions.isOpen(asker), progressed.mock.calls.length]).toEqual([false, 1]);
   });
 
   it("S7 a ping needs no client", () => {
