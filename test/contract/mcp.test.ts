@@ -20,6 +20,12 @@ const META = {
   "io.modelcontextprotocol/clientCapabilities": {},
 };
 
+/** Something, then nothing any more. */
+async function* endlessly() {
+  yield ": first\n\n";
+  await new Promise(() => {});
+}
+
 type Sent = {
   path?: string;
   identity?: Partial<Identity>;
@@ -108,6 +114,23 @@ onEveryHost("MCP at the gateway", ({ sidecar, gateway }) => {
     const keepAlive = setInterval(more, 10);
     await left;
     clearInterval(keepAlive);
+  });
+
+  it("S8 ends a stream with the token that opened it", async () => {
+    sidecar.handle(
+      "GET /v1/mcp/demo",
+      () =>
+        new Response(ReadableStream.from(endlessly()).pipeThrough(new TextEncoderStream()), {
+          headers: { [REGISTRY_HEADER]: "1", "content-type": "text/event-stream" },
+        }),
+    );
+    const expiresMs = (Math.floor(Date.now() / 1000) + 2) * 1000;
+    const response = await send({ method: "GET" }, { identity: { expiresMs } });
+    expect(response.status).toBe(200);
+    // Ended or broken off: over in any case, and not before its time.
+    await response.text().catch(() => {});
+    expect(Date.now()).toBeGreaterThanOrEqual(expiresMs);
+    expect(Date.now()).toBeLessThan(expiresMs + 5_000);
   });
 
   it("T1 passes the stream and the end of a 2025 session on, and the sidecar's status", async () => {

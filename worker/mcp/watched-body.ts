@@ -14,20 +14,24 @@ export function watchedBody(
   onEnd: (end: BodyEnd) => void,
 ): ReadableStream<Uint8Array> {
   const reader = body.getReader();
-  const { promise: expired, resolve: expire } = Promise.withResolvers<"expired">();
-  const timer = setTimeout(() => expire("expired"), Math.min(lifeMs, LONGEST_TIMEOUT_MS));
+  // Whoever waits for more is told then that there is none.
+  const expire = () => void reader.cancel().catch(() => {});
+  const timer = setTimeout(expire, Math.min(lifeMs, LONGEST_TIMEOUT_MS));
+  let isOver = false;
   const ended = (end: BodyEnd) => {
+    isOver = true;
     clearTimeout(timer);
     onEnd(end);
   };
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
-        const read = await Promise.race([reader.read(), expired]);
-        if (read !== "expired" && !read.done) return controller.enqueue(read.value);
+        const read = await reader.read();
+        // Cancelled meanwhile.
+        if (isOver) return;
+        if (!read.done) return controller.enqueue(read.value);
         ended("done");
         controller.close();
-        if (read === "expired") await reader.cancel();
       } catch (error) {
         ended("broken");
         controller.error(error);

@@ -35,7 +35,9 @@ describe("a stream that is passed on", () => {
 
   it("T1 is cancelled at its source when nobody reads it any more", async () => {
     const { reader, seen } = watched();
+    const waiting = reader.read();
     await reader.cancel();
+    expect(await waiting).toMatchObject({ done: true });
     expect(seen).toEqual({ cancelled: true, ends: ["cancelled"] });
     expect(vi.getTimerCount()).toBe(0);
   });
