@@ -12,7 +12,7 @@ import {
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
 import type { Changes } from "./change-tools.ts";
-import { ownChanges, referenceServer } from "./server.ts";
+import { referenceServer } from "./server.ts";
 
 type Session = { transport: WebStandardStreamableHTTPServerTransport; changes: Changes };
 
@@ -35,15 +35,17 @@ export function referenceHandler({
     promptsChanged: () => tellAll((each) => each.promptsChanged()),
     resourceUpdated: (uri) => tellAll((each) => each.resourceUpdated(uri)),
   };
-  const modern = createMcpHandler(() => referenceServer(changes), { legacy: "reject" });
+  const modern = createMcpHandler((context) => referenceServer({ ...context, changes }).server, {
+    legacy: "reject",
+  });
 
   const open = async (request: Request): Promise<Response> => {
-    const server = referenceServer(changes);
+    const { server, own } = referenceServer({ era: "legacy", changes });
     const transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: randomUUID,
       eventStore: eventStore(),
       retryInterval: RETRY_MS,
-      onsessioninitialized: (id) => void sessions.set(id, { transport, changes: ownChanges(server) }),
+      onsessioninitialized: (id) => void sessions.set(id, { transport, changes: own }),
       onsessionclosed: (id) => void sessions.delete(id),
     });
     await server.connect(transport);

@@ -23,7 +23,7 @@ if (values.http !== undefined) {
     console.log(JSON.stringify({ event: "listening", port: address.port })),
   );
 } else if (only2025) {
-  await referenceServer().connect(new StdioServerTransport());
+  await referenceServer({ era: "legacy" }).server.connect(new StdioServerTransport());
 } else {
-  serveStdio(() => referenceServer());
+  serveStdio((context) => referenceServer(context).server);
 }

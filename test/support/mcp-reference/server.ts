@@ -1,5 +1,5 @@
 /** One instance of the reference server: all that the official conformance suite wants of a server, on both eras. */
-import { McpServer } from "@modelcontextprotocol/server";
+import { type McpRequestContext, McpServer } from "@modelcontextprotocol/server";
 import { registerAskingTools } from "./asking-tools.ts";
 import { type Changes, registerChangeTools } from "./change-tools.ts";
 import { registerPlainTools } from "./plain-tools.ts";
@@ -7,8 +7,10 @@ import { registerPrompts } from "./prompts.ts";
 import { registerResources } from "./resources.ts";
 import { registerStateTools, stateCodec } from "./state-tools.ts";
 
-/** `changes`: whom the tools tell of changes; without it the clients of this instance. */
-export function referenceServer(changes?: Changes): McpServer {
+type Options = { era: McpRequestContext["era"]; changes?: Changes };
+
+/** `changes`: whom the tools tell of changes; without it the clients of this instance, which `own` does. */
+export function referenceServer({ era, changes }: Options): { server: McpServer; own: Changes } {
   const server = new McpServer(
     { name: "hivegate-reference", version: "1.0.0" },
     {
@@ -27,31 +29,36 @@ export function referenceServer(changes?: Changes): McpServer {
   registerPlainTools(server);
   registerAskingTools(server);
   registerStateTools(server);
-  registerChangeTools(server, changes ?? ownChanges(server));
+  const own = ownChanges(server, era);
+  registerChangeTools(server, changes ?? own);
   registerResources(server);
   registerPrompts(server);
 
-  const subscribed = new Set<string>();
-  server.server.setRequestHandler("resources/subscribe", ({ params }) => {
-    subscribed.add(params.uri);
-    return {};
-  });
-  server.server.setRequestHandler("resources/unsubscribe", ({ params }) => {
-    subscribed.delete(params.uri);
-    return {};
-  });
   server.server.setRequestHandler("completion/complete", ({ params }) => ({
     completion: { values: [`${params.argument.value}-completed`], total: 1, hasMore: false },
   }));
-  return server;
+  return { server, own };
 }
 
 /** What cannot be said because nobody listens any more is nobody's trouble. */
 const unheard = () => {};
 
-/** Tells the clients of this one instance. */
-export const ownChanges = ({ server }: McpServer): Changes => ({
-  toolsChanged: () => void server.sendToolListChanged().catch(unheard),
-  promptsChanged: () => void server.sendPromptListChanged().catch(unheard),
-  resourceUpdated: (uri) => void server.sendResourceUpdated({ uri }).catch(unheard),
-});
+/** Tells the clients of this one instance. Those of 2025 have to have subscribed to a resource; for others the SDK sees to that. */
+function ownChanges({ server }: McpServer, era: Options["era"]): Changes {
+  const subscribed = new Set<string>();
+  server.setRequestHandler("resources/subscribe", ({ params }) => {
+    subscribed.add(params.uri);
+    return {};
+  });
+  server.setRequestHandler("resources/unsubscribe", ({ params }) => {
+    subscribed.delete(params.uri);
+    return {};
+  });
+  return {
+    toolsChanged: () => void server.sendToolListChanged().catch(unheard),
+    promptsChanged: () => void server.sendPromptListChanged().catch(unheard),
+    resourceUpdated: (uri) => {
+      if (era === "modern" || subscribed.has(uri)) void server.sendResourceUpdated({ uri }).catch(unheard);
+    },
+  };
+}
