@@ -6,7 +6,9 @@ import type { Signed } from "../http/authenticate.ts";
 import type { Logger } from "../log.ts";
 import { mcpEndpoint, mcpRoutes } from "./endpoint/endpoint.ts";
 import { JoinedCalls } from "./join.ts";
+import type { Mirrored } from "./mirrored-arguments.ts";
 import { JoinedServers } from "./registry/joined-servers.ts";
+import type { RegisteredServer } from "./registry/registered-server.ts";
 import { Registry } from "./registry/registry.ts";
 import { registryRoutes } from "./registry/routes.ts";
 import { settingsOf } from "./registry/tool-entry.ts";
@@ -51,7 +53,7 @@ export function mcpFront({ servers, configs, version, clock, log }: McpFrontOpti
     joined: new JoinedCalls(),
     registryVersion: () => registry.version,
     mayRepeat: (server, request) => registry.mayRepeat(server, request),
-    mirrored: (server, tool) => registry.get(server)?.mirrored(tool) ?? [],
+    mirrored: (server, tool) => mirroredOf(registry.get(server), tool),
     uuid: randomUUID,
     ...{ clock, log },
   });
@@ -73,4 +75,13 @@ export function mcpFront({ servers, configs, version, clock, log }: McpFrontOpti
       registry.close();
     },
   };
+}
+
+/** A server that nobody has asked for its tools yet is asked first. */
+function mirroredOf(
+  server: RegisteredServer | null,
+  tool: string,
+): readonly Mirrored[] | Promise<readonly Mirrored[]> {
+  if (!server || server.listing) return server?.mirrored(tool) ?? [];
+  return server.upToDate().then(() => server.mirrored(tool));
 }

@@ -83,7 +83,7 @@ class ModernRequest {
   async #serve(): Promise<void> {
     const { method } = this.#request;
     const destination = await destinationOf(this.#incoming, this.#request);
-    const mismatch = this.#mismatch(destination);
+    const mismatch = await this.#mismatch(destination);
     if (mismatch) return this.#end({ error: mismatch }, 400);
     if (destination.info.era === "2026") return this.#end(await this.#word(destination));
     if (method === "server/discover") return this.#end({ result: discoverResult(destination.info) });
@@ -92,10 +92,10 @@ class ModernRequest {
   }
 
   /** What the gateway calls for itself has no headers of a client's. */
-  #mismatch({ upstream, request: { method, params } }: Destination): RpcError | null {
+  async #mismatch({ upstream, request: { method, params } }: Destination): Promise<RpcError | null> {
     const { header } = this.#incoming;
     if (method !== "tools/call" || header(OWN_CALL_HEADER) !== undefined) return null;
-    const mirrored = this.#shared.ports.mirrored?.(upstream.name, String(params.name)) ?? [];
+    const mirrored = (await this.#shared.ports.mirrored?.(upstream.name, String(params.name))) ?? [];
     return paramMismatch(mirrored, params.arguments, header);
   }
 

@@ -19,7 +19,7 @@ export type EndpointPorts = {
   /** Whether this server may be sent this request twice, where its answer was lost; without it none. */
   mayRepeat?(server: string, request: McpRequest): boolean;
   /** Which arguments of this server's tool have to be in headers too, as far as that is known; without it none. */
-  mirrored?(server: string, tool: string): readonly Mirrored[];
+  mirrored?(server: string, tool: string): readonly Mirrored[] | Promise<readonly Mirrored[]>;
   /** Goes out with every answer: see `REGISTRY_HEADER`. */
   registryVersion(): string;
   clock: Clock;
