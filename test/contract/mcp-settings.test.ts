@@ -90,7 +90,7 @@ onEveryHost("MCP as it is set up", ({ sidecar }, host) => {
     expect(waitS).toBeGreaterThan(50);
     expect(await refused.json()).toMatchObject({
       id: 1,
-      error: { code: -32029, data: { code: "rate_limited", retryable: true, retry_after: waitS } },
+      error: { code: -32012, data: { code: "rate_limited", retryable: true, retry_after: waitS } },
     });
     expect((await call("look", { subject: "another" })).status).toBe(200);
   });

@@ -102,7 +102,7 @@ describe("what a server asks in the course of a call", () => {
     const { questions, ask, sent } = setUp(() => new Promise(() => {}));
     for (let n = 0; n < LIMITS.mcpServerQuestions; n++) ask(n);
     ask("above");
-    expect(sent).toMatchObject([{ id: "above", error: { code: -32029 } }]);
+    expect(sent).toMatchObject([{ id: "above", error: { code: -32012 } }]);
     questions.withdraw(0);
     ask("below");
     expect(sent).toHaveLength(1);

@@ -252,7 +252,7 @@ describe("JSON-RPC of many clients over one connection", () => {
     out(mute, { id: 1, method: "m" });
     for (let id = 0; id <= 64; id++) hear({ id, method: "ping" });
     expect(mute.got).toHaveLength(64);
-    expect(said.map((text) => JSON.parse(text))).toMatchObject([{ id: 64, error: { code: -32029 } }]);
+    expect(said.map((text) => JSON.parse(text))).toMatchObject([{ id: 64, error: { code: -32012 } }]);
     clock.advance(5 * 60_000);
     out(other, { id: 1, method: "m" });
     hear({ id: "of another", method: "ping" });
@@ -262,7 +262,7 @@ describe("JSON-RPC of many clients over one connection", () => {
     expect(late.map(({ id }) => id)).toEqual(Array.from({ length: 64 }, (_, id) => id));
     expect(late[0].error.data).toEqual({ code: "timeout" });
     exchange.declined(other, JSON.stringify(JSON.parse(other.got[0] ?? "").id));
-    expect(JSON.parse(said.at(-1) ?? "")).toMatchObject({ id: "of another", error: { code: -32029 } });
+    expect(JSON.parse(said.at(-1) ?? "")).toMatchObject({ id: "of another", error: { code: -32012 } });
     expect(clock.waiting).toBe(0);
   });
 
