@@ -73,6 +73,12 @@ export const LIMITS = {
   mcpListensPerClient: 32,
   /** A stream says something at least this often. */
   mcpKeepAliveMs: 15_000,
+  /**
+   * Requests that wait and streams that are read, each on a connection to the sidecar: of one client, of all; above either
+   * `overloaded`.
+   */
+  mcpRequestsPerClient: 512,
+  mcpRequests: 2_048,
   /** Requests under way in one session; above it `overloaded`. */
   mcpSessionCalls: 256,
   /** What MCP servers ask of one client and it has not answered; above it they are told that it cannot. */
@@ -145,7 +151,7 @@ export const LIMITS = {
   taskStreamsPerClient: 128,
   taskStreams: 768,
   /** Connections to the sidecar: room for the streams, and for everything else beside. More are refused by its system. */
-  sidecarConnections: 1_536,
+  sidecarConnections: 4_096,
   /** Ended tasks kept in the ledger; the oldest go first. */
   endedTasks: 1_000,
   /** Tasks that were ended and are no longer kept, known so that they are not run again; the oldest go first. */

@@ -27,7 +27,7 @@ export type McpFrontOptions = {
 
 export type McpFigures = {
   /** What clients have open. */
-  open: { sessions: number; streams: number; held_calls: number; subscriptions: number };
+  open: { sessions: number; requests: number; streams: number; held_calls: number; subscriptions: number };
   /** Kept for clients that may come back for it. */
   eventBytes: number;
   /** `tools` null: it was not listed yet. */
@@ -63,12 +63,16 @@ export function mcpFront({ servers, configs, version, clock, log }: McpFrontOpti
       registryRoutes(app, registry);
     },
     figures: () => {
-      const { heldCalls, eventBytes, sessions, streams, subscriptions } = endpoint.counts();
+      const { heldCalls, eventBytes, sessions, requests, streams, subscriptions } = endpoint.counts();
       const servers = registry.servers.map(({ name, listing }) => ({
         server: name,
         tools: listing?.tools.length ?? null,
       }));
-      return { open: { sessions, streams, held_calls: heldCalls, subscriptions }, eventBytes, servers };
+      return {
+        open: { sessions, requests, streams, held_calls: heldCalls, subscriptions },
+        eventBytes,
+        servers,
+      };
     },
     close: () => {
       endpoint.close();

@@ -6,7 +6,7 @@ export function watchMcp(registry: Registry, { figures }: Pick<McpFront, "figure
   const registers = [registry];
   new Gauge({
     name: "hivegate_mcp_open",
-    help: "What MCP clients have open: sessions, streams, calls that wait for the client's answer, watched resources.",
+    help: "What MCP clients have open: sessions, requests under way, streams, calls that wait for the client's answer, watched resources.",
     labelNames: ["what"],
     registers,
     collect() {

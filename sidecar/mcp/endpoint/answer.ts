@@ -62,8 +62,8 @@ export const jsonResponse = (text: string, status: number, headers: Record<strin
   new Response(text, { status, headers: { ...headers, "content-type": "application/json" } });
 
 /** A stream that is not come back to: when its reader leaves, `onGone`. */
-export function plainSink(pulse: KeepAlive, onGone: () => void): MessageSink {
-  const stream = new EventStream(pulse);
+export function plainSink(pulse: KeepAlive, client: string, onGone: () => void): MessageSink {
+  const stream = new EventStream(pulse, client);
   stream.onGone = onGone;
   return { body: stream.body, send: (text) => stream.write(event(text)), end: () => stream.end() };
 }

@@ -5,6 +5,8 @@ import { EventStream, event, type KeepAlive } from "./event-stream.ts";
 
 export type ChannelOptions = {
   name: string;
+  /** Who reads it. */
+  client: string;
   log: EventLog;
   pulse: KeepAlive;
   /** Whether its streams begin with an event without data, by whose id a client can come back at once. */
@@ -39,9 +41,9 @@ export class Channel implements MessageSink {
 
   /** `after`: the number of the last event that the client has; null when it has none. */
   open(after: number | null): ReadableStream<Uint8Array> {
-    const { pulse, log, isPrimed, name } = this.#options;
+    const { pulse, client, log, isPrimed, name } = this.#options;
     this.#hangUp();
-    const stream = new EventStream(pulse);
+    const stream = new EventStream(pulse, client);
     this.#live = stream;
     this.#options.onStream(1);
     stream.onGone = () => {

@@ -13,6 +13,7 @@ import { endSession, openStream, serveLegacy } from "./legacy.ts";
 import { Listens } from "./listen.ts";
 import { LogLevels } from "./log-levels.ts";
 import { serveModern } from "./modern.ts";
+import { OpenRequests } from "./open-requests.ts";
 import type { EndpointPorts, Incoming, Shared } from "./ports.ts";
 import { Refused, rpcErrorOf, unsupportedVersion } from "./refused.ts";
 import { LEGACY_VERSIONS, MODERN_VERSION } from "./revisions.ts";
@@ -25,6 +26,8 @@ export type McpEndpoint = {
   /** What is held at the moment. */
   counts(): {
     sessions: number;
+    /** That wait for their answers. */
+    requests: number;
     streams: number;
     heldCalls: number;
     subscriptions: number;
@@ -35,9 +38,11 @@ export type McpEndpoint = {
 };
 
 export function mcpEndpoint(ports: EndpointPorts): McpEndpoint {
-  const pulse = new KeepAlive(ports.clock);
+  const open = new OpenRequests();
+  const pulse = new KeepAlive(ports.clock, open);
   const shared: Shared = {
     ports,
+    open,
     pulse,
     sessions: new Sessions(ports.clock, pulse),
     held: new HeldCalls(ports.clock, ports.uuid),
@@ -56,6 +61,7 @@ export function mcpEndpoint(ports: EndpointPorts): McpEndpoint {
     },
     counts: () => ({
       sessions: sessions.size,
+      requests: open.size - pulse.size,
       streams: pulse.size,
       heldCalls: held.size,
       subscriptions: subscriptions.size,
@@ -72,14 +78,41 @@ export function mcpEndpoint(ports: EndpointPorts): McpEndpoint {
 function answerTo(shared: Shared, incoming: Incoming, c: Context<Signed>): Promise<Response> | Response {
   switch (c.req.method) {
     case "POST":
-      return posted(shared, incoming, parseMessage(c.get("body")));
+      return postedOrRefused(shared, incoming, parseMessage(c.get("body")));
     case "GET":
     case "DELETE":
       // 2026 has neither, and says so by this status.
       if (incoming.header("mcp-protocol-version") === MODERN_VERSION) return notAllowed(shared.ports);
-      return c.req.method === "GET" ? openStream(shared, incoming) : endSession(shared, incoming);
+      if (c.req.method === "DELETE") return endSession(shared, incoming);
+      return letIn(shared, incoming, () => openStream(shared, incoming));
     default:
       return notAllowed(shared.ports);
+  }
+}
+
+/** What ends something, or answers, is always taken. */
+function postedOrRefused(shared: Shared, incoming: Incoming, message: Message): Promise<Response> | Response {
+  if (message.kind !== "request") return posted(shared, incoming, message);
+  return letIn(shared, incoming, () => posted(shared, incoming, message));
+}
+
+/** A client that leaves has no connection any more, whatever becomes of its request. @throws HivegateError `overloaded` */
+async function letIn(
+  { open }: Shared,
+  { client, signal }: Incoming,
+  answer: () => Promise<Response> | Response,
+): Promise<Response> {
+  open.begin(client);
+  let isOpen = true;
+  const end = () => {
+    if (isOpen) open.end(client);
+    isOpen = false;
+  };
+  signal.addEventListener("abort", end);
+  try {
+    return await answer();
+  } finally {
+    end();
   }
 }
 

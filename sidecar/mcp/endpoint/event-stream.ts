@@ -1,6 +1,7 @@
 /** The body of one answer as Server-Sent Events, written as they come. */
 import type { Clock } from "../../../shared/clock.ts";
 import { LIMITS } from "../../../shared/limits.ts";
+import type { OpenRequests } from "./open-requests.ts";
 
 export const event = (data: string, id: string | null = null): string =>
   id === null ? `event: message\ndata: ${data}\n\n` : `id: ${id}\nevent: message\ndata: ${data}\n\n`;
@@ -11,13 +12,16 @@ const bytes = new TextEncoder();
 /** Ends when its writer or its reader ends it, and when the reader leaves too much unread. */
 export class EventStream {
   readonly body: ReadableStream<Uint8Array>;
+  /** Who reads it. */
+  readonly client: string;
   readonly #pulse: KeepAlive;
   #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   /** Called once, unless the writer itself ends the stream: nobody reads any more. */
   onGone: () => void = () => {};
 
-  constructor(pulse: KeepAlive) {
+  constructor(pulse: KeepAlive, client: string) {
     this.#pulse = pulse;
+    this.client = client;
     this.body = new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
@@ -70,10 +74,12 @@ export class EventStream {
 export class KeepAlive {
   readonly #streams = new Set<EventStream>();
   readonly #clock: Clock;
+  readonly #open: OpenRequests;
   #stop: (() => void) | null = null;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, open: OpenRequests) {
     this.#clock = clock;
+    this.#open = open;
   }
 
   get size(): number {
@@ -82,11 +88,13 @@ export class KeepAlive {
 
   add(stream: EventStream): void {
     this.#streams.add(stream);
+    this.#open.add(stream.client);
     this.#stop ??= this.#clock.after(LIMITS.mcpKeepAliveMs, () => this.#beat());
   }
 
   remove(stream: EventStream): void {
-    this.#streams.delete(stream);
+    if (!this.#streams.delete(stream)) return;
+    this.#open.end(stream.client);
     if (this.#streams.size > 0) return;
     this.#stop?.();
     this.#stop = null;

@@ -63,7 +63,7 @@ class Listening {
     this.#answer = new Answer({
       headers: () => headersFor(shared.ports),
       mayStream: true,
-      openSink: () => plainSink(shared.pulse, stop),
+      openSink: () => plainSink(shared.pulse, incoming.client, stop),
     });
     incoming.signal.addEventListener("abort", stop);
   }

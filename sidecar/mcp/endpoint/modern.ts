@@ -70,7 +70,7 @@ class ModernRequest {
     this.#answer = new Answer({
       headers: () => headersFor(shared.ports, incoming.head),
       mayStream: !NEVER_STREAMED.has(request.method),
-      openSink: () => plainSink(shared.pulse, leave),
+      openSink: () => plainSink(shared.pulse, incoming.client, leave),
     });
     incoming.signal.addEventListener("abort", leave);
     this.#serve().catch((thrown) => this.#end(failure(thrown, shared.ports.log)));

@@ -8,6 +8,7 @@ import type { KeepAlive } from "./event-stream.ts";
 import type { HeldCalls } from "./held-calls.ts";
 import type { Listens } from "./listen.ts";
 import type { LogLevels } from "./log-levels.ts";
+import type { OpenRequests } from "./open-requests.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
@@ -31,6 +32,7 @@ export type EndpointPorts = {
 /** What all requests share. */
 export type Shared = {
   ports: EndpointPorts;
+  open: OpenRequests;
   pulse: KeepAlive;
   sessions: Sessions;
   held: HeldCalls;

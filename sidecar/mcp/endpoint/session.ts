@@ -126,6 +126,7 @@ export class Session {
     const { pulse, clock } = this.#ports;
     const channel = new Channel({
       name,
+      client: this.facts.client,
       log: this.#log,
       pulse,
       isPrimed: this.facts.version >= PRIMED_SINCE,

@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../../../shared/limits.ts";
 import { EventStream, KeepAlive } from "../../../../sidecar/mcp/endpoint/event-stream.ts";
+import { OpenRequests } from "../../../../sidecar/mcp/endpoint/open-requests.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 
 function open() {
   const clock = new ManualClock();
-  const pulse = new KeepAlive(clock);
-  const stream = new EventStream(pulse);
+  const pulse = new KeepAlive(clock, new OpenRequests());
+  const stream = new EventStream(pulse, "alice");
   let gone = 0;
   stream.onGone = () => gone++;
   return { clock, pulse, stream, reader: stream.body.getReader(), gone: () => gone };

@@ -219,7 +219,7 @@ describe("a session's streams", () => {
     expect(await events.next()).toBeNull();
     expect(upstream.listeners).toBe(0);
     expect(setup.endpoint.counts()).toEqual({
-      ...{ sessions: 0, streams: 0, heldCalls: 0, subscriptions: 0, eventBytes: 0 },
+      ...{ sessions: 0, requests: 0, streams: 0, heldCalls: 0, subscriptions: 0, eventBytes: 0 },
     });
   });
 

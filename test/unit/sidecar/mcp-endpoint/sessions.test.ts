@@ -3,6 +3,7 @@ import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../../../shared/limits.ts";
 import { KeepAlive } from "../../../../sidecar/mcp/endpoint/event-stream.ts";
+import { OpenRequests } from "../../../../sidecar/mcp/endpoint/open-requests.ts";
 import { Sessions } from "../../../../sidecar/mcp/endpoint/sessions.ts";
 import { FakeUpstream } from "../../../support/fake-upstream.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
@@ -14,7 +15,7 @@ const collectGarbage: () => void = runInNewContext("gc");
 
 function open() {
   const clock = new ManualClock();
-  const sessions = new Sessions(clock, new KeepAlive(clock));
+  const sessions = new Sessions(clock, new KeepAlive(clock, new OpenRequests()));
   const of = (id: string, client = "alice") =>
     sessions.open({ id, client, server: "one", version: "2025-11-25", capabilities: {}, clientInfo: {} });
   const has = (id: string, client = "alice") => sessions.find(id, client, "one") !== null;
@@ -101,7 +102,7 @@ describe("all sessions", () => {
     expect(setup.clock.waiting).toBe(2);
     setup.clock.advance(LIMITS.mcpSessionIdleMs + LIMITS.mcpSessionSweepMs);
     expect(setup.endpoint.counts()).toEqual({
-      ...{ sessions: 0, streams: 0, heldCalls: 0, subscriptions: 0, eventBytes: 0 },
+      ...{ sessions: 0, requests: 0, streams: 0, heldCalls: 0, subscriptions: 0, eventBytes: 0 },
     });
     expect([setup.clock.waiting, upstream.listeners]).toEqual([0, 0]);
   });
