@@ -120,12 +120,20 @@ function tell({ token, exchange }: Waiter, notification: Notification): void {
   }
 }
 
+/** Whoever is asked may leave without an answer: then it is the next one's question. */
 async function ask(
   waiters: ReadonlySet<Waiter>,
   request: McpRequest,
   signal: AbortSignal,
 ): Promise<McpAnswer> {
-  for (const { exchange } of waiters) if (exchange.onRequest) return exchange.onRequest(request, signal);
+  for (const { exchange } of waiters) {
+    if (!exchange.onRequest) continue;
+    try {
+      return await exchange.onRequest(request, AbortSignal.any([signal, exchange.signal]));
+    } catch (thrown) {
+      if (signal.aborted || !exchange.signal.aborted) throw thrown;
+    }
+  }
   throw new HivegateError("not_supported", "The client cannot be asked.");
 }
 

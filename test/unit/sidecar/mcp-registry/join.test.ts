@@ -128,6 +128,24 @@ describe("joined calls", () => {
     expect((await Promise.all(answers)).map(({ answer }) => answer)).toEqual([question, ANSWER]);
   });
 
+  it("T3 asks the next one when who was asked leaves without an answer, and the server hears of it", async () => {
+    const { calls, send } = heldServer();
+    const joined = new JoinedCalls();
+    const gone = new AbortController();
+    const silent = (_: McpRequest, signal: AbortSignal) =>
+      new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    const first = asking("a", { signal: gone.signal, onRequest: silent });
+    const left = joined.exchange(send, REQUEST, first, "k");
+    const stays = joined.exchange(send, REQUEST, asking("a", { onRequest: async () => ANSWER }), "k");
+    const { exchange, resolve } = calls[0] ?? expect.fail("nothing was sent");
+    const answer = exchange.onRequest?.({ method: "roots/list", params: {} }, new AbortController().signal);
+    gone.abort("gone");
+    await expect(left).rejects.toBe("gone");
+    expect(await answer).toBe(ANSWER);
+    resolve(ANSWER);
+    expect((await stays).answer).toBe(ANSWER);
+  });
+
   it("T3 sends calls by themselves where too many could be joined", async () => {
     const { calls, send } = heldServer();
     const joined = new JoinedCalls(1);
