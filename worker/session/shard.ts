@@ -496,5 +496,5 @@ export class Shard {
 }
 
 /** What decides what a client sees. */
-const allows = ({ permissions, scope }: SessionState["identity"]): string =>
-  JSON.stringify([permissions, scope]);
+const allows = ({ permissions, scope, role }: SessionState["identity"]): string =>
+  JSON.stringify([permissions, scope, role]);

@@ -5,6 +5,7 @@ import { LIMITS } from "../../../shared/limits.ts";
 import type { Signed } from "../../../sidecar/http/authenticate.ts";
 import { toolStreamRoutes } from "../../../sidecar/mcp/streams/routes.ts";
 import { Policy } from "../../../worker/mcp/policy.ts";
+import { Rules } from "../../../worker/mcp/rules.ts";
 import { DEFAULT_MCP } from "../../../worker/mcp/settings.ts";
 import { ToolStreams } from "../../../worker/mcp/streams.ts";
 import { SidecarClient } from "../../../worker/sidecar-client.ts";
@@ -14,7 +15,7 @@ import { settled } from "../streams/setup.ts";
 import { SECRET, setUp } from "./shard-setup.ts";
 
 /** A shard whose streamed calls are made by a sidecar in the same process. */
-function start() {
+function start(rules = DEFAULT_MCP.rules) {
   const clock = new ManualClock();
   const { streams, calls } = streamedTools(clock);
   const app = new Hono<Signed>();
@@ -28,7 +29,7 @@ function start() {
     fetch: async (url, init) => app.request(url, init),
     ...{ sha256: () => new Uint8Array(32), clock, nonce: () => "nonce-0123456789" },
   });
-  const policy = new Policy(DEFAULT_MCP);
+  const policy = new Policy({ ...DEFAULT_MCP, rules });
   const toolStreams = new ToolStreams({
     ...{ policy, sidecar: () => sidecar, events: { record: () => {} }, now: () => clock.now() },
     tracer: { begin: () => ({ traceId: null, headers: null, span: null }) },
@@ -88,5 +89,30 @@ describe("a shard whose sessions call tools", () => {
     expect(ofType("tool_lost")).toMatchObject([{ stream_id }]);
     await shard.receive(socket, JSON.stringify({ type: "resume_tool", stream_id }));
     expect(ofType("error").at(-1)).toMatchObject({ code: "unknown_stream" });
+  });
+
+  it("T6 S8 lets go of calls when a fresh token has a role that may not make them", async () => {
+    const deny = Rules.parse({ access: [{ effect: "deny", roles: ["viewer"] }] });
+    const { shard, connect, begin, calls, clock } = start(deny);
+    const { socket, ofType } = connect("stream", {
+      permissions: ["telemetry:read", "tools:call"],
+      scope: {},
+    });
+    await begin(socket);
+    await settled();
+    const stream_id = ofType("tool_stream")[0]?.stream_id;
+    const token = await mintToken(
+      {
+        ...{ subject: "s", hives: ["default"], expiresMs: clock.now() + 60_000, role: "viewer" },
+        permissions: ["telemetry:read", "tools:call"],
+      },
+      SECRET,
+      clock.now(),
+    );
+    await shard.receive(socket, JSON.stringify({ type: "refresh_token", token }));
+    expect(ofType("tool_lost")).toMatchObject([{ stream_id }]);
+    calls[0]?.answer({ result: { content: [] } });
+    await settled();
+    expect(ofType("tool_chunk")).toEqual([]);
   });
 });
