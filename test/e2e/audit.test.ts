@@ -87,4 +87,24 @@ describe("the audit log's database", () => {
     ends.push(() => second.kill("SIGKILL"));
     expect((await hivegate(second, "export")).out).toContain('"last words"');
   });
+
+  it("T7 takes what two gateways on Deno say while one replaces the other", async () => {
+    const stateDir = await mkdtemp(join(tmpdir(), "hivegate-audit-"));
+    ends.push(() => rm(stateDir, { recursive: true, force: true }));
+    const begin = async () => {
+      const gateway = await startDenoGateway({ sidecarUrl: "http://127.0.0.1:9", keys, stateDir });
+      ends.push(() => gateway.kill("SIGKILL"));
+      return gateway;
+    };
+    const old = await begin();
+    await change(old, "one");
+    await expect.poll(async () => (await hivegate(old, "export")).out, LATE).toContain('"one"');
+    const fresh = await begin();
+    expect((await hivegate(fresh, "export")).out).toContain('"one"');
+    await change(old, "two");
+    await old.stop();
+    await change(fresh, "three");
+    await expect.poll(async () => (await hivegate(fresh, "export")).out, LATE).toContain('"three"');
+    expect((await hivegate(fresh, "verify")).out).toContain("Entries 1 to 3 are as they were written.");
+  });
 });

@@ -53,45 +53,40 @@ const SCHEMA = [
     bytes INTEGER NOT NULL)`,
 ];
 
+/** Remembers nothing: while one gateway replaces another, both append. */
 export class AuditLog {
   readonly #ports: AuditLogPorts;
-  #state: State;
 
-  /** Where its end is not as it was left, the first new entry says so. */
   constructor(ports: AuditLogPorts) {
     this.#ports = ports;
     for (const statement of SCHEMA) ports.sql.exec(statement);
-    const saved = State.safeParse(ports.sql.exec("SELECT * FROM audit_state")[0]);
-    const last = this.#lastRow();
-    this.#state = saved.success ? saved.data : this.#sealed(EMPTY);
-    const doubt = this.#doubt(last);
-    if (doubt === null) return;
-    const { seq, hash } = this.#state;
-    this.#state = { ...this.#state, seq: last?.seq ?? seq, hash: last?.hash ?? hash };
-    this.append([{ kind: "doubt", atMs: ports.now(), reason: doubt, expected: { seq, hash } }]);
+    this.append([]);
   }
 
   get head(): AuditHead {
-    const { seq, hash, kid, mac } = this.#state;
-    return { hive: this.#ports.hive, seq, hash, kid, mac };
+    return this.#headOf(this.#stored());
   }
 
   /** How much it holds, as it is counted against its limit. */
   get bytes(): number {
-    return this.#state.bytes;
+    return this.#stored().bytes;
   }
 
-  /** All of them or, when it throws, none; `also` is stored with them. */
-  append(entries: readonly AuditEntry[], also: () => void = () => {}): void {
-    let state = { ...this.#state };
-    this.#ports.sql.transaction(() => {
+  /**
+   * All of them or, when it throws, none; `also` is stored with them. Where the log's end is not as it was left, an entry
+   * before them says so. Gives the number that it was at, and the one that it is at now.
+   */
+  append(entries: readonly AuditEntry[], also: () => void = () => {}): { from: number; to: number } {
+    return this.#ports.sql.transaction(() => {
+      const state = this.#stored();
+      const from = state.seq;
+      this.#lookForDoubt(state);
       for (const entry of entries) this.#insert(state, entry);
       if (state.bytes > this.#ports.mostBytes) this.#dropOldest(state);
-      state = this.#sealed(state);
-      this.#save(state);
+      this.#save(this.#sealed(state));
       also();
+      return { from, to: state.seq };
     });
-    this.#state = state;
   }
 
   /** The entries after number `after`, at most `limit`; `entry` is JSON, unless somebody has altered it. */
@@ -151,22 +146,37 @@ export class AuditLog {
     this.#ports.sql.exec("INSERT OR REPLACE INTO audit_state VALUES (1, ?, ?, ?, ?, ?, ?, ?)", ...values);
   }
 
-  #lastRow(): Row | null {
+  #stored(): State {
+    const saved = State.safeParse(this.#ports.sql.exec("SELECT * FROM audit_state")[0]);
+    return saved.success ? saved.data : this.#sealed(EMPTY);
+  }
+
+  /** It goes on behind what is there, whoever put it there: the entry about it tells where it was left. */
+  #lookForDoubt(state: State): void {
     const [row] = this.#ports.sql.exec("SELECT * FROM audit ORDER BY seq DESC LIMIT 1");
-    return row ? Row.parse(row) : null;
+    const last = row ? Row.parse(row) : null;
+    const reason = this.#doubt(state, last);
+    if (reason === null) return;
+    const expected = { seq: state.seq, hash: state.hash };
+    Object.assign(state, { seq: last?.seq ?? state.seq, hash: last?.hash ?? state.hash });
+    this.#insert(state, { kind: "doubt", atMs: this.#ports.now(), reason, expected });
   }
 
   /** Why the log's end may not be as it was left; null: it is. */
-  #doubt(last: Row | null): string | null {
-    const { seq, hash, kid } = this.#state;
+  #doubt(state: State, last: Row | null): string | null {
+    const { seq, hash, kid } = state;
     if (seq === 0 && last === null) return null;
     if (seq !== last?.seq || hash !== last.hash) return "the log does not end where it was left";
     if (kid !== this.#ports.seal.kid) return `its end is sealed with another key: ${kid}`;
-    return isSealedBy(this.#ports.seal, this.head) ? null : "the seal of its end is wrong";
+    return isSealedBy(this.#ports.seal, this.#headOf(state)) ? null : "the seal of its end is wrong";
+  }
+
+  #headOf({ seq, hash, kid, mac }: State): AuditHead {
+    return { hive: this.#ports.hive, seq, hash, kid, mac };
   }
 
   #hashBefore(after: number): string {
-    const { baseSeq, baseHash } = this.#state;
+    const { baseSeq, baseHash } = this.#stored();
     const query = "SELECT * FROM audit WHERE seq <= ? ORDER BY seq DESC LIMIT 1";
     const [row] = this.#ports.sql.exec(query, after);
     if (row) return Row.parse(row).hash;

@@ -14,6 +14,7 @@ export type RecordsPorts = {
   sha256: Sha256Hex;
   seal: Seal;
   now(): number;
+  log(message: string, error: unknown): void;
   limits?: { auditBytes: number; figuresSavedEvents: number };
 };
 
@@ -36,66 +37,80 @@ const RequestEntry = z.object({
 /** Entries in memory at once while they are counted again. */
 const PAGE = 500;
 
+const SCHEMA = [
+  "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
+  "CREATE TABLE IF NOT EXISTS figures (part INTEGER PRIMARY KEY, piece TEXT NOT NULL)",
+];
+/** Whole characters, of four bytes at most: on Cloudflare a row has 2 MB. */
+const PIECE = /.{1,400000}/gsu;
+
 export class HiveRecords {
   readonly #ports: RecordsPorts;
   readonly #log: AuditLog;
   readonly #figures: ToolFigures;
   readonly #limits: { auditBytes: number; figuresSavedEvents: number };
-  #batches: string[];
+  /** Up to which entry of the log they are counted. */
+  #countedSeq: number;
   #unsaved = 0;
   #lost = 0;
 
   constructor(ports: RecordsPorts) {
     this.#ports = ports;
     this.#limits = ports.limits ?? LIMITS;
-    ports.sql.exec("CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value TEXT NOT NULL)");
+    for (const statement of SCHEMA) ports.sql.exec(statement);
     this.#log = new AuditLog({ ...ports, mostBytes: this.#limits.auditBytes });
-    this.#batches = Batches.safeParse(this.#load("batches")).data ?? [];
-    const saved = SavedFigures.safeParse(this.#load("figures")).data;
+    const saved = SavedFigures.safeParse(this.#savedFigures()).data;
     const most = { tools: LIMITS.countedTools, servers: LIMITS.countedServers };
     this.#figures = new ToolFigures(most, ports.now(), saved?.figures);
-    this.#countAfter(saved?.seq ?? 0);
+    this.#countedSeq = Math.min(saved?.seq ?? 0, this.#log.head.seq);
+    this.#catchUp();
   }
 
   /** One that came before is passed over. @throws when it cannot be stored: none of it is */
   record({ id, items: events, lost }: EventBatch): void {
-    if (this.#batches.includes(id)) return;
-    const batches = [...this.#batches, id].slice(-LIMITS.knownBatches);
+    if (this.#knownBatches().includes(id)) return;
     const entries: AuditEntry[] = [...events];
     if (lost > 0) entries.push({ kind: "gap", atMs: this.#ports.now(), lost });
-    this.#log.append(entries, () => this.#save("batches", batches));
-    this.#batches = batches;
+    const { from, to } = this.#log.append(entries, () => this.#saveBatch(id));
     this.#lost += lost;
-    for (const event of events) this.#count(event);
+    if (from > this.#countedSeq) this.#catchUp();
+    else {
+      for (const event of events) this.#count(event);
+      this.#countedSeq = to;
+    }
     if (this.#unsaved >= this.#limits.figuresSavedEvents) this.#saveFigures();
   }
 
   audit(after: number, limit: number): AuditPage {
-    return { lines: this.#log.lines(after, Math.min(limit, LIMITS.auditPage)), head: this.#log.head };
+    return this.#ports.sql.transaction(() => ({
+      lines: this.#log.lines(after, Math.min(limit, LIMITS.auditPage)),
+      head: this.#log.head,
+    }));
   }
 
   stats(): StatsReport {
+    this.#catchUp();
     return this.#figures.report();
   }
 
   *samples(): Generator<[series: string, value: number], void, void> {
+    this.#catchUp();
     yield* this.#figures.samples();
     yield [series("audit_entries_total"), this.#log.head.seq];
     yield [series("audit_bytes"), this.#log.bytes];
     yield [series("audit_lost_total"), this.#lost];
   }
 
-  /** What came after the figures were stored is in the log. */
-  #countAfter(seq: number): void {
-    for (let after = seq; ; ) {
-      const rows = this.#log.rows(after, PAGE);
+  /** What the figures do not hold yet is in the log: from before a restart, or from another gateway. */
+  #catchUp(): void {
+    for (;;) {
+      const rows = this.#log.rows(this.#countedSeq, PAGE);
       for (const { entry } of rows) {
         const request = RequestEntry.safeParse(parsed(entry));
         if (request.success) this.#count(request.data);
       }
-      const last = rows.at(-1);
-      if (!last) return;
-      after = last.seq;
+      this.#countedSeq = rows.at(-1)?.seq ?? this.#countedSeq;
+      if (rows.length < PAGE) return;
     }
   }
 
@@ -104,17 +119,35 @@ export class HiveRecords {
     this.#unsaved++;
   }
 
+  /** Only so that there is less to count after a restart: nothing else may fail with it. */
   #saveFigures(): void {
-    this.#save("figures", { seq: this.#log.head.seq, figures: this.#figures.saved() });
+    const { sql, log } = this.#ports;
     this.#unsaved = 0;
+    const text = JSON.stringify({ seq: this.#countedSeq, figures: this.#figures.saved() });
+    try {
+      sql.transaction(() => {
+        sql.exec("DELETE FROM figures");
+        for (const piece of text.match(PIECE) ?? [])
+          sql.exec("INSERT INTO figures (piece) VALUES (?)", piece);
+      });
+    } catch (error) {
+      log("figures not stored", error);
+    }
   }
 
-  #load(key: string): unknown {
-    return parsed(this.#ports.sql.exec("SELECT value FROM records WHERE key = ?", key)[0]?.value);
+  #savedFigures(): unknown {
+    const rows = this.#ports.sql.exec("SELECT piece FROM figures ORDER BY part");
+    return parsed(rows.map(({ piece }) => piece).join(""));
   }
 
-  #save(key: string, value: unknown): void {
-    this.#ports.sql.exec("INSERT OR REPLACE INTO records VALUES (?, ?)", key, JSON.stringify(value));
+  #saveBatch(id: string): void {
+    const ids = [...this.#knownBatches(), id].slice(-LIMITS.knownBatches);
+    this.#ports.sql.exec("INSERT OR REPLACE INTO records VALUES ('batches', ?)", JSON.stringify(ids));
+  }
+
+  #knownBatches(): string[] {
+    const [row] = this.#ports.sql.exec("SELECT value FROM records WHERE key = 'batches'");
+    return Batches.safeParse(parsed(row?.value)).data ?? [];
   }
 }
 

@@ -70,6 +70,7 @@ export class HiveObject extends DurableObject<Env> {
     this.#records ??= new HiveRecords({
       ...{ hive, sql, sha256: sha256Hex, seal: sealWith(hmac, gatewayOf(this.env).hive(hive)) },
       now: () => Date.now(),
+      log,
     });
     return this.#records;
   }

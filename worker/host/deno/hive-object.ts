@@ -43,6 +43,7 @@ export class HiveObject {
       new HiveRecords({
         ...{ hive, sql: store.ofHive(hive), sha256: sha256Hex, seal: sealWith(hmac, gateway.hive(hive)) },
         now: () => Date.now(),
+        log,
       });
   }
 

@@ -24,8 +24,9 @@ export function openSql(path: string): Sql & { close(): void } {
     transaction(work) {
       database.exec("BEGIN IMMEDIATE");
       try {
-        work();
+        const result = work();
         database.exec("COMMIT");
+        return result;
       } catch (error) {
         database.exec("ROLLBACK");
         throw error;

@@ -46,6 +46,17 @@ describe("an audit log that is opened again", () => {
     });
   });
 
+  it("T7 says in itself what was done to it while it was open, and seals nothing of that as if it were its own", () => {
+    const sql = inMemory();
+    const log = anAuditLog({ entries: 3, sql });
+    sql.exec("UPDATE audit SET hash = '00' WHERE seq = 3");
+    sql.exec("UPDATE audit_state SET hash = '00'");
+    log.append([{ kind: "request", atMs: 1 }]);
+    expect(entriesOf(log).map(({ kind }) => kind)).toEqual([
+      ...["request", "request", "request", "doubt", "request"],
+    ]);
+  });
+
   it("T7 keeps all of a batch or, when that fails, none", () => {
     const sql = inMemory();
     const log = anAuditLog({ entries: 2, sql });

@@ -60,9 +60,9 @@ describe("the figures of tools", () => {
 });
 
 describe("a hive's records", () => {
-  const open = (sql: Sql, figuresSavedEvents = 10) =>
+  const open = (sql: Sql, figuresSavedEvents = 10, log: (message: string) => void = () => {}) =>
     new HiveRecords({
-      ...{ hive: "default", sql, sha256: sha256Hex, seal: aSeal(), now: () => 7 },
+      ...{ hive: "default", sql, sha256: sha256Hex, seal: aSeal(), now: () => 7, log },
       limits: { auditBytes: 1_000_000, figuresSavedEvents },
     });
   const batch = (id: string, count: number, lost = 0) => ({
@@ -90,6 +90,43 @@ describe("a hive's records", () => {
     expect(records.audit(0, 10).head.seq).toBe(3);
   });
 
+  it("T7 T9 go on in both gateways while one replaces the other", () => {
+    const sql = inMemory();
+    const [old, fresh] = [open(sql, 3), open(sql, 3)];
+    old.record(batch("last of the old one", 2));
+    for (const id of ["b1", "b2"]) fresh.record(batch(id, 2));
+    old.record(batch("late", 1));
+    for (const records of [old, fresh, open(sql)]) {
+      expect(records.audit(0, 10).lines).toHaveLength(7);
+      expect(records.stats().tools).toMatchObject([{ count: 7 }]);
+    }
+  });
+
+  it("T9 store figures of any size in rows of a size that databases take, and go on where they cannot", () => {
+    const sql = inMemory();
+    const names = Array.from({ length: 1_000 }, (_, name) => `${name}-${"é😀".repeat(400)}`);
+    const events = names.map((tool) => anEvent({ tool }));
+    open(sql, 1_000).record({ id: "many", items: events, lost: 0 });
+    const sizes = sql.exec("SELECT length(CAST(piece AS BLOB)) AS bytes FROM figures");
+    expect(sizes.length).toBeGreaterThan(2);
+    for (const { bytes } of sizes) expect(bytes).toBeLessThan(2_000_000);
+    sql.exec("DELETE FROM audit WHERE seq < 1000");
+    expect(
+      new Set(
+        open(sql)
+          .stats()
+          .tools.map(({ tool }) => tool),
+      ),
+    ).toEqual(new Set(names));
+
+    const logged: string[] = [];
+    const records = open(sql, 1, (message) => logged.push(message));
+    sql.exec("DROP TABLE figures");
+    records.record(batch("one more", 1));
+    expect(logged).toEqual(["figures not stored"]);
+    expect(records.audit(1_000, 10).lines.at(-1)).toContain('"tool":"echo"');
+  });
+
   it("T7 tell that something was lost, and how much", () => {
     const records = open(inMemory());
     records.record(batch("one", 1, 42));
@@ -103,6 +140,7 @@ describe("a hive's records", () => {
     const sql = inMemory();
     open(sql).record(batch("one", 12));
     sql.exec("UPDATE records SET value = 'x'");
+    sql.exec("UPDATE figures SET piece = 'x'");
     sql.exec("UPDATE audit SET entry = 'x' WHERE seq = 2");
     expect(open(sql).stats().tools).toMatchObject([{ count: 11 }]);
   });
