@@ -29,6 +29,11 @@ export const LIMITS = {
   /** Requests that fetch them at the same time; others go on without. */
   jwksFetches: 8,
 
+  /**
+   * Levels of arrays and objects in JSON that clients and MCP servers send: what is nested deeper is taken for no JSON.
+   */
+  jsonDepth: 500,
+
   /** A line from an MCP server above this closes that connection, which is then opened anew. */
   mcpLineBytes: 8 * 1024 * 1024,
   /** Requests waiting for one MCP server; above it a call fails with `overloaded`. */
@@ -92,8 +97,10 @@ export const LIMITS = {
   mcpInputRounds: 16,
   /** Resources of one server that are watched for changes; above it `overloaded`. */
   mcpSubscriptions: 1_000,
-  /** The same of one session or stream. */
+  /** What one client watches, in all its sessions and streams; likewise. */
   mcpSubscriptionsPerClient: 256,
+  /** A resource whose URI is longer cannot be watched. */
+  mcpWatchedUriChars: 4_096,
 
   /** What one MCP server offers: tools, resources, templates, prompts; of each the rest are left out. */
   listedItems: 5_000,

@@ -1,13 +1,18 @@
 #!/usr/bin/env node
 /** Runs the sidecar until it is asked to stop. Says `{"event":"listening",…}` when it is ready. */
 import { ConfigError, readConfig } from "./config.ts";
+import { liveOn } from "./live-on.ts";
+import { createLogger } from "./log.ts";
 import { StartError, startSidecar } from "./start-sidecar.ts";
 
 /** However stuck something is, the process is gone after this. */
 const STOP_WITHIN_MS = 5_000;
 
 try {
-  const sidecar = await startSidecar(readConfig(process.env));
+  const config = readConfig(process.env);
+  const log = createLogger({ level: config.logLevel });
+  liveOn(log);
+  const sidecar = await startSidecar(config, { log });
   console.log(JSON.stringify({ event: "listening", port: sidecar.port, pid: process.pid }));
   const stop = (): void => {
     setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();

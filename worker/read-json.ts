@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { z } from "zod";
 import { HivegateError } from "../shared/errors.ts";
 import { LIMITS } from "../shared/limits.ts";
+import { parseJson } from "../shared/wire/json.ts";
 
 /** @throws HivegateError `body_too_large`, `invalid_json` */
 export async function readJson(c: Context): Promise<unknown> {
@@ -13,9 +14,9 @@ export async function readJson(c: Context): Promise<unknown> {
     );
   }
   try {
-    return await c.req.json();
+    return parseJson(await c.req.text());
   } catch {
-    throw new HivegateError("invalid_json", "The body is not JSON.");
+    throw new HivegateError("invalid_json", "The body is not JSON, or nested too deep.");
   }
 }
 

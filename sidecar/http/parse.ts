@@ -2,11 +2,12 @@ import { z } from "zod";
 import { HivegateError } from "../../shared/errors.ts";
 import { SwarmId } from "../../shared/protocol/ids.ts";
 import { EventsQuery, type OnlyEvents, TelemetryQuery } from "../../shared/protocol/sidecar.ts";
+import { parseJson } from "../../shared/wire/json.ts";
 import type { TelemetryRequest } from "../telemetry/hub.ts";
 
 /** @throws HivegateError `invalid_json`, `invalid_request` */
 export function parseBody<T extends z.ZodType>(schema: T, body: Uint8Array): z.infer<T> {
-  const parsed = schema.safeParse(parseJson(body));
+  const parsed = schema.safeParse(jsonIn(body));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new HivegateError("invalid_request", `${issue?.path.join(".") || "body"}: ${issue?.message}`);
@@ -47,9 +48,9 @@ export function parseTelemetryRequest(query: Record<string, string>): TelemetryR
   return { reader, intervalMs, position };
 }
 
-function parseJson(body: Uint8Array): unknown {
+function jsonIn(body: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+    return parseJson(new TextDecoder("utf-8", { fatal: true }).decode(body));
   } catch {
     throw new HivegateError("invalid_json", "Send one JSON object as the body.");
   }

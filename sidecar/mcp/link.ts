@@ -54,7 +54,7 @@ export class McpLink {
     const link = new McpLink(options);
     const wire = await options.wire(
       {
-        onMessage: (message, stream) => link.#received(message, stream),
+        onMessage: (message, stream) => link.#hear(message, stream),
         onLost: (id, why) => link.#session.fail(id, why),
         onClose: (cause) => link.#over(cause),
       },
@@ -194,6 +194,16 @@ export class McpLink {
     if (!listen) return;
     this.#changes = new ListChanges(listen, (request) => this.ask(request, Infinity));
     this.#changes.keep(performance.now());
+  }
+
+  /** One server's words must do no harm to the others: what we cannot cope with costs it its connection. */
+  #hear(message: unknown, stream: string | undefined): void {
+    try {
+      this.#received(message, stream);
+    } catch (error) {
+      this.#warn("what the MCP server says cannot be handled: its connection is closed", { err: error });
+      void this.#wire?.close();
+    }
   }
 
   #received(message: unknown, stream: string | undefined): void {

@@ -61,14 +61,18 @@ export class ServerQuestions {
     request: Question["request"],
     signal: AbortSignal,
   ): Promise<void> {
-    const answer = await (exchange?.onRequest?.(request, signal) ?? Promise.resolve(NO_METHODS)).catch(
-      failed,
-    );
-    if (signal.aborted) return;
-    this.#open.delete(id);
-    // From now on it is the server's time again.
-    progressed?.();
-    this.#send({ jsonrpc: "2.0", id, ...answer });
+    const reply = (answer: McpAnswer): void => {
+      if (signal.aborted) return;
+      this.#open.delete(id);
+      // From now on it is the server's time again.
+      progressed?.();
+      this.#send({ jsonrpc: "2.0", id, ...answer });
+    };
+    try {
+      reply(await (exchange?.onRequest?.(request, signal) ?? NO_METHODS));
+    } catch (thrown) {
+      reply(failed(thrown));
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { HivegateError } from "../../shared/errors.ts";
 import { ToolResult } from "../../shared/protocol/mcp.ts";
+import { parseJson } from "../../shared/wire/json.ts";
 import { UnreadableAnswer } from "./unreadable-answer.ts";
 
 /**
@@ -24,7 +25,7 @@ export function toolData(result: unknown): unknown {
 
 function jsonOrText(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return text;
   }

@@ -1,5 +1,6 @@
 /** What a client says, as far as it has to be understood on its way through. */
 import { HivegateError } from "../../shared/errors.ts";
+import { parseJson } from "../../shared/wire/json.ts";
 
 export type McpMessage = {
   /** `answer`: of the client's, to what a server asked it. */
@@ -36,9 +37,9 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
 function parsed(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(utf8.decode(bytes));
+    return parseJson(utf8.decode(bytes));
   } catch {
-    throw new HivegateError("invalid_json", "Send one JSON-RPC message.");
+    throw new HivegateError("invalid_json", "Send one JSON-RPC message, not nested too deep.");
   }
 }
 

@@ -5,6 +5,7 @@ import { asHivegateError, HivegateError, isOurFault } from "../../shared/errors.
 import { LIMITS } from "../../shared/limits.ts";
 import { CLIENT_FRAME_TYPES, ClientFrame, type Filters, type Mode } from "../../shared/protocol/client.ts";
 import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
+import { parseJson } from "../../shared/wire/json.ts";
 import { createTask } from "../create-task.ts";
 import type { ScopedSidecar } from "../scoped-sidecar.ts";
 import type { Dialect } from "./dialect.ts";
@@ -273,7 +274,7 @@ function readJson(data: string | ArrayBuffer): unknown {
     throw new HivegateError("frame_too_large", `A frame is at most ${LIMITS.clientFrameBytes} bytes.`);
   }
   try {
-    return JSON.parse(data);
+    return parseJson(data);
   } catch {
     throw new HivegateError("invalid_json", "Unknown message format");
   }

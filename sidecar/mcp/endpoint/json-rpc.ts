@@ -1,5 +1,6 @@
 /** JSON-RPC as it comes in one HTTP body and goes out as text. Only the envelope is looked at: payloads are the servers'. */
 import type { McpAnswer, McpRequest } from "../../../shared/protocol/mcp.ts";
+import { parseJson } from "../../../shared/wire/json.ts";
 import type { Notification, Params } from "../json-rpc-session.ts";
 import { isRecord } from "../record.ts";
 import { PROTOCOL, Refused } from "./refused.ts";
@@ -48,9 +49,12 @@ function answerOf({ result, error }: Record<string, unknown>, id: RequestId | un
 
 function jsonOf(body: Uint8Array): unknown {
   try {
-    return JSON.parse(utf8.decode(body));
+    return parseJson(utf8.decode(body));
   } catch {
-    throw new Refused(400, { code: PROTOCOL.parseError, message: "The body is not JSON." });
+    throw new Refused(400, {
+      code: PROTOCOL.parseError,
+      message: "The body is not JSON, or nested too deep.",
+    });
   }
 }
 

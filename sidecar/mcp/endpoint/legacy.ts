@@ -101,13 +101,15 @@ function serve(
   incoming.signal.addEventListener("abort", () => {
     if (answer.isUndecided) session.cancel(request.id);
   });
+  const end = (outcome: McpAnswer): void => {
+    const text = answerText(request.id, outcome);
+    session.done(request.id);
+    incoming.head.failure = failureIn(outcome);
+    answer.end(text);
+  };
   sessionAnswer(shared, incoming, session, request, { answer, signal })
-    .catch((thrown) => failure(thrown, shared.ports.log))
-    .then((outcome) => {
-      session.done(request.id);
-      incoming.head.failure = failureIn(outcome);
-      answer.end(answerText(request.id, outcome));
-    });
+    .then(end)
+    .catch((thrown) => end(failure(thrown, shared.ports.log)));
   return answer.response;
 }
 

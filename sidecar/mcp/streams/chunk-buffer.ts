@@ -39,7 +39,7 @@ export class ChunkBuffer {
   /** Something that the server said of the call. What was said longest ago goes when this is too much. */
   add(data: ToolChunkData): void {
     if (this.#isDone) return;
-    this.#keep(data);
+    this.#keep(data, false);
     const { bytes, chunks } = this.#limits;
     while (this.#kept.length > 1 && (this.#bytes > bytes || this.#kept.length > chunks)) this.#dropFirst();
   }
@@ -47,8 +47,8 @@ export class ChunkBuffer {
   /** How the call ended: kept whatever its size, and for nothing that came before. */
   end(data: ToolChunkData): void {
     if (this.#isDone) return;
+    this.#keep(data, true);
     this.#isDone = true;
-    this.#keep(data);
   }
 
   /** The next events after number `after`, and the number of the last of them; null: there are none. */
@@ -69,9 +69,10 @@ export class ChunkBuffer {
     return { events: Buffer.concat(page), last };
   }
 
-  #keep(data: ToolChunkData): void {
-    const seq = ++this.#seq;
-    const event = this.#event(seq, data, this.#isDone);
+  #keep(data: ToolChunkData, done: boolean): void {
+    const seq = this.#seq + 1;
+    const event = this.#event(seq, data, done);
+    this.#seq = seq;
     this.#kept.push({ seq, event });
     this.#bytes += event.length;
   }

@@ -8,12 +8,14 @@ import {
   TRACESTATE_META_KEY,
 } from "@modelcontextprotocol/client";
 import { LIMITS } from "../../../shared/limits.ts";
+import { isTooDeep } from "../../../shared/wire/json.ts";
 import { isRecord } from "../record.ts";
 import type { OpenWire, Outgoing, Wire, WireEvents } from "../wire.ts";
 import { within } from "../within.ts";
 import { failureOf } from "./http-failure.ts";
 import { limitedFetch } from "./limited-fetch.ts";
 import { ParamHeaders } from "./param-headers.ts";
+import { bareOf } from "./parse-line.ts";
 
 /** A stream that breaks is taken up again for as long as the wire is open; each pause is half as long again. */
 const RECONNECTION = {
@@ -68,8 +70,9 @@ class HttpWire implements Wire {
       reconnectionOptions: RECONNECTION,
     });
     this.#transport.onmessage = (message) => {
-      params.learn(message);
-      events.onMessage(message, this.#stream.getStore());
+      const said = isTooDeep(message) ? bareOf(message) : message;
+      params.learn(said);
+      events.onMessage(said, this.#stream.getStore());
       if (isJSONRPCResponse(message)) this.#settled(String(message.id));
     };
     // Of what fails to be sent, whoever sent it hears.

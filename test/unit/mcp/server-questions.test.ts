@@ -79,6 +79,19 @@ describe("what a server asks in the course of a call", () => {
     expect(JSON.stringify(sent)).not.toContain("10.0.0.7");
   });
 
+  it("S6 of which the answer cannot be sent is answered with an error, and nothing else happens", async () => {
+    const sent: unknown[] = [];
+    const questions = new ServerQuestions((answer) => {
+      if ("result" in answer) throw new RangeError("too deep to be written");
+      sent.push(answer);
+    });
+    const { asker } = setUp(async () => ({ result: {} }));
+    questions.answer({ id: 1, request: { method: "roots/list", params: {} }, whose: asker });
+    await settled();
+    expect(sent).toMatchObject([{ id: 1, error: { code: -32603 } }]);
+    expect(questions.isOpen(asker)).toBe(false);
+  });
+
   it.each<[string, (questions: ServerQuestions, asker: Asker) => void]>([
     ["the server withdraws", (questions) => questions.withdraw(1)],
     ["belongs to a call that is over", (questions, asker) => questions.over(asker)],

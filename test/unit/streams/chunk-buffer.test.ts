@@ -27,6 +27,16 @@ function readAll(chunks: ChunkBuffer, after: number): ToolChunk[] {
 }
 
 describe("the chunks of a streamed call", () => {
+  it("S6 end with another last one where the first cannot be written", () => {
+    const chunks = buffer();
+    const cyclic: Record<string, unknown> = {};
+    cyclic.itself = cyclic;
+    expect(() => chunks.end({ result: cyclic })).toThrow();
+    expect(chunks.isDone).toBe(false);
+    chunks.end({ error: { code: -32603, message: "no" } });
+    expect(readAll(chunks, 0)).toMatchObject([{ seq: 1, done: true, data: { error: { code: -32603 } } }]);
+  });
+
   it("T5 are numbered from 1, and the last one says that it is", () => {
     const chunks = buffer();
     chunks.add(said("one"));

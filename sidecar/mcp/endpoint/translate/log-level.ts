@@ -11,9 +11,8 @@ export const isLogLevel = (level: unknown): level is string =>
 export function isWanted({ method, params }: Notification, wanted: string | null): boolean {
   if (method !== LOG_MESSAGE) return true;
   if (wanted === null) return false;
-  const level = LEVELS.indexOf(String(params.level));
   // A level that nobody knows is not held back.
-  return level === -1 || level >= LEVELS.indexOf(wanted);
+  return !isLogLevel(params.level) || LEVELS.indexOf(params.level) >= LEVELS.indexOf(wanted);
 }
 
 /** Whether `level` lets more through than `than`. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { LIMITS } from "../../../../shared/limits.ts";
 import type { McpAnswer } from "../../../../shared/protocol/mcp.ts";
 import { FakeUpstream } from "../../../support/fake-upstream.ts";
@@ -86,6 +86,18 @@ describe("a session of a 2025 client", () => {
     expect([failed.status, await failed.json()]).toEqual([200, { jsonrpc: "2.0", id: 1, error }]);
     expect((await jsonOf(await send(setup, legacy(session, "tasks/list")))).error.code).toBe(-32601);
     expect(upstream.asked).toHaveLength(2);
+  });
+
+  it("S6 hears that an answer cannot be written, and may ask again", async () => {
+    const cyclic: Record<string, unknown> = {};
+    cyclic.itself = cyclic;
+    const setup = setUp(new FakeUpstream("2025", () => ({ result: cyclic })));
+    const session = await initialize(setup);
+    for (let n = 0; n < 2; n++) {
+      const { error } = await jsonOf(await send(setup, legacy(session, "tools/call", { name: "t" }, 1)));
+      expect(error.code).toBe(-32603);
+    }
+    expect(setup.warnings).toHaveLength(2);
   });
 
   it("T1 cancels a call by its id, and one of which nothing was said when its client leaves", async () => {
@@ -237,21 +249,17 @@ describe("a session's streams", () => {
 
   it("T1 subscribes again at a server that was connected to anew, and takes the resource for changed", async () => {
     const upstream = quiet();
-    // The connection that the subscription itself makes is no new one.
-    upstream.connections = 0;
-    upstream.play = () => {
-      upstream.connections = Math.max(upstream.connections, 1);
-      return { result: {} };
-    };
     const setup = setUp(upstream);
     const session = await initialize(setup);
     const { headers } = legacy(session, "");
     const events = new Events(await send(setup, { method: "GET", headers }));
     await send(setup, legacy(session, "resources/subscribe", { uri: "a:b" }));
-    setup.clock.advance(60_000);
-    expect(upstream.asked).toHaveLength(1);
     upstream.connections++;
-    setup.clock.advance(60_000);
+    // It looks now and then, and asks again a little later.
+    await vi.waitFor(() => {
+      setup.clock.advance(1_000);
+      expect(upstream.asked).toHaveLength(2);
+    });
     expect(await events.message()).toMatchObject({
       method: "notifications/resources/updated",
       params: { uri: "a:b" },

@@ -242,6 +242,7 @@ describe("what a request of 2026 has to say of itself", () => {
     const status = async (body: unknown) => (await send(setUp(echo()), { body, headers })).status;
     expect(await status("{")).toBe(400);
     expect(await status([])).toBe(400);
+    expect(await status(`{"a":${"[".repeat(6_000)}${"]".repeat(6_000)}}`)).toBe(400);
     expect(await status({ jsonrpc: "2.0", id: null, method: "x" })).toBe(400);
     expect(await status({ jsonrpc: "2.0", id: 1, result: {} })).toBe(400);
     expect(await status({ jsonrpc: "2.0", method: "notifications/cancelled" })).toBe(202);

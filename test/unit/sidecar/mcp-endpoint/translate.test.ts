@@ -155,6 +155,8 @@ describe("log levels", () => {
     expect(isWanted(message("odd"), "emergency")).toBe(true);
     expect(isWanted(message("emergency"), null)).toBe(false);
     expect(isWanted({ method: "notifications/progress", params: {} }, null)).toBe(true);
+    const noText = { method: "notifications/message", params: { level: { toString: 1 } } };
+    expect(isWanted(noText, "emergency")).toBe(true);
     expect([isLower("debug", "info"), isLower("info", "info"), isLower("error", null)]).toEqual([
       true,
       false,

@@ -42,6 +42,13 @@ describe("an MCP message", () => {
     expect(() => parsed(message)).toThrow(expect.objectContaining({ code: "invalid_request" }));
   });
 
+  it("S6 is refused when it is nested so deep that nobody could pass it on", () => {
+    const deep = `{"jsonrpc":"2.0","id":1,"method":"m","params":{"a":${"[".repeat(6_000)}${"]".repeat(6_000)}}}`;
+    expect(() => parseMessage(new TextEncoder().encode(deep))).toThrow(
+      expect.objectContaining({ code: "invalid_json" }),
+    );
+  });
+
   it("S8 is one of our errors or a message, whatever the bytes", () => {
     fc.assert(
       fc.property(
