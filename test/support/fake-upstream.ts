@@ -17,8 +17,8 @@ export class FakeUpstream implements Upstream {
   play: Play;
   readonly #listeners = new Set<(notification: Notification) => void>();
 
-  constructor(era: Era, play: Play, facts: Partial<ServerInfo> = {}) {
-    this.name = `fake-${era}`;
+  constructor(era: Era, play: Play, facts: Partial<ServerInfo> = {}, name = `fake-${era}`) {
+    this.name = name;
     this.play = play;
     this.facts = {
       era,
@@ -40,10 +40,12 @@ export class FakeUpstream implements Upstream {
   }
 
   async info(): Promise<ServerInfo> {
+    this.#connect();
     return this.facts;
   }
 
   exchange(request: McpRequest, exchange: Exchange): Promise<McpAnswer> {
+    this.#connect();
     this.asked.push(request);
     const aborted = new Promise<never>((_, reject) => {
       const onAbort = () => reject(exchange.signal.reason);
@@ -60,6 +62,16 @@ export class FakeUpstream implements Upstream {
   onNotification(listener: (notification: Notification) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /** Its connection is lost; whoever wants something opens the next one. */
+  drop(): void {
+    this.isOpen = false;
+  }
+
+  #connect(): void {
+    if (!this.isOpen) this.connections++;
+    this.isOpen = true;
   }
 
   /** What it says unasked. */

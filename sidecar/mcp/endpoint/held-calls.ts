@@ -6,6 +6,7 @@ import { LIMITS } from "../../../shared/limits.ts";
 import type { McpRequest } from "../../../shared/protocol/mcp.ts";
 import { without } from "./fields.ts";
 import type { CallFacts, OpenCall } from "./open-call.ts";
+import { Tally } from "./tally.ts";
 
 export interface Holder {
   hasRoom(call: OpenCall): boolean;
@@ -19,7 +20,7 @@ export class HeldCalls implements Holder {
   readonly #clock: Clock;
   readonly #uuid: () => string;
   readonly #held = new Map<string, Held>();
-  readonly #ofClient = new Map<string, number>();
+  readonly #ofClient = new Tally();
 
   /** `uuid` has to give what nobody can guess. */
   constructor(clock: Clock, uuid: () => string) {
@@ -32,8 +33,7 @@ export class HeldCalls implements Holder {
   }
 
   hasRoom({ facts: { client } }: OpenCall): boolean {
-    const own = this.#ofClient.get(client) ?? 0;
-    return this.#held.size < LIMITS.mcpHeldCalls && own < LIMITS.mcpHeldCallsPerClient;
+    return this.#held.size < LIMITS.mcpHeldCalls && this.#ofClient.of(client) < LIMITS.mcpHeldCallsPerClient;
   }
 
   hold(call: OpenCall): string {
@@ -43,7 +43,7 @@ export class HeldCalls implements Holder {
       call.abandon(new HivegateError("timeout"));
     });
     this.#held.set(state, { call, cancelTimer, fingerprint: fingerprintOf(call.facts.request) });
-    this.#count(call, 1);
+    this.#ofClient.add(call.facts.client, 1);
     return state;
   }
 
@@ -64,14 +64,8 @@ export class HeldCalls implements Holder {
     if (!held) return null;
     this.#held.delete(state);
     held.cancelTimer();
-    this.#count(held.call, -1);
+    this.#ofClient.add(held.call.facts.client, -1);
     return held.call;
-  }
-
-  #count({ facts: { client } }: OpenCall, by: number): void {
-    const count = (this.#ofClient.get(client) ?? 0) + by;
-    if (count === 0) this.#ofClient.delete(client);
-    else this.#ofClient.set(client, count);
   }
 }
 

@@ -17,7 +17,10 @@ export const ListenFilter = z.object({
   toolsListChanged: z.boolean().optional(),
   promptsListChanged: z.boolean().optional(),
   resourcesListChanged: z.boolean().optional(),
-  resourceSubscriptions: z.array(z.string().max(4_096)).max(LIMITS.mcpSubscriptionsPerClient).optional(),
+  resourceSubscriptions: z
+    .array(z.string().max(LIMITS.mcpWatchedUriChars))
+    .max(LIMITS.mcpSubscriptionsPerClient)
+    .optional(),
 });
 export type ListenFilter = z.infer<typeof ListenFilter>;
 

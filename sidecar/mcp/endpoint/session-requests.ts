@@ -1,5 +1,4 @@
 /** What a session asks: some of it is between its client and the sidecar, the rest is for the server. */
-import { HivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { McpAnswer } from "../../../shared/protocol/mcp.ts";
 import type { Notification } from "../json-rpc-session.ts";
@@ -7,7 +6,7 @@ import { routeOf } from "./exchange.ts";
 import { type ClientRequest, notificationText } from "./json-rpc.ts";
 import { legacyCall, type Under } from "./legacy-call.ts";
 import type { Incoming, Shared } from "./ports.ts";
-import { invalidParams, methodNotFound, rpcErrorOf } from "./refused.ts";
+import { invalidParams, methodNotFound } from "./refused.ts";
 import { isListChange, LOG_MESSAGE } from "./revisions.ts";
 import type { Session } from "./session.ts";
 import { isLogLevel, isWanted } from "./translate/log-level.ts";
@@ -61,11 +60,10 @@ async function subscribe(
   session: Session,
   uri: unknown,
 ): Promise<McpAnswer> {
-  if (typeof uri !== "string") return { error: invalidParams("uri: expected a string.") };
+  if (typeof uri !== "string" || uri.length > LIMITS.mcpWatchedUriChars)
+    return { error: invalidParams(`uri: expected at most ${LIMITS.mcpWatchedUriChars} characters.`) };
   const name = `resource ${uri}`;
   if (session.has(name)) return DONE;
-  if (session.watched >= LIMITS.mcpSubscriptionsPerClient)
-    return { error: rpcErrorOf(new HivegateError("overloaded")) };
   const { upstream } = await routeOf(incoming, { method: "resources/subscribe", params: { uri } });
   const stop = await subscriptions.add(upstream, uri, incoming.client, (notification) =>
     session.standalone.send(notificationText(notification)),

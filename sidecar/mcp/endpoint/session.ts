@@ -55,11 +55,6 @@ export class Session {
     return this.#streams > 0 || this.#calls.size > 0;
   }
 
-  /** Things that it keeps. */
-  get watched(): number {
-    return this.#kept.size;
-  }
-
   has(name: string): boolean {
     return this.#kept.has(name);
   }

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { LIMITS } from "../../../../shared/limits.ts";
 import { KeepAlive } from "../../../../sidecar/mcp/endpoint/event-stream.ts";
 import { OpenRequests } from "../../../../sidecar/mcp/endpoint/open-requests.ts";
@@ -104,6 +104,7 @@ describe("all sessions", () => {
     expect(setup.endpoint.counts()).toEqual({
       ...{ sessions: 0, requests: 0, streams: 0, heldCalls: 0, subscriptions: 0, eventBytes: 0 },
     });
-    expect([setup.clock.waiting, upstream.listeners]).toEqual([0, 0]);
+    // The server is told that nobody wants to hear of its resource any more.
+    await vi.waitFor(() => expect([setup.clock.waiting, upstream.listeners]).toEqual([0, 0]));
   });
 });
