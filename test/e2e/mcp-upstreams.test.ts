@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Notification } from "../../sidecar/mcp/json-rpc-session.ts";
 import {
@@ -218,6 +220,32 @@ describe("an MCP server that is a process", () => {
   it("T2 that ends with its answer is heard to its last word", async () => {
     const { server } = mcpServers([overStdio("a")]);
     expect(await callTool(server("a").upstream, "last_words")).toHaveLength(500_000);
+  });
+
+  it("T2 that does not listen any more is ended, and started anew", async () => {
+    const { server } = mcpServers([overStdio("a")]);
+    const { upstream } = server("a");
+    const pid = await callTool(upstream, "deafen");
+    // That nobody reads is noticed by writing.
+    await exchangeTool(upstream, "pid").catch(() => {});
+    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), 5_000);
+    expect(await callTool(upstream, "pid")).not.toBe(pid);
+    expect(upstream.connections).toBe(2);
+  });
+
+  it("S6 is mcp_unavailable where the system has no descriptors left, and nothing else happens", async () => {
+    const wires = resolve(import.meta.dirname, "../../sidecar/mcp/wires/stdio.ts");
+    const program = `
+      import { openSync } from "node:fs";
+      import { stdioWire } from ${JSON.stringify(wires)};
+      try { for (;;) openSync("/dev/null", "r"); } catch {}
+      const open = stdioWire({ name: "a", command: "/bin/cat", args: [], env: {} });
+      const opening = open({}, new AbortController().signal, 1_000);
+      await opening.catch((error) => setTimeout(() => console.log(error.message), 10));
+    `;
+    const node = `exec "${process.execPath}" --input-type=module -e "$0"`;
+    const { stdout } = await promisify(execFile)("sh", ["-c", `ulimit -n 60; ${node}`, program]);
+    expect(stdout).toContain("cannot be started: EMFILE");
   });
 
   it("T2 that does not exist is mcp_unavailable, and left alone after a while", async () => {

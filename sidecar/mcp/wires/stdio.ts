@@ -31,9 +31,10 @@ export function stdioWire(options: StdioOptions): OpenWire {
       detached: true,
       stdio: "pipe",
     });
+    // Where no descriptors are left, what was not started has no streams either.
+    await started(child);
     // It may end while it is written to or read; its exit says so.
     for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on("error", () => {});
-    await started(child);
     return wireOf(child, events, signal, options);
   };
 }
@@ -77,7 +78,10 @@ function wireOf(
     return ended;
   };
   const stop = () => void end(null);
-  const over = () => void end(new Error(`the server's process is over: ${howItEnded(child)}`));
+  const over = () =>
+    void end(
+      new Error(`the server's process is over: ${howItEnded(child) ?? "it does not listen any more"}`),
+    );
   signal.addEventListener("abort", stop);
   if (signal.aborted) stop();
 
@@ -90,10 +94,12 @@ function wireOf(
     const said = chunk.toString().slice(0, LIMITS.mcpNoiseChars);
     log.debug({ server: name, said }, "the MCP server's process writes");
   });
-  // What it said last may still have to be read; its output does not end while a child of its own holds it.
-  child.on("exit", () => {
-    if (!ended) lastWords = setTimeout(over, LIMITS.mcpEndGraceMs);
-  });
+  // What it said last may still have to be read; its output does not end while it, or a child of its own, holds it.
+  const soonOver = () => {
+    if (!ended) lastWords ??= setTimeout(over, LIMITS.mcpEndGraceMs);
+  };
+  child.on("exit", soonOver);
+  child.stdin.on("close", soonOver);
 
   return {
     get isOpen() {

@@ -4,7 +4,7 @@
  * `SCRIPTED_TOOLS` (a file) holds the names of its tools, one a line, where they are to be others after a restart.
  */
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { closeSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 
@@ -30,6 +30,13 @@ const TOOLS = {
     return new Promise(() => {});
   },
   drop: (session) => session.drop(),
+  /** Lives on, and does not hear any more that it should not. */
+  deafen: () => {
+    setInterval(() => {}, 1_000);
+    process.stdin.destroy();
+    closeSync(0);
+    return process.pid;
+  },
   freeze: () => process.kill(process.pid, "SIGSTOP"),
   /** A process that would go on for a quarter of an hour. */
   child: () => spawn(process.execPath, ["-e", "setTimeout(() => {}, 900_000)"], { stdio: "inherit" }).pid,
