@@ -34,8 +34,10 @@ export const LIMITS = {
    */
   jsonDepth: 500,
 
-  /** A line from an MCP server above this closes that connection, which is then opened anew. */
+  /** A line from an MCP server above this closes that connection, which is then opened anew; over HTTP a body, or an event, fails its call. */
   mcpLineBytes: 8 * 1024 * 1024,
+  /** A stream of an MCP server over HTTP that ended is taken up again after this at the soonest, whatever the server wants. */
+  mcpReconnectMs: 250,
   /** Requests waiting for one MCP server; above it a call fails with `overloaded`. */
   mcpPendingCalls: 1_024,
   /**
@@ -70,7 +72,7 @@ export const LIMITS = {
   mcpSessionSweepMs: 60_000,
   /** Events of one session kept for whoever lost its stream; the oldest go first. */
   mcpSessionEventBytes: 512 * 1024,
-  /** The same of all sessions; above it a session that has another one keeps that one alone. */
+  /** The same of all sessions; above it those of the session that was told nothing for longest go. */
   mcpEventBytes: 64 * 1024 * 1024,
   /** What a client leaves unread of a stream, beside the largest message; above it the stream ends. */
   mcpStreamUnreadBytes: 4 * 1024 * 1024,
@@ -178,6 +180,12 @@ export const LIMITS = {
   sessionsPerSecond: 20,
   /** Subjects whose rate is remembered; the one longest silent is forgotten first. */
   ratedSubjects: 10_000,
+  /**
+   * Tools whose rate is remembered, by each rule: of one client, further ones count as one; of all, the client that is
+   * longest silent is forgotten first.
+   */
+  ratedToolsPerClient: 500,
+  ratedTools: 10_000,
   /** Requests of one session that wait for the sidecar; above it `overloaded`. */
   commandsPerSession: 32,
   /** Task streams one session may follow; above it `overloaded`. */
@@ -322,6 +330,9 @@ export const LIMITS = {
   /** Streamed calls that one session reads; above it `overloaded`. */
   toolStreamsPerSession: 16,
 
+  /** A tool's or a prompt's name, and its server's, as a client says it: there is none that is longer (`unknown_tool`). */
+  toolNameChars: 500,
+  serverNameChars: 200,
   /** How long a tool that is called by other means than MCP may take; then `timeout`. */
   toolCallMs: 5 * 60_000,
   /** Answers of MCP servers that one isolate or process of the gateway keeps; those longest unused go first. */
@@ -370,9 +381,12 @@ export const LIMITS = {
   eventBatch: 500,
   /** Events of one hive that wait or are on their way, per isolate; of more only the number is kept, as a gap. */
   eventsHeld: 20_000,
-  /** Requests without a good token that the audit log keeps one by one, at once and each second, per isolate; likewise. */
-  strangerBurst: 200,
-  strangersPerSecond: 10,
+  /**
+   * Refused requests of one client that the audit log keeps one by one, at once and each second, per isolate; likewise. All
+   * who have no good token are one client.
+   */
+  refusalBurst: 200,
+  refusalsPerSecond: 10,
   /** A call's arguments in the audit log, where they are kept at all; longer ones are cut. */
   auditArgumentsChars: 2_000,
   /** What a hive's audit log holds; above it the oldest entries go, behind a checkpoint that says so. */

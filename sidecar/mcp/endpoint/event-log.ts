@@ -1,15 +1,45 @@
 /** Events of one session, numbered together, kept for a client that lost the stream on which they came. */
 import { LIMITS } from "../../../shared/limits.ts";
+import { Tally } from "./tally.ts";
 
 export type KeptEvent = { id: string; text: string };
-type Entry = KeptEvent & { seq: number; channel: string };
+type Entry = KeptEvent & { seq: number; channel: string; bytes: number };
 
-/** What all logs hold together. */
-export type EventBudget = { bytes: number };
+/** Roughly what an event takes beside its text. */
+const ENTRY_BYTES = 100;
+
+/** What all logs hold together, and whose events go when that is too much. */
+export class EventBudget {
+  #bytes = 0;
+  /** Those that hold something, the one that was added to longest ago first. */
+  readonly #logs = new Set<EventLog>();
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Something was added to this log. */
+  added(log: EventLog, bytes: number): void {
+    this.#bytes += bytes;
+    this.#logs.delete(log);
+    this.#logs.add(log);
+    for (const oldest of this.#logs) {
+      while (this.#bytes > LIMITS.mcpEventBytes && oldest.bytes > 0) oldest.drop();
+      if (this.#bytes <= LIMITS.mcpEventBytes) return;
+    }
+  }
+
+  dropped(log: EventLog, bytes: number): void {
+    this.#bytes -= bytes;
+    if (log.bytes === 0) this.#logs.delete(log);
+  }
+}
 
 export class EventLog {
   readonly #budget: EventBudget;
-  #entries: Entry[] = [];
+  readonly #entries: Entry[] = [];
+  /** How many there are of each channel. */
+  readonly #ofChannel = new Tally();
   #bytes = 0;
   #seq = 0;
 
@@ -25,12 +55,9 @@ export class EventLog {
   append(channel: string, text: string): string {
     const seq = ++this.#seq;
     const id = `${channel}.${seq}`;
-    this.#entries.push({ id, seq, channel, text });
-    this.#count(sizeOf(text));
-    while (this.#isTooMuch()) {
-      const oldest = this.#entries.shift();
-      if (oldest) this.#count(-sizeOf(oldest.text));
-    }
+    const bytes = Buffer.byteLength(text) + ENTRY_BYTES;
+    while (this.#bytes > 0 && this.#bytes + bytes > LIMITS.mcpSessionEventBytes) this.drop();
+    if (bytes <= LIMITS.mcpSessionEventBytes) this.#keep({ id, seq, channel, text, bytes });
     return id;
   }
 
@@ -40,27 +67,29 @@ export class EventLog {
   }
 
   has(channel: string): boolean {
-    return this.#entries.some((entry) => entry.channel === channel);
+    return this.#ofChannel.of(channel) > 0;
+  }
+
+  /** Forgets the oldest event. */
+  drop(): void {
+    const oldest = this.#entries.shift();
+    if (!oldest) return;
+    this.#ofChannel.add(oldest.channel, -1);
+    this.#bytes -= oldest.bytes;
+    this.#budget.dropped(this, oldest.bytes);
   }
 
   clear(): void {
-    this.#entries = [];
-    this.#count(-this.#bytes);
+    while (this.#bytes > 0) this.drop();
   }
 
-  #isTooMuch(): boolean {
-    if (this.#bytes > LIMITS.mcpSessionEventBytes) return this.#entries.length > 0;
-    return this.#budget.bytes > LIMITS.mcpEventBytes && this.#entries.length > 1;
-  }
-
-  #count(bytes: number): void {
-    this.#bytes += bytes;
-    this.#budget.bytes += bytes;
+  #keep(entry: Entry): void {
+    this.#entries.push(entry);
+    this.#ofChannel.add(entry.channel, 1);
+    this.#bytes += entry.bytes;
+    this.#budget.added(this, entry.bytes);
   }
 }
-
-/** Roughly, with what an entry takes beside its text. */
-const sizeOf = (text: string): number => text.length + 100;
 
 /** The channel and the number in an event's id; null when it is none of ours. */
 export function parseEventId(id: string): { channel: string; seq: number } | null {

@@ -2,13 +2,14 @@
 import type { Clock } from "../../../shared/clock.ts";
 import { HivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
+import { EventBudget } from "./event-log.ts";
 import type { KeepAlive } from "./event-stream.ts";
 import { Session, type SessionFacts } from "./session.ts";
 
 export class Sessions {
   readonly #clock: Clock;
   readonly #pulse: KeepAlive;
-  readonly #budget = { bytes: 0 };
+  readonly #budget = new EventBudget();
   /** The one unused longest first. */
   readonly #sessions = new Map<string, Session>();
   /** Likewise. */

@@ -1,14 +1,14 @@
-/** How many of something each client has. */
+/** How many there are of each name, such as what each client has. */
 export class Tally {
   readonly #counts = new Map<string, number>();
 
-  of(client: string): number {
-    return this.#counts.get(client) ?? 0;
+  of(name: string): number {
+    return this.#counts.get(name) ?? 0;
   }
 
-  add(client: string, by: 1 | -1): void {
-    const count = this.of(client) + by;
-    if (count === 0) this.#counts.delete(client);
-    else this.#counts.set(client, count);
+  add(name: string, by: 1 | -1): void {
+    const count = this.of(name) + by;
+    if (count === 0) this.#counts.delete(name);
+    else this.#counts.set(name, count);
   }
 }
