@@ -9,7 +9,7 @@ export type Pattern = {
   fitsSomethingUnder(prefix: string): boolean;
 };
 
-/** A longer name fits no pattern but `*` alone. */
+/** A longer name fits no pattern but `*` alone: where patterns deny something there must be no such names. */
 const NAME_CHARS = 1_000;
 
 export function patternOf(text: string): Pattern {

@@ -14,6 +14,12 @@ export class RateLimiter {
 
   /** @throws HivegateError `rate_limited`, which says how long to wait */
   take(name: string, nowMs: number): void {
+    const waitMs = this.tryTake(name, nowMs);
+    if (waitMs > 0) throw rateLimited(waitMs);
+  }
+
+  /** How long to wait; 0: it is taken. */
+  tryTake(name: string, nowMs: number): number {
     const taken = take(this.#buckets.get(name) ?? fullBucket(this.#rate, nowMs), this.#rate, nowMs);
     // Deleting first moves the name to the end of the map.
     this.#buckets.delete(name);
@@ -22,10 +28,11 @@ export class RateLimiter {
       if (!silent.done) this.#buckets.delete(silent.value);
     }
     this.#buckets.set(name, taken.bucket);
-    if (!taken.allowed) {
-      throw new HivegateError("rate_limited", `Too many requests. Wait ${taken.waitMs} ms, then go on.`, {
-        retryAfterMs: taken.waitMs,
-      });
-    }
+    return taken.waitMs;
   }
 }
+
+export const rateLimited = (waitMs: number): HivegateError =>
+  new HivegateError("rate_limited", `Too many requests. Wait ${waitMs} ms, then go on.`, {
+    retryAfterMs: waitMs,
+  });

@@ -21,6 +21,10 @@ export function take(
   return { allowed: false, waitMs, bucket: { tokens, atMs: nowMs } };
 }
 
+/** Whether it is as if nothing had ever been taken. */
+export const isFull = ({ tokens, atMs }: TokenBucket, rate: Rate, nowMs: number): boolean =>
+  tokens + (Math.max(0, nowMs - atMs) / 1000) * rate.perSecond >= rate.burst;
+
 /** One token back, for what should not have cost any. */
 export const returned = ({ tokens, atMs }: TokenBucket, rate: Rate): TokenBucket => ({
   tokens: Math.min(rate.burst, tokens + 1),

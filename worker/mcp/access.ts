@@ -1,6 +1,7 @@
 /** What one client may use of the MCP servers: its token's permissions, less what the rules take away. */
 import { anyOf, type Pattern } from "../../shared/auth/pattern.ts";
 import { type Identity, patternsOf } from "../../shared/auth/permission.ts";
+import { LIMITS } from "../../shared/limits.ts";
 import { qualifiedName } from "../../shared/protocol/qualified-name.ts";
 import { GATEWAY_SERVER } from "../../shared/protocol/tools.ts";
 import type { AccessRule } from "./rules.ts";
@@ -19,6 +20,10 @@ export type Access = {
   all: boolean;
 };
 
+/** A longer name is nobody's, whatever rules and tokens say: some pattern that is about it might not see it. */
+const isName = (server: string, name = ""): boolean =>
+  server.length <= LIMITS.serverNameChars && name.length <= LIMITS.toolNameChars;
+
 export function accessOf(
   identity: Pick<Identity, "subject" | "permissions" | "role">,
   rules: readonly AccessRule[],
@@ -34,18 +39,20 @@ export function accessOf(
   const ruled = rulesAbout(identity, rules);
   return {
     tool: (server, name) =>
+      isName(server, name) &&
       (server === GATEWAY_SERVER || tools.fits(qualifiedName(server, name))) &&
       ruled.allowsTool(server, name),
-    prompt: (server, name) => prompts.fits(qualifiedName(server, name)) && ruled.allowsRest(server),
+    prompt: (server, name) =>
+      isName(server, name) && prompts.fits(qualifiedName(server, name)) && ruled.allowsRest(server),
     resources: (server) =>
       server === null
         ? granted.resources.includes("*") && ruled.none
-        : resources.fits(server) && ruled.allowsRest(server),
+        : isName(server) && resources.fits(server) && ruled.allowsRest(server),
     server(server) {
       const start = qualifiedName(server, "");
       const isGranted =
         tools.fitsSomethingUnder(start) || prompts.fitsSomethingUnder(start) || resources.fits(server);
-      return isGranted && ruled.allowsSome(server);
+      return isName(server) && isGranted && ruled.allowsSome(server);
     },
     any: Object.values(granted).some((patterns) => patterns.length > 0),
     all: Object.values(granted).every((patterns) => patterns.includes("*")) && ruled.none,

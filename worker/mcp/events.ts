@@ -5,7 +5,7 @@
 import type { ErrorCode } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { type Batch, BatchQueue, type Defer } from "../../shared/pressure/batch-queue.ts";
-import { fullBucket, type TokenBucket, take } from "../../shared/pressure/token-bucket.ts";
+import { RateLimiter } from "../../shared/pressure/rate-limiter.ts";
 import type { Trace, Tracer } from "../../shared/trace/tracer.ts";
 import { redact } from "../relay/redact.ts";
 
@@ -88,11 +88,10 @@ export class ToolEvents {
 class HiveQueue {
   readonly #now: () => number;
   readonly #queue: BatchQueue<KeptEvent>;
-  #strangers: TokenBucket;
+  readonly #refusals = new RateLimiter(REFUSALS, LIMITS.ratedSubjects);
 
   constructor(hive: string, { deliver, pause, now, uuid, log }: ToolEventsPorts) {
     this.#now = now;
-    this.#strangers = fullBucket(STRANGERS, now());
     const limits = { delayMs: LIMITS.eventsDelayMs, batch: LIMITS.eventBatch, held: LIMITS.eventsHeld };
     this.#queue = new BatchQueue(limits, {
       ...{ pause, now, uuid },
@@ -102,23 +101,24 @@ class HiveQueue {
   }
 
   add(event: KeptEvent, defer: Defer): void {
-    if (event.client === null && !this.#mayStranger()) this.#queue.addLost(defer);
-    else this.#queue.add(event, defer);
+    if (this.#isKept(event)) this.#queue.add(event, defer);
+    else this.#queue.addLost(defer);
   }
 
   flush(): Promise<void> {
     return this.#queue.flush();
   }
 
-  /** Those whom nobody knows must not fill the log. */
-  #mayStranger(): boolean {
-    const { allowed, bucket } = take(this.#strangers, STRANGERS, this.#now());
-    this.#strangers = bucket;
-    return allowed;
+  /** What is refused has no other limit: nobody, known or not, must push the history out of the log with it. */
+  #isKept({ client, outcome }: KeptEvent): boolean {
+    if (client !== null && outcome !== "refused") return true;
+    return this.#refusals.tryTake(client ?? STRANGERS, this.#now()) === 0;
   }
 }
 
-const STRANGERS = { burst: LIMITS.strangerBurst, perSecond: LIMITS.strangersPerSecond };
+const REFUSALS = { burst: LIMITS.refusalBurst, perSecond: LIMITS.refusalsPerSecond };
+/** No subject is empty. */
+const STRANGERS = "";
 
 /** By OpenTelemetry's conventions for MCP. */
 function spanOf({ method, tool, server, hive, cache, outcome, code, atMs, durationMs }: KeptEvent) {

@@ -8,6 +8,7 @@ import { qualifiedName } from "../../shared/protocol/qualified-name.ts";
 import { isWholeHive } from "../../shared/swarm/view.ts";
 import { type Access, accessOf } from "./access.ts";
 import type { Rules } from "./rules.ts";
+import { ToolRate } from "./tool-rate.ts";
 
 export type PolicySettings = { rules: Rules; requestsPerSecond: number };
 
@@ -15,7 +16,7 @@ export class Policy {
   readonly #rules: Rules;
   /** By client. Each isolate counts for itself. */
   readonly #requests: RateLimiter;
-  readonly #rates: { fits(name: string): boolean; limiter: RateLimiter }[];
+  readonly #rates: { fits(name: string): boolean; rate: ToolRate }[];
   readonly #sizes: { fits(name: string): boolean; argumentBytes: number }[];
   /** A token that is remembered is always the same object. */
   readonly #known = new WeakMap<Identity, Access>();
@@ -28,7 +29,7 @@ export class Policy {
     );
     this.#rates = rules.rates.map(({ tools, rate }) => ({
       ...anyOf(tools),
-      limiter: new RateLimiter(rate, LIMITS.ratedSubjects),
+      rate: new ToolRate(rate),
     }));
     this.#sizes = rules.sizes.map(({ tools, argumentBytes }) => ({ ...anyOf(tools), argumentBytes }));
   }
@@ -72,14 +73,11 @@ export class Policy {
   ): void {
     if (!this.access(identity).tool(server, tool)) throw unknownTool(tool);
     const name = qualifiedName(server, tool);
+    this.#rates.find(({ fits }) => fits(name))?.rate.take(identity.subject, name, nowMs);
     const size = this.#sizes.find(({ fits }) => fits(name));
     const mostBytes = size?.argumentBytes ?? LIMITS.requestBodyBytes;
     if (argumentBytes > mostBytes)
       throw new HivegateError("body_too_large", `Send arguments of at most ${mostBytes} bytes to this tool.`);
-    // A name is told from a subject by its length: neither can be made to look like another pair.
-    this.#rates
-      .find(({ fits }) => fits(name))
-      ?.limiter.take(`${name.length}:${name}${identity.subject}`, nowMs);
   }
 }
 

@@ -102,9 +102,29 @@ describe("what is remembered of requests", () => {
     world.nowMs += 1_000;
     await pass();
     const kept = delivered.flatMap(({ items }) => items);
-    expect(kept.filter(({ client }) => client === null)).toHaveLength(LIMITS.strangerBurst);
+    expect(kept.filter(({ client }) => client === null)).toHaveLength(LIMITS.refusalBurst);
     expect(kept.at(-1)?.client).toBe("known");
-    expect(delivered.reduce((total, { lost }) => total + lost, 0)).toBe(flood - LIMITS.strangerBurst);
+    expect(delivered.reduce((total, { lost }) => total + lost, 0)).toBe(flood - LIMITS.refusalBurst);
+  });
+
+  it("S6 T7 is not filled by what one client is refused, and others lose nothing by it", async () => {
+    const { record, delivered, pass } = setUp();
+    const flood = 10_000;
+    for (let count = 0; count < flood; count++)
+      record({ client: "mallory", outcome: "refused", code: "forbidden" });
+    for (const outcome of ["refused", "ok"] as const) record({ client: "alice", outcome });
+    record({ client: "mallory" });
+    await pass();
+    const kept = delivered.flatMap(({ items }) => items);
+    expect(kept.filter(({ client, outcome }) => client === "mallory" && outcome === "refused")).toHaveLength(
+      LIMITS.refusalBurst,
+    );
+    expect(kept.slice(-3).map(({ client, outcome }) => [client, outcome])).toEqual([
+      ["alice", "refused"],
+      ["alice", "ok"],
+      ["mallory", "ok"],
+    ]);
+    expect(delivered.reduce((total, { lost }) => total + lost, 0)).toBe(flood - LIMITS.refusalBurst);
   });
 
   it("S8 T7 holds no arguments, unless asked to, and then no secrets; names are cut", async () => {

@@ -25,6 +25,45 @@ describe("the policy of tools", () => {
     policy.takeCall(alice, call("a"), 10_000);
   });
 
+  it("S6 T7 lets nobody call a tool more often by making up names", () => {
+    const policy = policyOf({ rates: [{ tools: ["demo__*"], perMinute: 1, burst: 1 }] });
+    const calls = (subject: string, tool: string, nowMs: number) => {
+      try {
+        policy.takeCall(identity({ subject }), call(tool), nowMs);
+        return 1;
+      } catch {
+        return 0;
+      }
+    };
+    const alices = calls("alice", "dear", 0);
+    let mallorys = 0;
+    for (let halfMinute = 0; halfMinute < 4; halfMinute++) {
+      const nowMs = halfMinute * 30_000;
+      mallorys += calls("mallory", "dear", nowMs);
+      for (let n = 0; n < LIMITS.ratedTools + 10; n++) calls("mallory", `${halfMinute}-${n}`, nowMs);
+      mallorys += calls("mallory", "dear", nowMs);
+    }
+    expect([alices, calls("alice", "dear", 30_000)]).toEqual([1, 0]);
+    expect(mallorys).toBeLessThanOrEqual(2);
+    // What is full again makes room: a tool of its own counts by itself.
+    expect(calls("mallory", "new", 3_600_000) + calls("mallory", "newer", 3_600_000)).toBe(2);
+  });
+
+  it("S8 T6 knows no tool of a name that patterns are not made for", () => {
+    const long = "x".repeat(LIMITS.toolNameChars + 1);
+    const policy = policyOf({ access: [{ effect: "deny", tools: ["files__*"] }] });
+    for (const [server, tool] of [["demo", long] as const, [long, "a"] as const, ["files", "a"] as const])
+      expect(() => policy.takeCall(identity(), { server, tool, argumentBytes: 2 }, 0)).toThrow(
+        expect.objectContaining({ code: "unknown_tool" }),
+      );
+    const all = ["tools:call" as const, "prompts:get" as const, "resources:read" as const];
+    const access = policyOf({}).access(identity({ permissions: all }));
+    expect([access.prompt("demo", long), access.resources(long), access.server(long)]).toEqual([
+      ...[false, false, false],
+    ]);
+    policy.takeCall(identity(), call(long.slice(1)), 0);
+  });
+
   it("T7 limits what a client asks in all", () => {
     const policy = policyOf({}, 2);
     for (let n = 0; n < 4; n++) policy.takeRequest(identity(), 0);
