@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { sealWith } from "../../shared/audit/chain.ts";
 import { ChainVerifier, type Verdict } from "../../shared/audit/verify.ts";
 import { ALL_PERMISSIONS, type Identity } from "../../shared/auth/permission.ts";
+import { REGISTRY_HEADER } from "../../shared/protocol/tools.ts";
 import { aTask } from "../support/agents.ts";
 import { hmac, sha256Hex } from "../support/digests.ts";
 import { onEveryHost } from "./hosts.ts";
@@ -61,6 +62,30 @@ onEveryHost("the audit log", ({ sidecar, gateway, connect }) => {
     expect(entry?.atMs).toBeGreaterThanOrEqual(beganMs - 1_000);
     expect(entry?.durationMs).toBeGreaterThanOrEqual(0);
     expect(JSON.stringify(await entries())).not.toContain("count the stars");
+  });
+
+  it("T7 tells of a call whose client hung up before its answer", async () => {
+    const identity = { subject: crypto.randomUUID() };
+    const { promise: asked, resolve: ask_ } = Promise.withResolvers<void>();
+    const { promise: late, resolve: answer } = Promise.withResolvers<void>();
+    sidecar.handle("POST /v1/mcp/demo", async () => {
+      ask_();
+      await late;
+      return Response.json({ jsonrpc: "2.0", id: 1, result: {} }, { headers: { [REGISTRY_HEADER]: "1" } });
+    });
+    const client = new AbortController();
+    const call = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "look" } };
+    const init = { method: "POST", body: JSON.stringify(call), identity, signal: client.signal };
+    const left = expect(ask("/mcp/demo", init)).rejects.toThrow("aborted");
+    await asked;
+    client.abort();
+    await left;
+    setTimeout(answer, 1_000);
+    // On Workers the gateway does not hear of it, and goes on.
+    expect(await found((entry) => entry.client === identity.subject)).toMatchObject({
+      ...{ method: "tools/call", server: "demo", tool: "look" },
+      outcome: expect.stringMatching(/^(cancelled|ok)$/),
+    });
   });
 
   it("T7 S8 tells of refused tokens, over HTTP and on sockets, and never shows one", async () => {
@@ -132,6 +157,8 @@ onEveryHost("the audit log", ({ sidecar, gateway, connect }) => {
       ...{ since: expect.any(Number), tools: expect.any(Array), servers: expect.any(Array) },
     });
     expect((await ask("/v1/hives/default/tools/stats", { identity: { permissions: [] } })).status).toBe(403);
+    const part = { scope: { swarm_ids: ["one"] } };
+    expect((await ask("/v1/hives/default/tools/stats", { identity: part })).status).toBe(403);
   });
 });
 

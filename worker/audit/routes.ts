@@ -26,11 +26,7 @@ const Range = z.object({
 export function auditRoutes(app: Hono, ports: AuditRoutesPorts): void {
   app.get("/v1/hives/:hive/audit", async (c) => {
     const { identity } = await ports.identify(c, "audit:read");
-    if (!isWholeHive(identity.scope))
-      throw new HivegateError(
-        "forbidden",
-        "The audit log is of a whole hive, and the token shows a part of one.",
-      );
+    checkWhole(identity, "The audit log is");
     const range = Range.safeParse(c.req.query());
     if (!range.success)
       throw new HivegateError(
@@ -44,9 +40,15 @@ export function auditRoutes(app: Hono, ports: AuditRoutesPorts): void {
 
   app.get("/v1/hives/:hive/tools/stats", async (c) => {
     const { identity } = await ports.identify(c, "telemetry:read");
+    checkWhole(identity, "Figures of tools are");
     const stats = await ports.toolStats(ports.hiveOf(c));
     return c.json(may(identity, "metrics:read") ? stats : seenBy(ports.policy, identity, stats));
   });
+}
+
+function checkWhole({ scope }: Identity, what: string): void {
+  if (!isWholeHive(scope))
+    throw new HivegateError("forbidden", `${what} of a whole hive, and the token shows a part of one.`);
 }
 
 /** The tools that it may call. What a server's tools, or those without room, come to together would tell of others. */
