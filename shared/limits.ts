@@ -26,7 +26,7 @@ export const LIMITS = {
   jwksKeptMs: 24 * 60 * 60_000,
   /** They are not fetched again sooner than this, whatever keys tokens name; until then a token of a new key is refused. */
   jwksPauseMs: 30_000,
-  /** Requests that fetch them at the same time; others go on without. */
+  /** Requests that fetch them in that time while none has come to an end; others go on without. */
   jwksFetches: 8,
 
   /**
@@ -34,7 +34,10 @@ export const LIMITS = {
    */
   jsonDepth: 500,
 
-  /** A line from an MCP server above this closes that connection, which is then opened anew; over HTTP a body, or an event, fails its call. */
+  /**
+   * A line from an MCP server above this closes that connection, which is then opened anew; over HTTP a body, or an event
+   * of a stream, fails its call.
+   */
   mcpLineBytes: 8 * 1024 * 1024,
   /** A stream of an MCP server over HTTP that ended is taken up again after this at the soonest, whatever the server wants. */
   mcpReconnectMs: 250,
@@ -317,6 +320,8 @@ export const LIMITS = {
   toolStreamChunks: 2_000,
   /** Held by all streamed calls together; above it the oldest of those that ended are forgotten. */
   toolStreamsBytes: 128 * 1024 * 1024,
+  /** Keys of calls that were forgotten before their time, known for as long as those would have been; the oldest go first. */
+  spentStreamKeys: 10_000,
   /** A server that says nothing of a streamed call for this long has lost it (`timeout`), and what a caller may ask for. */
   toolStreamSilenceMs: 5 * 60_000,
   mostToolStreamSilenceMs: 60 * 60_000,
@@ -411,6 +416,6 @@ export const LIMITS = {
   healthTimeoutMs: 1_500,
   /** How long an answer about health is given again. */
   healthKeptMs: 1_000,
-  /** Questions about a hive's health under way at once, per isolate; above it `overloaded`. */
+  /** Questions about a hive's health in that time, per isolate; above it `overloaded`. */
   healthQuestions: 4,
 } as const;

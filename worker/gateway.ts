@@ -4,6 +4,7 @@ import { pause, platformClock } from "../shared/clock.ts";
 import { HivegateError } from "../shared/errors.ts";
 import { LIMITS } from "../shared/limits.ts";
 import { RateLimiter } from "../shared/pressure/rate-limiter.ts";
+import { Tries } from "../shared/pressure/tries.ts";
 import type { HybridHealth } from "../shared/protocol/sidecar.ts";
 import { Tracer } from "../shared/trace/tracer.ts";
 import type { GatewayConfig, HiveConfig } from "./config.ts";
@@ -56,7 +57,7 @@ export class Gateway {
   readonly #hives: ReadonlyMap<string, HiveConfig>;
   readonly #sidecars = new Map<string, SidecarClient>();
   readonly #health = new Map<string, HybridHealth>();
-  readonly #asking = new Map<string, number>();
+  readonly #questions = new Map<string, Tries>();
 
   constructor(config: GatewayConfig, deliver: Deliver) {
     this.relay = config.relay;
@@ -94,6 +95,7 @@ export class Gateway {
     const trusted = config.issuer && trustedIssuer(config.issuer, Date.now);
     this.tokens = new TokenVerifier({ secret: config.jwtSecret, trusted }, LIMITS.verifiedTokens);
     for (const { hive, url, kid, key } of config.hives.values()) {
+      this.#questions.set(hive, new Tries(LIMITS.healthQuestions, LIMITS.healthKeptMs));
       this.#sidecars.set(
         hive,
         new SidecarClient({
@@ -117,16 +119,11 @@ export class Gateway {
   async health(hive: string, now: () => number): Promise<HybridHealth> {
     const kept = this.#health.get(hive);
     if (kept && now() - kept.timestamp < LIMITS.healthKeptMs) return kept;
-    const asking = this.#asking.get(hive) ?? 0;
-    if (asking >= LIMITS.healthQuestions) throw new HivegateError("overloaded");
-    this.#asking.set(hive, asking + 1);
-    try {
-      const health = await hybridHealth(this.sidecar(hive), now());
-      this.#health.set(hive, { ...health, timestamp: now() });
-      return health;
-    } finally {
-      this.#asking.set(hive, (this.#asking.get(hive) ?? 1) - 1);
-    }
+    const sidecar = this.sidecar(hive);
+    if (!this.#questions.get(hive)?.take(now())) throw new HivegateError("overloaded");
+    const health = await hybridHealth(sidecar, now());
+    this.#health.set(hive, { ...health, timestamp: now() });
+    return health;
   }
 
   /** Where the hive's sidecar is, and with which key requests to it are signed. @throws HivegateError `unknown_hive` */

@@ -7,6 +7,7 @@ import { createLocalJWKSet, type JSONWebKeySet, type JWK } from "jose";
 import { z } from "zod";
 import { HivegateError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { Tries } from "../pressure/tries.ts";
 
 /** Public ones alone: a secret that is published is none. */
 const PublicKey = z.looseObject({
@@ -29,8 +30,7 @@ export type JwksPorts = { fetch(): Promise<unknown>; now(): number };
 export class PublishedKeys {
   readonly #ports: JwksPorts;
   #kept: Kept | null = null;
-  #fetching = 0;
-  #fetchedMs = Number.NEGATIVE_INFINITY;
+  readonly #fetches = new Tries(LIMITS.jwksFetches, LIMITS.jwksPauseMs);
 
   constructor(ports: JwksPorts) {
     this.#ports = ports;
@@ -53,9 +53,7 @@ export class PublishedKeys {
 
   /** Null where it failed, or was tried just now. Several may fetch at once: none can be told to wait for another. */
   async #refresh(): Promise<Kept | null> {
-    const isSoon = this.#ports.now() - this.#fetchedMs < LIMITS.jwksPauseMs;
-    if (isSoon || this.#fetching >= LIMITS.jwksFetches) return null;
-    this.#fetching++;
+    if (!this.#fetches.take(this.#ports.now())) return null;
     try {
       const jwks = Jwks.parse(await this.#ports.fetch());
       const kids = new Set(jwks.keys.flatMap(({ kid }) => (kid === undefined ? [] : [kid])));
@@ -64,8 +62,7 @@ export class PublishedKeys {
     } catch {
       return null;
     } finally {
-      this.#fetching--;
-      this.#fetchedMs = this.#ports.now();
+      this.#fetches.settle();
     }
   }
 }

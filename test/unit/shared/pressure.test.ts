@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { backoffMs } from "../../../shared/pressure/backoff.ts";
 import { RateLimiter } from "../../../shared/pressure/rate-limiter.ts";
 import { fullBucket, take } from "../../../shared/pressure/token-bucket.ts";
+import { Tries } from "../../../shared/pressure/tries.ts";
 
 describe("the rate limit", () => {
   it("S8 lets a burst through, then so many a second, and says how long to wait", () => {
@@ -59,5 +60,17 @@ describe("backoff", () => {
       50, 100, 200, 400, 500, 500,
     ]);
     expect(backoffMs(backoff, 1, 0.999)).toBe(200);
+  });
+});
+
+describe("tries", () => {
+  it("S6 come again after a while, whatever became of those before", () => {
+    const tries = new Tries(3, 1_000);
+    const takenAt = (nowMs: number) =>
+      Array.from({ length: 5 }, () => tries.take(nowMs)).filter(Boolean).length;
+    expect([takenAt(0), takenAt(999), takenAt(1_000)]).toEqual([3, 0, 3]);
+    expect(tries.take(2_000)).toBe(true);
+    tries.settle();
+    expect([takenAt(2_999), takenAt(3_000)]).toEqual([0, 3]);
   });
 });

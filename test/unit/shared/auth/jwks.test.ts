@@ -155,6 +155,29 @@ describe("tokens that others sign", () => {
     expect(state.fetches).toBe(2);
   });
 
+  it("S6 T6 are checked with keys that are fetched again though requests that fetched them never end", async () => {
+    const { rules, state, verify } = publisher(only(rsa));
+    await verify(await signed(only(rsa)));
+    const { promise: never } = Promise.withResolvers<never>();
+    const dying = new PublishedKeys({
+      fetch: () => {
+        state.fetches++;
+        return state.down ? never : Promise.resolve({ keys: state.keys });
+      },
+      now: () => state.nowMs,
+    });
+    state.down = true;
+    for (let n = 0; n < 2 * LIMITS.jwksFetches; n++) void dying.forKey("rsa").catch(() => {});
+    expect(state.fetches).toBe(1 + LIMITS.jwksFetches);
+    state.down = false;
+    state.nowMs += LIMITS.jwksPauseMs;
+    const trusted = { ...rules.trusted, keys: dying };
+    expect(await verifyToken(await signed(only(rsa)), { ...rules, trusted }, state.nowMs)).toMatchObject({
+      subject: expect.stringContaining("alice"),
+    });
+    expect(state.fetches).toBe(2 + LIMITS.jwksFetches);
+  });
+
   it("T6 are refused once their key is taken back, also when they were remembered", async () => {
     const { rules, state } = publisher(...all());
     const verifier = new TokenVerifier(rules, 10);
