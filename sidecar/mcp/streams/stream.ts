@@ -10,9 +10,8 @@ import { pulledStream } from "./pulled-stream.ts";
 
 const KEEP_ALIVE_MS = 15_000;
 
-/** What was asked for. `key` and `likeness` know a repeated request again. */
+/** What was asked for, but for the arguments, which may be long. `key` and `likeness` know a repeated request again. */
 export type StreamedCall = Omit<ToolStream, "done" | "created"> & {
-  arguments: Record<string, unknown>;
   client: string;
   timeoutMs: number;
   trace?: NonNullable<Exchange["trace"]>;
@@ -57,8 +56,8 @@ export class Stream {
   }
 
   /** Calls the tool, and keeps whatever comes of it. Never throws. */
-  async run(upstream: Upstream): Promise<void> {
-    const { tool, arguments: given, streamId, client, timeoutMs, trace } = this.call;
+  async run(upstream: Upstream, given: Record<string, unknown>): Promise<void> {
+    const { tool, streamId, client, timeoutMs, trace } = this.call;
     const { signal } = this.#cancelled;
     try {
       const answer = await callTool(

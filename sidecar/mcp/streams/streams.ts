@@ -5,6 +5,7 @@ import { HivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { StartToolStream, ToolStream } from "../../../shared/protocol/tools.ts";
 import type { Upstream } from "../upstream.ts";
+import { SpentKeys } from "./spent-keys.ts";
 import { Stream, type StreamedCall } from "./stream.ts";
 
 export type ToolStreamsPorts = {
@@ -18,8 +19,9 @@ export type ToolStreamFigures = { underWay: number; kept: number; readers: numbe
 
 export class ToolStreams {
   readonly #ports: ToolStreamsPorts;
-  /** In the order in which they were started. */
+  /** In the order in which they were started, and those that ended in the order in which they did. */
   readonly #streams = new Map<string, Stream>();
+  readonly #spent = new SpentKeys();
   #isClosed = false;
 
   constructor(ports: ToolStreamsPorts) {
@@ -35,7 +37,8 @@ export class ToolStreams {
 
   /**
    * Begins a call and does not wait for it. A request that comes again under its key finds what it began.
-   * @throws HivegateError `unknown_server`, `idempotency_conflict`, `overloaded`, `shutting_down`
+   * @throws HivegateError `unknown_server`, `idempotency_conflict`, `unknown_stream` (what it began had to make room),
+   * `overloaded`, `shutting_down`
    */
   start(client: string, request: StartToolStream): ToolStream {
     if (this.#isClosed) throw new HivegateError("shutting_down");
@@ -46,16 +49,21 @@ export class ToolStreams {
     if (known && known.call.likeness !== likeness)
       throw new HivegateError("idempotency_conflict", "This key was used for another call. Use a new key.");
     if (known) return said(known, false);
+    if (key !== null && this.#spent.has(client, key, this.#ports.clock.now()))
+      throw new HivegateError(
+        "unknown_stream",
+        "The call of this key was made and is forgotten. Use a new key.",
+      );
     const upstream = this.#ports.upstream(server);
     if (!upstream) throw new HivegateError("unknown_server");
     this.#makeRoom(client);
     const { timeoutMs = LIMITS.toolStreamSilenceMs, trace } = request;
     const streamId = this.#ports.uuid();
     const stream = this.#add({
-      ...{ streamId, server, tool, id, arguments: given, client },
+      ...{ streamId, server, tool, id, client },
       ...{ timeoutMs, key, likeness, ...(trace && { trace }) },
     });
-    void stream.run(upstream);
+    void stream.run(upstream, given);
     return said(stream, true);
   }
 
@@ -95,7 +103,7 @@ export class ToolStreams {
   #add(call: StreamedCall): Stream {
     const stream = new Stream(call, {
       clock: this.#ports.clock,
-      ended: () => this.#keepWithin(LIMITS.toolStreamsBytes),
+      ended: (ended) => this.#ended(ended),
       expired: (expired) => this.#forget(expired),
     });
     this.#streams.set(call.streamId, stream);
@@ -122,16 +130,26 @@ export class ToolStreams {
         "overloaded",
         `${streams.length} streamed calls ${whose} are under way. Try again later.`,
       );
-    this.#forget(oldest);
+    this.#giveUp(oldest);
   }
 
-  #keepWithin(limitBytes: number): void {
+  /** One that is read goes as well: its reader may be one that reads nothing. */
+  #ended(stream: Stream): void {
+    this.#streams.delete(stream.call.streamId);
+    this.#streams.set(stream.call.streamId, stream);
     let bytes = bytesOf(this.#all());
-    for (const stream of this.#all(({ isDone, readers }) => isDone && readers === 0)) {
-      if (bytes <= limitBytes) return;
-      bytes -= stream.bytes;
-      this.#forget(stream);
+    for (const oldest of this.#all(({ isDone }) => isDone)) {
+      if (bytes <= LIMITS.toolStreamsBytes) return;
+      bytes -= oldest.bytes;
+      this.#giveUp(oldest);
     }
+  }
+
+  /** Its time is not over, so it may still be asked for by its key. */
+  #giveUp(stream: Stream): void {
+    const { client, key } = stream.call;
+    if (key !== null) this.#spent.add(client, key, this.#ports.clock.now());
+    this.#forget(stream);
   }
 
   #forget(stream: Stream): void {

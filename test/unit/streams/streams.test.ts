@@ -149,6 +149,47 @@ describe("streamed calls", () => {
     expect(thrownBy(() => streams.start("one more", CALL))).toEqual(rejected("overloaded"));
   });
 
+  it("T5 S6 hold so much together: the first that ended go, were they read by somebody who does not read", async () => {
+    const parts = startStreams();
+    const large = { result: { text: "x".repeat(LIMITS.toolStreamsBytes / 8) } };
+    const slow = await begun(parts);
+    const ended: string[] = [];
+    for (let n = 0; n < 10; n++) {
+      const { streamId, call } = await begun(parts);
+      parts.streams.read("ada", streamId, 0);
+      call.answer(large);
+      await settled();
+      ended.push(streamId);
+    }
+    slow.call.answer({ result: {} });
+    await settled();
+    expect(parts.streams.figures().bytes).toBeLessThanOrEqual(LIMITS.toolStreamsBytes);
+    const isKnown = (streamId: string) =>
+      !(thrownBy(() => parts.streams.get("ada", streamId)) instanceof Error);
+    expect(ended.map(isKnown)).toEqual(ended.map((_, n) => n >= 3));
+    expect(isKnown(slow.streamId)).toBe(true);
+  });
+
+  it("T5 are not made again under their key where they had to make room, until their time is over", async () => {
+    const parts = startStreams();
+    const keyed = { ...CALL, key: "k" };
+    parts.streams.start("ada", keyed);
+    await settled();
+    parts.calls[0]?.answer({ result: {} });
+    await settled();
+    for (let n = 0; n < LIMITS.toolStreamsPerClient; n++) parts.streams.start("ada", CALL);
+    await settled();
+    const { length } = parts.calls;
+    expect(thrownBy(() => parts.streams.start("ada", keyed))).toEqual(rejected("unknown_stream"));
+    expect(parts.streams.start("bob", keyed).created).toBe(true);
+    await settled();
+    parts.clock.advance(LIMITS.toolStreamKeptMs);
+    await settled();
+    expect(parts.streams.start("ada", keyed).created).toBe(true);
+    await settled();
+    expect(parts.calls).toHaveLength(length + 2);
+  });
+
   it("T5 S6 are read by so many at a time, and leave room for other requests to the sidecar", async () => {
     const parts = startStreams();
     const { streamId } = await begun(parts);
