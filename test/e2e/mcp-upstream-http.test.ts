@@ -4,6 +4,7 @@ import { text as readText } from "node:stream/consumers";
 import { serve } from "@hono/node-server";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { z } from "zod";
+import { LIMITS } from "../../shared/limits.ts";
 import { JsonRpcRequest } from "../../shared/protocol/mcp.ts";
 import { portOf } from "../support/line-server.ts";
 import { referenceHandler } from "../support/mcp-reference/http.ts";
@@ -117,11 +118,15 @@ it("T1 a server of 2025 may ask several clients at once: the stream of each call
 type Handle = (request: JsonRpcRequest, response: ServerResponse, incoming: IncomingMessage) => void;
 
 /** A server of 2025 of which each request but the greeting is handled by `handle`. */
-async function startHttp(handle: Handle) {
+async function startHttp(
+  handle: Handle,
+  get = (response: ServerResponse) => void response.writeHead(405).end(),
+) {
   const seen: string[] = [];
   let sessions = 0;
   const server: Server = createServer(async (incoming, response) => {
     seen.push(incoming.method ?? "");
+    if (incoming.method === "GET") return get(response);
     if (incoming.method !== "POST") return void response.writeHead(405).end();
     const body = await readText(incoming);
     const request = JsonRpcRequest.parse(JSON.parse(body));
@@ -159,21 +164,47 @@ function json(response: ServerResponse, message: unknown, status = 200): void {
 const text = (data: unknown) => ({ content: [{ type: "text", text: JSON.stringify(data) }] });
 
 describe("a server over HTTP", () => {
-  it.each([
-    [404, "gone"],
-    [400, "Bad Request: No valid session ID provided"],
-  ])("T2 whose session is over (%i) gets a new one, and the call once more", async (status, message) => {
-    const { url, seen } = await startHttp(({ id }, response, { headers }) => {
+  /** Says this of every session but its second. */
+  const forgetful =
+    (status: number, message: string): Handle =>
+    ({ id }, response, { headers }) => {
       if (headers["mcp-session-id"] === "session-2")
         json(response, { jsonrpc: "2.0", id, result: text("ok") });
       else json(response, { jsonrpc: "2.0", id: null, error: { code: -32000, message } }, status);
-    });
+    };
+
+  it("T2 whose session is over gets a new one, and the call once more", async () => {
+    const { url, seen } = await startHttp(forgetful(404, "gone"));
     const { upstream, servers } = over(url);
     expect(await callTool(upstream, "t")).toBe("ok");
     expect(seen.filter((method) => method === "tools/call")).toHaveLength(2);
     expect(upstream.connections).toBe(2);
     await servers.close();
     expect(seen.at(-1)).toBe("DELETE");
+  });
+
+  it("T2 that only seems to say so gets a new session, and nothing twice that may have been done", async () => {
+    const { url, seen } = await startHttp(forgetful(400, "Bad Request: cannot book the Session plan"));
+    const { upstream } = over(url);
+    await expect(exchangeTool(upstream, "book")).rejects.toEqual(code("mcp_unavailable"));
+    expect(seen.filter((method) => method === "tools/call")).toHaveLength(1);
+    expect(await exchangeTool(upstream, "look", {}, { retryable: true })).toHaveProperty("result");
+    expect(upstream.connections).toBe(2);
+  });
+
+  it("S6 is asked for its stream again after a while, however soon it wants that", async () => {
+    let gets = 0;
+    const startedMs = performance.now();
+    const { url } = await startHttp(
+      ({ id }, response) => json(response, { jsonrpc: "2.0", id, result: text("ok") }),
+      (response) => {
+        gets++;
+        response.setHeader("content-type", "text/event-stream").end(`retry: 0\nid: ${gets}\ndata: \n\n`);
+      },
+    );
+    await callTool(over(url).upstream, "t");
+    await vi.waitFor(() => expect(gets).toBe(4), 10_000);
+    expect(performance.now() - startedMs).toBeGreaterThan(3 * LIMITS.mcpReconnectMs);
   });
 
   it("T8 an error under the call's own id is an answer, whatever the status", async () => {
@@ -203,6 +234,22 @@ describe("a server over HTTP", () => {
       "mcp_failed",
       (_, response) =>
         void response.setHeader("content-type", "application/json").end(`{"a":"${"a".repeat(50_000_000)}"}`),
+    ],
+    [
+      "50 MB in the lines of one event",
+      "mcp_unavailable",
+      (_, response) =>
+        void response
+          .setHeader("content-type", "text/event-stream")
+          .end(`${`data: ${"a".repeat(1_000_000)}\n`.repeat(50)}\n`),
+    ],
+    [
+      "nesting without end",
+      "mcp_failed",
+      ({ id }, response) =>
+        void response
+          .setHeader("content-type", "application/json")
+          .end(`{"jsonrpc":"2.0","id":"${id}","result":{"a":${"[".repeat(6_000)}${"]".repeat(6_000)}}}`),
     ],
     [
       "50 MB in one line of a stream",

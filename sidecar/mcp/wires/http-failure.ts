@@ -10,7 +10,7 @@ import { parseLine } from "./parse-line.ts";
 export type HttpFailure =
   /** The server did answer, with an error's status. */
   | { kind: "answer"; message: unknown }
-  /** The server knows nothing of our session, so the request was not begun. */
+  /** The server knows nothing of our session. */
   | { kind: "session_over"; why: LostConnection }
   | { kind: "lost"; why: HivegateError };
 
@@ -20,8 +20,10 @@ export function failureOf(error: unknown, id: string | null, hasSession: boolean
   const { status, text } = error.data;
   const message = typeof text === "string" ? parseLine(text) : undefined;
   if (id !== null && isRecord(message) && message.id === id) return { kind: "answer", message };
-  if (hasSession && isOfSession(status, text))
-    return { kind: "session_over", why: new LostConnection(error, { wasRefused: true }) };
+  // 404 as the protocol says it: the request was not begun. Some servers say 400 and what they miss; but there they may
+  // also repeat what somebody sent them.
+  if (hasSession && (status === 404 || (status === 400 && /session/i.test(String(text)))))
+    return { kind: "session_over", why: new LostConnection(error, { wasRefused: status === 404 }) };
   // Credentials that are not taken, or a server that cannot: nothing is wrong with the request.
   const isItsFault = status >= 500 || status === 401 || status === 403 || status === 429;
   return {
@@ -29,10 +31,6 @@ export function failureOf(error: unknown, id: string | null, hasSession: boolean
     why: new HivegateError(isItsFault ? "mcp_unavailable" : "mcp_failed", undefined, { cause: error }),
   };
 }
-
-/** 404 as the protocol says it; some servers say 400 and what they miss. */
-const isOfSession = (status: number, text: unknown): boolean =>
-  status === 404 || (status === 400 && typeof text === "string" && /session/i.test(text));
 
 function withoutStatus(error: unknown): HivegateError {
   const causes = error instanceof Error ? [error, error.cause] : [];

@@ -25,6 +25,13 @@ const RECONNECTION = {
   maxRetries: Number.MAX_SAFE_INTEGER,
 };
 
+/** A server may say how soon it is to be, but not that we do nothing else. */
+function reconnectLater(reconnect: () => void, delayMs: number): () => void {
+  const soonest = Math.max(delayMs, LIMITS.mcpReconnectMs);
+  const timer = setTimeout(reconnect, Math.min(soonest, RECONNECTION.maxReconnectionDelay));
+  return () => clearTimeout(timer);
+}
+
 /** Streamable HTTP: a request for each message, and for 2025 a stream beside for what the server says unasked. */
 export function httpWire(to: { url: string; headers: Record<string, string> }): OpenWire {
   // What its tools want in headers is still known when it is connected to anew.
@@ -68,6 +75,7 @@ class HttpWire implements Wire {
       requestInit: { headers },
       fetch: this.#http.fetch,
       reconnectionOptions: RECONNECTION,
+      reconnectionScheduler: reconnectLater,
     });
     this.#transport.onmessage = (message) => {
       const said = isTooDeep(message) ? bareOf(message) : message;
