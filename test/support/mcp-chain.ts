@@ -17,13 +17,21 @@ export type McpChain = {
   stop(): Promise<void>;
 };
 
+export type ChainOptions = {
+  /** On which host; workerd when not said. */
+  start?: typeof startGateway;
+  /** Further settings of each. */
+  gateway?: Record<string, string>;
+  sidecar?: Record<string, string>;
+};
+
 export async function startMcpChain(
   servers: readonly McpServerEntry[],
-  env: { gateway?: Record<string, string>; sidecar?: Record<string, string> } = {},
+  { start = startGateway, ...env }: ChainOptions = {},
 ): Promise<McpChain> {
   const mcp = await startMcpSidecar(servers, env.sidecar);
   const options = { sidecarUrl: mcp.sidecar.url, keys: mcp.keys, env: env.gateway ?? {} };
-  const gateway = await startGateway(options);
+  const gateway = await start(options);
   const chain: McpChain = {
     mcp,
     gateway,
@@ -32,7 +40,7 @@ export async function startMcpChain(
     },
     restartGateway: async () => {
       const { port, jwtSecret } = gateway;
-      chain.gateway = await startGateway({ ...options, port, jwtSecret });
+      chain.gateway = await start({ ...options, port, jwtSecret });
     },
     stop: async () => {
       await chain.gateway.kill("SIGKILL");
@@ -52,6 +60,8 @@ const Answer = z.object({
   error: z.object({ data: z.object({ code: z.enum(ERROR_CODES) }) }).optional(),
 });
 type Answer = z.infer<typeof Answer>;
+
+const Meta = z.object({ _meta: z.record(z.string(), z.unknown()).optional() });
 
 type Sent = { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal };
 
@@ -94,8 +104,11 @@ export class ChainClient {
     params: Record<string, unknown>,
     signal?: AbortSignal,
   ): Promise<Response> {
+    const { _meta: meta = {} } = Meta.parse(params);
     const message =
-      this.era === "2026" ? modern(method, params, { id }) : legacy(await this.session(), method, params, id);
+      this.era === "2026"
+        ? modern(method, params, { id, meta })
+        : legacy(await this.session(), method, params, id);
     return this.send("POST", { ...message, ...(signal && { signal }) });
   }
 
