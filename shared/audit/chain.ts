@@ -40,7 +40,7 @@ export const AuditHead = z.object({
   hive: z.string(),
   seq: z.number().int().nonnegative(),
   hash: Hash,
-  kid: z.string(),
+  kid: z.string().max(200),
   mac: Hash,
 });
 export type AuditHead = z.infer<typeof AuditHead>;

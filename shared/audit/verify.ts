@@ -16,15 +16,19 @@ import {
 /** A place of the log that is known from elsewhere: an earlier export's end, say. */
 export type KnownPlace = { seq: number; hash: string };
 
-/** `seq`: of the first entry that is wrong, missing, or tells of something wrong. */
+/**
+ * `seq`: of the first entry that is wrong, missing, or tells of something wrong. `isSealed` null: there were no keys to
+ * tell by. `isKnownDropped`: the place that is known from elsewhere is among what the log says to have dropped, so that
+ * nothing shows whether it follows on it.
+ */
 export type Verdict =
-  | { ok: true; from: number; to: number; hash: string; isSealed: boolean | null }
+  | { ok: true; from: number; to: number; hash: string; isSealed: true | null; isKnownDropped: boolean }
   | { ok: false; seq: number; reason: string };
 
 export type VerifyOptions = {
   sha256: Sha256Hex;
-  /** The seal of this key, where it is at hand: else `isSealed` is null. */
-  sealOf(kid: string): Seal | null;
+  /** The seal of the key of this name, if it is among those at hand. Null: there are none at hand. */
+  sealOf: ((kid: string) => Seal | null) | null;
   known?: KnownPlace | undefined;
 };
 
@@ -65,13 +69,27 @@ export class ChainVerifier {
     if (head.seq !== this.#last.seq)
       return wrong(Math.min(next, head.seq + 1), `the head is at ${head.seq}, the last entry at ${next - 1}`);
     if (head.hash !== this.#last.hash) return wrong(head.seq, "the head has another hash");
-    if (!this.#isKnownSeen) return wrong(next, "the entry that is known from elsewhere is missing");
+    const isKnownDropped = !this.#isKnownSeen && this.#isKnownBefore(this.#from);
+    if (!this.#isKnownSeen && !isKnownDropped)
+      return wrong(next, "the entry that is known from elsewhere is missing");
     if (this.#from !== null && this.#from > 1 && !this.#isBeginningTold)
       return wrong(this.#from - 1, "no checkpoint tells of the entries that are missing at the beginning");
     if (this.#doubt) return this.#doubt;
-    const seal = this.#options.sealOf(head.kid);
+    const seal = this.#options.sealOf?.(head.kid);
+    if (seal === null)
+      return wrong(
+        head.seq,
+        `the head is sealed with a key that is not at hand: ${JSON.stringify(head.kid)}`,
+      );
     if (seal && !isSealedBy(seal, head)) return wrong(head.seq, "the head is not sealed with this key");
-    return { ok: true, from: this.#from ?? 0, to: head.seq, hash: head.hash, isSealed: seal ? true : null };
+    const range = { from: this.#from ?? 0, to: head.seq, hash: head.hash };
+    return { ok: true, ...range, isSealed: seal ? true : null, isKnownDropped };
+  }
+
+  /** Whether the log begins behind the known place: then a checkpoint has to say so. */
+  #isKnownBefore(from: number | null): boolean {
+    const { known } = this.#options;
+    return known !== undefined && from !== null && known.seq < from - 1;
   }
 
   #take({ seq, prev, hash, entry }: AuditLine): void {

@@ -30,10 +30,12 @@ async function verify(args: Arguments, io: Io, file: string | undefined): Promis
   const keys = keysOf(io);
   const verifier = new ChainVerifier({
     sha256: (text) => hash("sha256", text),
-    sealOf(kid) {
-      const key = keys[kid];
-      return key === undefined ? null : sealWith(hmac, { kid, key: Buffer.from(key, "base64") });
-    },
+    sealOf:
+      keys &&
+      ((kid) => {
+        const key = keys.get(kid);
+        return key === undefined ? null : sealWith(hmac, { kid, key: Buffer.from(key, "base64") });
+      }),
     known: knownPlace(args.text("known")),
   });
   for await (const line of file === undefined ? connect(args, io).auditLines() : linesOf(io, file))
@@ -53,12 +55,15 @@ function* linesOf(io: Io, file: string): Generator<string, void, void> {
 
 function inWords(verdict: Verdict): string {
   if (!verdict.ok) return `Entry ${verdict.seq} is the first that is wrong: ${verdict.reason}.`;
-  const { from, to, hash, isSealed } = verdict;
+  const { from, to, hash, isSealed, isKnownDropped } = verdict;
   const seal =
     isSealed === true
       ? "The seal of its end is right."
       : "Whether its end is sealed by the gateway was not checked: that takes SIDECAR_KEYS.";
-  return `Entries ${from} to ${to} are as they were written. ${seal}\nKeep this for the next time: --known ${to}:${hash}`;
+  const dropped = isKnownDropped
+    ? "The known entry is among those dropped for want of room: the log is not compared with it.\n"
+    : "";
+  return `Entries ${from} to ${to} are as they were written. ${seal}\n${dropped}Keep this for the next time: --known ${to}:${hash}`;
 }
 
 const KNOWN = /^(\d{1,15}):([0-9a-f]{64})$/;
@@ -73,12 +78,12 @@ function knownPlace(text: string | undefined): KnownPlace | undefined {
 const SECRETS_FILE = ".dev.vars";
 const Keys = z.record(z.string(), z.string());
 
-/** The gateway's keys, where they are at hand. @throws UsageError that names the variable, never its value */
-function keysOf(io: Io): Record<string, string> {
+/** The gateway's keys; null: they are not at hand. @throws UsageError that names the variable, never its value */
+function keysOf(io: Io): ReadonlyMap<string, string> | null {
   const text = io.env.SIDECAR_KEYS || parseEnv(io.readFile(SECRETS_FILE) ?? "").SIDECAR_KEYS;
-  if (!text) return {};
+  if (!text) return null;
   try {
-    return Keys.parse(JSON.parse(text));
+    return new Map(Object.entries(Keys.parse(JSON.parse(text))));
   } catch {
     throw new UsageError("SIDECAR_KEYS has to be JSON: the names of keys, and each in base64.");
   }

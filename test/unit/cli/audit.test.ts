@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { sealWith } from "../../../shared/audit/chain.ts";
 import { audit } from "../../../sidecar/cli/commands/audit.ts";
 import { anAuditLog, exported } from "../../support/audit-log.ts";
-import { hmac } from "../../support/digests.ts";
+import { aSeal, hmac } from "../../support/digests.ts";
 import { FakeGateway, run } from "./fakes.ts";
 
 const KEY = Buffer.alloc(32, 3);
@@ -36,6 +36,25 @@ describe("hivegate audit", () => {
     expect(await verify(older.join("\n"), ["--known", known])).toMatchObject({ code: 1 });
     expect(await verify(text, [], { SIDECAR_KEYS: JSON.stringify({ k: "b3RoZXI=" }) })).toMatchObject({
       ...{ code: 1, out: "Entry 5 is the first that is wrong: the head is not sealed with this key.\n" },
+    });
+  });
+
+  it("T7 S8 does not take a log for sealed by a key that it does not have, whatever its name", async () => {
+    const forged = (kid: string) =>
+      exported(anAuditLog({ entries: 5, subject: "innocent", seal: aSeal(kid) })).join("\n");
+    for (const kid of ["gone", "constructor", "__proto__"]) {
+      const found = await verify(forged(kid));
+      expect(found).toMatchObject({ code: 1, out: expect.stringContaining(`not at hand: "${kid}"`) });
+      expect(await verify(forged(kid), [], {})).toMatchObject({ code: 0 });
+    }
+  });
+
+  it("T7 says that the known entry was dropped", async () => {
+    const log = anAuditLog({ entries: 200, mostBytes: 20_000, seal: sealWith(hmac, { kid: "k", key: KEY }) });
+    const found = await verify(exported(log).join("\n"), ["--known", `3:${"0".repeat(64)}`]);
+    expect(found).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("The known entry is among those dropped"),
     });
   });
 

@@ -1,8 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { canonicalJson } from "../../../../shared/audit/canonical.ts";
-import { ChainVerifier, type KnownPlace, type Verdict } from "../../../../shared/audit/verify.ts";
-import { anAuditLog, exported, inMemory } from "../../../support/audit-log.ts";
+import {
+  ChainVerifier,
+  type KnownPlace,
+  type Verdict,
+  type VerifyOptions,
+} from "../../../../shared/audit/verify.ts";
+import { anAuditLog, anEvent, exported, inMemory } from "../../../support/audit-log.ts";
 import { aSeal, sha256Hex } from "../../../support/digests.ts";
 
 function verdict(lines: readonly string[], known?: KnownPlace): Verdict {
@@ -18,7 +23,9 @@ const body = lines.slice(0, -1);
 
 describe("an export of the audit log", () => {
   it("T7 proves itself when nothing has been done to it", () => {
-    expect(verdict(lines)).toEqual({ ok: true, from: 1, to: 10, hash: expect.any(String), isSealed: true });
+    expect(verdict(lines)).toEqual({
+      ...{ ok: true, from: 1, to: 10, hash: expect.any(String), isSealed: true, isKnownDropped: false },
+    });
     expect(verdict(exported(anAuditLog({ entries: 0 })))).toMatchObject({ ok: true, from: 0, to: 0 });
   });
 
@@ -55,9 +62,22 @@ describe("an export of the audit log", () => {
   it("T7 shows by the seal that everything was written anew, if not with the gateway's key", () => {
     const forged = exported(anAuditLog({ entries: 10, subject: "nobody", seal: aSeal("key", 8) }));
     expect(verdict(forged)).toEqual({ ok: false, seq: 10, reason: expect.stringContaining("not sealed") });
-    const unsealed = new ChainVerifier({ sha256: sha256Hex, sealOf: () => null });
-    for (const line of forged) unsealed.push(line);
-    expect(unsealed.end()).toMatchObject({ ok: true, isSealed: null });
+    const under = (sealOf: VerifyOptions["sealOf"]) => {
+      const verifier = new ChainVerifier({ sha256: sha256Hex, sealOf });
+      for (const line of forged) verifier.push(line);
+      return verifier.end();
+    };
+    expect(under(null)).toMatchObject({ ok: true, isSealed: null });
+    expect(under(() => null)).toMatchObject({ ok: false, reason: expect.stringContaining("not at hand") });
+  });
+
+  it("T7 says that a place known from before was dropped, where a checkpoint tells of that", () => {
+    const log = anAuditLog({ entries: 20, mostBytes: 20_000 });
+    const known = { seq: log.head.seq, hash: log.head.hash };
+    expect(verdict(exported(log), known)).toMatchObject({ ok: true, isKnownDropped: false });
+    for (let count = 0; count < 100; count++) log.append([anEvent()]);
+    expect(verdict(exported(log), known)).toMatchObject({ ok: true, isKnownDropped: true });
+    expect(verdict(exported(log).slice(1), known)).toMatchObject({ ok: false });
   });
 
   it("T7 shows by a place known from before that an older state was put back, or another in its place", () => {
@@ -95,7 +115,7 @@ describe("an export of the audit log", () => {
       from: first.seq,
       to: log.head.seq,
       hash: expect.any(String),
-      isSealed: true,
+      ...{ isSealed: true, isKnownDropped: false },
     });
     expect(verdict(trimmed.slice(1))).toMatchObject({ ok: false, seq: first.seq });
     expect(log.bytes).toBeLessThanOrEqual(20_000 + 1_000);
