@@ -26,7 +26,8 @@ export const JwtVariables = {
     .pipe(Jwks)
     .refine(({ keys }) => keys.length > 0, "holds no public key")
     .optional(),
-  JWT_ISSUER: z.string().min(1).max(500).optional(),
+  /** It is part of subjects, which have 200 characters. */
+  JWT_ISSUER: z.string().min(1).max(150).optional(),
   JWT_AUDIENCE: commaList(z.string().min(1).max(500)).optional(),
   JWT_ALGORITHMS: commaList(z.string()).pipe(z.array(Algorithm)).default(["RS256", "ES256", "EdDSA"]),
 };

@@ -31,7 +31,9 @@ export async function mintToken(
     .sign(secret);
 }
 
-/** Others who may sign tokens. An algorithm is good only with a key that is made for it. */
+/**
+ * Others who may sign tokens. Their subjects are called `issuer#subject` here, so that none of them is taken for one of
+ * ours: tasks, sessions, rates, rules and the audit log go by that name. An algorithm is good only with a key that is made for it. */
 export type TrustedIssuer = {
   issuer: string;
   /** A token is for one of these: what was given for another service opens nothing here (RFC 8707). */
@@ -78,10 +80,13 @@ async function payloadOf(
     algorithms: [...algorithms],
     clockTolerance: LIMITS.clockSkewMs / 1000,
   });
-  return payload;
+  return { ...payload, sub: `${foreign(issuer)}${payload.sub}` };
 }
 
-/** Ours need no audience; one that has another's is not for us. */
+/** What the subjects of another issuer begin with. */
+const foreign = (issuer: string): string => `${issuer}#`;
+
+/** Ours need no audience; one that has another's is not for us, and neither is one for a subject of another's. */
 async function ownPayload(
   token: string,
   secret: Uint8Array,
@@ -91,6 +96,7 @@ async function ownPayload(
   const meant = [payload.aud ?? []].flat();
   if (meant.length > 0 && !meant.some((audience) => trusted?.audiences.includes(audience)))
     throw new HivegateError("unauthorized");
+  if (trusted && payload.sub?.startsWith(foreign(trusted.issuer))) throw new HivegateError("unauthorized");
   return payload;
 }
 

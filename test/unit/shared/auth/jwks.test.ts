@@ -10,6 +10,8 @@ const ISSUER = "https://login.example";
 const AUDIENCE = "https://hive.example/mcp";
 const CLAIMS = { sub: "alice", hives: ["default"], permissions: ["tools:call:demo__*"] };
 
+const MINTED = { hives: ["*"], permissions: ["tools:call" as const], expiresMs: NOW_MS + 60_000 };
+
 type Signer = {
   kid: string;
   alg: string;
@@ -78,7 +80,7 @@ describe("tokens that others sign", () => {
     const { verify } = publisher(...all());
     for (const each of all())
       expect(await verify(await signed(each))).toMatchObject({
-        subject: "alice",
+        subject: `${ISSUER}#alice`,
         permissions: ["tools:call:demo__*"],
         expiresMs: NOW_MS + 60_000,
       });
@@ -123,19 +125,26 @@ describe("tokens that others sign", () => {
 
   it("T6 do not replace ours, which have no audience, or one of these", async () => {
     const { verify } = publisher(...all());
-    const identity = {
+    expect(await verify(await mintToken({ ...MINTED, subject: "cli" }, SECRET, NOW_MS))).toMatchObject({
       subject: "cli",
-      hives: ["*"],
-      permissions: ["tools:call" as const],
-      expiresMs: NOW_MS + 60_000,
-    };
-    expect(await verify(await mintToken(identity, SECRET, NOW_MS))).toMatchObject({ subject: "cli" });
+    });
     const ours = (aud: string) =>
       new SignJWT({ ...CLAIMS, iss: "hivegate", aud, exp: NOW_MS / 1000 + 60 })
         .setProtectedHeader({ alg: "HS256" })
         .sign(SECRET);
     expect(await verify(await ours(AUDIENCE))).toMatchObject({ subject: "alice" });
     await expect(verify(await ours("https://other.example"))).rejects.toMatchObject({ code: "unauthorized" });
+  });
+
+  it("S8 T6 are of subjects that no token of ours can have", async () => {
+    const { verify } = publisher(...all());
+    const ours = (subject: string) => mintToken({ ...MINTED, subject }, SECRET, NOW_MS);
+    expect(await verify(await ours("alice"))).toMatchObject({ subject: "alice" });
+    await expect(verify(await ours(`${ISSUER}#alice`))).rejects.toMatchObject({ code: "unauthorized" });
+    const named = (sub: string) => signed(only(rsa), { claims: { sub } });
+    const room = 200 - `${ISSUER}#`.length;
+    expect((await verify(await named("a".repeat(room)))).subject).toHaveLength(200);
+    await expect(verify(await named("a".repeat(room + 1)))).rejects.toMatchObject({ code: "unauthorized" });
   });
 
   it("T6 are checked with keys that are fetched once, and again for a new one, but not at everybody's will", async () => {
@@ -147,7 +156,7 @@ describe("tokens that others sign", () => {
     await expect(verify(await signed(only(ec)))).rejects.toMatchObject({ code: "unauthorized" });
     expect(state.fetches).toBe(1);
     state.nowMs += LIMITS.jwksPauseMs;
-    expect(await verify(await signed(only(ec)))).toMatchObject({ subject: "alice" });
+    expect(await verify(await signed(only(ec)))).toMatchObject({ subject: `${ISSUER}#alice` });
     for (let n = 0; n < 20; n++)
       await expect(verify(await signed(only(ed), { kid: `made-up-${n}` }))).rejects.toMatchObject({
         code: "unauthorized",
@@ -173,7 +182,7 @@ describe("tokens that others sign", () => {
     state.nowMs += LIMITS.jwksPauseMs;
     const trusted = { ...rules.trusted, keys: dying };
     expect(await verifyToken(await signed(only(rsa)), { ...rules, trusted }, state.nowMs)).toMatchObject({
-      subject: expect.stringContaining("alice"),
+      subject: `${ISSUER}#alice`,
     });
     expect(state.fetches).toBe(2 + LIMITS.jwksFetches);
   });
@@ -194,7 +203,7 @@ describe("tokens that others sign", () => {
     await verify(token);
     state.down = true;
     state.nowMs += LIMITS.jwksFreshMs;
-    expect(await verify(token)).toMatchObject({ subject: "alice" });
+    expect(await verify(token)).toMatchObject({ subject: `${ISSUER}#alice` });
     state.nowMs += LIMITS.jwksKeptMs;
     await expect(verify(token)).rejects.toMatchObject({ code: "keys_unavailable" });
   });
