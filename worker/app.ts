@@ -22,7 +22,6 @@ import { REFUSAL, recordRequests } from "./audit/record-requests.ts";
 import { auditRoutes } from "./audit/routes.ts";
 import { acceptedProtocol, authenticate } from "./authenticate.ts";
 import { createTask } from "./create-task.ts";
-import { endingWith, untilExpiry } from "./expiring-stream.ts";
 import type { Gateway } from "./gateway.ts";
 import type { AuditPage } from "./hive/records.ts";
 import type { StatsReport } from "./hive/tool-figures.ts";
@@ -40,6 +39,7 @@ import type { DialectName } from "./session/dialect.ts";
 import type { Hello, SessionState } from "./session/session.ts";
 import { VISIONFLOW_HELLO } from "./session/visionflow.ts";
 import type { TaskAction } from "./sidecar-client.ts";
+import { watchedBody } from "./watched-body.ts";
 
 /** A client that may open a session. `protocol` is the subprotocol to answer with. */
 export type OpenSession = Hello & { hive: string; protocol: string | null };
@@ -183,11 +183,11 @@ export function createApp(ports: AppPorts): Hono {
     if (!after.success) throw new HivegateError("invalid_request", "Last-Event-ID: the number of an event.");
     const only = OnlyEvents.optional().safeParse(c.req.query("only"));
     if (!only.success) throw new HivegateError("invalid_request", "only: expected state, if anything.");
-    const signal = untilExpiry(c.req.raw.signal, identity.expiresMs, ports.now());
-    const { subject } = identity;
+    const { subject, expiresMs } = identity;
     const request = { taskId: taskIdOf(c), after: after.data, only: only.data ?? null, subject };
-    const events = await sidecar.eventStream(request, signal);
-    return new Response(events.pipeThrough(endingWith(signal)), { headers: SSE_HEADERS });
+    const events = await sidecar.eventStream(request, c.req.raw.signal);
+    const lifeMs = expiresMs - ports.now();
+    return new Response(watchedBody(events, { lifeMs }), { headers: SSE_HEADERS });
   });
 
   // Where a relay leads is of the whole hive, whatever a token shows of it.

@@ -287,7 +287,7 @@ export class SidecarClient {
     const signal = AbortSignal.timeout(timeoutMs);
     const response = await this.#request(method, path, signal, { body });
     const answer = await response.json().catch((cause: unknown) => {
-      throw unreachable(signal, cause);
+      throw brokenOff(signal, cause);
     });
     const parsed = schema.safeParse(answer);
     if (!parsed.success) throw new HivegateError("internal", undefined, { cause: parsed.error });
@@ -336,7 +336,7 @@ export class SidecarClient {
         ...(body.length > 0 && { body }),
       });
     } catch (cause) {
-      throw unreachable(signal, cause);
+      throw brokenOff(signal, cause);
     }
     if (extra.accepts?.(response) ?? response.ok) return response;
     throw await refusal(response);
@@ -348,10 +348,12 @@ function bytesOf(body: unknown): Uint8Array {
   return body instanceof Uint8Array ? body : new TextEncoder().encode(JSON.stringify(body));
 }
 
-function unreachable(signal: AbortSignal, cause: unknown): HivegateError {
-  const late =
-    signal.aborted && signal.reason instanceof DOMException && signal.reason.name === "TimeoutError";
-  return new HivegateError(late ? "timeout" : "sidecar_unreachable", undefined, { cause });
+/** Why the sidecar's answer is not there, or not whole: `timeout`, `cancelled` by who asked, or `sidecar_unreachable`. */
+export function brokenOff(signal: AbortSignal, cause: unknown): HivegateError {
+  const reason: unknown = signal.aborted ? signal.reason : cause;
+  const isLate = reason instanceof DOMException && reason.name === "TimeoutError";
+  const code = isLate ? "timeout" : signal.aborted ? "cancelled" : "sidecar_unreachable";
+  return new HivegateError(code, undefined, { cause });
 }
 
 /** The sidecar's own error, but for the one about our signature, which is not the client's business. */

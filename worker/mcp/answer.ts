@@ -5,6 +5,7 @@ import { LIMITS } from "../../shared/limits.ts";
 import { JsonRpcError, type McpAnswer } from "../../shared/protocol/mcp.ts";
 import { LineSplitter, readLines } from "../../shared/wire/lines.ts";
 import { EventParser } from "../../shared/wire/sse.ts";
+import { brokenOff } from "../sidecar-client.ts";
 
 const Answer = z.union([
   z.object({ result: z.record(z.string(), z.unknown()) }),
@@ -13,12 +14,15 @@ const Answer = z.union([
 
 /**
  * A server's own answer. What comes before it, such as progress, is passed over.
- * @throws HivegateError the sidecar's own, `mcp_failed` when it is none
+ * @param signal what the request was sent with
+ * @throws HivegateError the sidecar's own, `mcp_failed` when it is none, and as `brokenOff`
  */
-export async function readAnswer(response: Response): Promise<McpAnswer> {
+export async function readAnswer(response: Response, signal: AbortSignal): Promise<McpAnswer> {
   const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
-  const answer = isStream ? await lastMessage(response) : await response.json().catch(() => null);
-  const parsed = Answer.safeParse(answer);
+  const text = await (isStream ? lastMessage(response) : response.text()).catch((cause) => {
+    throw brokenOff(signal, cause);
+  });
+  const parsed = Answer.safeParse(jsonIn(text));
   if (!parsed.success) throw new HivegateError("mcp_failed", undefined, { cause: parsed.error });
   if ("result" in parsed.data) return { result: parsed.data.result };
   const { error } = parsed.data;
@@ -37,13 +41,21 @@ function ownCodeOf({ code, data }: z.infer<typeof JsonRpcError>): ErrorCode | nu
 
 const OwnData = z.object({ code: z.enum(ERROR_CODES) });
 
-async function lastMessage({ body }: Response): Promise<unknown> {
+async function lastMessage({ body }: Response): Promise<string> {
   const parser = new EventParser();
-  let last: unknown = null;
+  let last = "";
   if (!body) return last;
   for await (const line of readLines(body, new LineSplitter(LIMITS.mcpLineBytes, { keepEmpty: true }))) {
     const event = parser.push(line);
-    if (event?.data) last = JSON.parse(event.data);
+    if (event?.data) last = event.data;
   }
   return last;
+}
+
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }

@@ -1,8 +1,10 @@
 /** One request over MCP, from who asks to the answer, and what is remembered of it. */
 import type { Identity } from "../../shared/auth/permission.ts";
-import { HivegateError, isOurFault } from "../../shared/errors.ts";
+import { HivegateError } from "../../shared/errors.ts";
 import { GATEWAY_SERVER } from "../../shared/protocol/tools.ts";
 import type { Trace } from "../../shared/trace/tracer.ts";
+import { brokenOff } from "../sidecar-client.ts";
+import { type BodyEnd, watchedBody } from "../watched-body.ts";
 import type { Miss } from "./cache.ts";
 import { hitResponse, missResponse } from "./cache-response.ts";
 import { callOneFor } from "./call-one.ts";
@@ -11,9 +13,8 @@ import { bodyOf, clientOf, forwardedHeaders, returnedHeaders } from "./forward.t
 import { isList, seenText } from "./lists.ts";
 import { agreedVersion } from "./mcp-headers.ts";
 import { type McpMessage, parseMessage } from "./message.ts";
-import { type Outcome, outcomeIn } from "./outcome.ts";
+import { type Outcome, outcomeIn, outcomeOf } from "./outcome.ts";
 import { checkMessage, type ToolPlace } from "./permitted.ts";
-import { watchedBody } from "./watched-body.ts";
 
 /** `server` null: all servers as one. */
 export type Asked = { hive: string; server: string | null; request: Request };
@@ -104,11 +105,18 @@ export class Exchange {
       this.#record(outcome, Number(headers["content-length"]) || null);
       return new Response(response.body, { status: response.status, headers });
     }
-    const leftMs = identity.expiresMs - this.#ports.now();
-    const watched = watchedBody(response.body, leftMs, (end) =>
-      this.#record(end === "cancelled" ? { ...outcome, outcome: "cancelled" } : outcome, null),
-    );
+    const watched = watchedBody(response.body, {
+      lifeMs: identity.expiresMs - this.#ports.now(),
+      onEnd: (end) => this.#record(this.#atEnd(end, outcome), null),
+    });
     return new Response(watched, { status: response.status, headers });
+  }
+
+  /** Of a stream that began with this outcome. */
+  #atEnd(end: BodyEnd, begun: Outcome): Outcome {
+    if (end === "done") return begun;
+    if (end === "cancelled") return { ...begun, outcome: "cancelled" };
+    return { ...outcomeOf(brokenOff(this.#asked.request.signal, end.broken)), cache: begun.cache };
   }
 
   async #forward(identity: Identity, body: Uint8Array, join: string | null): Promise<Response> {
@@ -137,7 +145,7 @@ export class Exchange {
   }
 
   async #ownTool({ identity, message }: Posted, version: string | null): Promise<Response> {
-    const { gateway, gatewayTools, defer, now, log } = this.#ports;
+    const { gateway, gatewayTools, defer, log } = this.#ports;
     const { hive, request } = this.#asked;
     const trace = this.#trace.headers;
     const caller = {
@@ -153,7 +161,7 @@ export class Exchange {
       {
         ...{ hive, identity, signal: request.signal },
         access: gateway.policy.access(identity),
-        callTool: callOneFor(caller, { gateway, now, log }),
+        callTool: callOneFor(caller, { gateway, log }),
       },
       version ?? OLDEST_REVISION,
     );
@@ -173,7 +181,7 @@ export class Exchange {
 
   /** It ended with this. */
   refused(error: HivegateError): void {
-    this.#record({ outcome: isOurFault(error) ? "error" : "refused", code: error.code, cache: null }, null);
+    this.#record(outcomeOf(error), null);
   }
 
   #record(outcome: Outcome, responseBytes: number | null): void {

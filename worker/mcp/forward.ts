@@ -34,8 +34,14 @@ export function returnedHeaders(headers: Headers): Record<string, string> {
   return returned;
 }
 
-/** The whole body. @throws HivegateError `body_too_large` */
-export async function bodyOf(request: Request): Promise<Uint8Array> {
+/** The whole body. @throws HivegateError `body_too_large`, `cancelled` when the client goes before it is there */
+export function bodyOf(request: Request): Promise<Uint8Array> {
+  return wholeBody(request).catch((cause) => {
+    throw cause instanceof HivegateError ? cause : new HivegateError("cancelled", undefined, { cause });
+  });
+}
+
+async function wholeBody(request: Request): Promise<Uint8Array> {
   const declared = request.headers.get("content-length");
   if (declared === null) return request.body ? countedBody(request.body) : new Uint8Array();
   // No more comes than is declared.

@@ -1,7 +1,8 @@
 /** Does what a client asks of a tool, and has it remembered however it ends. */
-import { asHivegateError, isOurFault } from "../../shared/errors.ts";
+import { asHivegateError } from "../../shared/errors.ts";
 import type { TraceHeaders, Tracer } from "../../shared/trace/tracer.ts";
 import type { Defer, ToolEvent, ToolEvents } from "./events.ts";
+import { type Outcome, outcomeOf } from "./outcome.ts";
 
 export type RecordPorts = {
   events: Pick<ToolEvents, "record">;
@@ -16,8 +17,6 @@ export type Asked = Pick<ToolEvent, "hive" | "method" | "server" | "tool" | "req
   tracestate?: string | undefined;
 };
 
-type Outcome = Pick<ToolEvent, "outcome" | "code" | "cache">;
-
 export const WENT_WELL: Outcome = { outcome: "ok", code: null, cache: null };
 
 /** `act` is given the trace that goes on from here. */
@@ -26,7 +25,7 @@ export async function recorded<T>(
   { traceparent, tracestate, ...asked }: Asked,
   defer: Defer,
   act: (trace: TraceHeaders | null) => Promise<T>,
-  outcomeOf: (answer: T) => Outcome = () => WENT_WELL,
+  answered: (answer: T) => Outcome = () => WENT_WELL,
 ): Promise<T> {
   const atMs = now();
   const trace = tracer.begin(traceparent, tracestate);
@@ -37,12 +36,11 @@ export async function recorded<T>(
   };
   try {
     const answer = await act(trace.headers);
-    record(outcomeOf(answer));
+    record(answered(answer));
     return answer;
   } catch (thrown) {
     if (typeof thrown === "object" && thrown !== null) remembered.add(thrown);
-    const error = asHivegateError(thrown);
-    record({ outcome: isOurFault(error) ? "error" : "refused", code: error.code, cache: null });
+    record(outcomeOf(asHivegateError(thrown)));
     throw thrown;
   }
 }

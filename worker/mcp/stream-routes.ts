@@ -7,9 +7,9 @@ import { LIMITS } from "../../shared/limits.ts";
 import { CallToolRequest, IdempotencyKey } from "../../shared/protocol/client.ts";
 import { parseTraceparent, validTracestate } from "../../shared/trace/context.ts";
 import { SSE_HEADERS } from "../../shared/wire/sse.ts";
-import { endingWith, untilExpiry } from "../expiring-stream.ts";
 import type { Gateway } from "../gateway.ts";
 import { invalid, readJson } from "../read-json.ts";
+import { watchedBody } from "../watched-body.ts";
 import type { Defer } from "./events.ts";
 import type { Caller } from "./streams.ts";
 
@@ -32,10 +32,10 @@ export function streamRoutes(app: Hono, ports: StreamRoutesPorts): void {
 
   /** What a call tells after chunk number `after`, as it comes: until its end, or the token's. */
   const told = async (c: Context, caller: Caller, streamId: string, after: number): Promise<Response> => {
-    const signal = untilExpiry(c.req.raw.signal, caller.identity.expiresMs, ports.now());
-    const events = await toolStreams.events(caller, streamId, after, signal);
+    const events = await toolStreams.events(caller, streamId, after, c.req.raw.signal);
     const first = `event: stream\ndata: ${JSON.stringify({ stream_id: streamId })}\n\n`;
-    return new Response(events.pipeThrough(endingWith(signal, first)), { headers: SSE_HEADERS });
+    const lifeMs = caller.identity.expiresMs - ports.now();
+    return new Response(watchedBody(events, { first, lifeMs }), { headers: SSE_HEADERS });
   };
 
   app.post("/v1/hives/:hive/tools/:tool", async (c, next) => {

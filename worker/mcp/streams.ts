@@ -45,12 +45,15 @@ export class ToolStreams {
    */
   async start(caller: Caller, call: StreamCall): Promise<ToolStream> {
     const { hive, identity } = caller;
-    const { server, tool } = partsOf(call.tool);
+    const place = splitQualifiedName(call.tool);
     const { id, arguments: given, timeoutMs, idempotencyKey: key } = call;
     const argumentBytes = new TextEncoder().encode(JSON.stringify(given)).length;
-    const about = { server, tool, requestBytes: argumentBytes, arguments: given };
+    const named = { server: place?.server ?? null, tool: place?.name ?? null };
+    const about = { ...named, requestBytes: argumentBytes, arguments: given };
     return this.#recorded(caller, "tools/stream", about, async (trace) => {
       this.#ports.policy.takeRequest(identity, this.#ports.now());
+      if (!place) throw unknownTool(call.tool);
+      const { server, name: tool } = place;
       this.#ports.policy.takeCall(identity, { server, tool, argumentBytes }, this.#ports.now());
       const client = await clientOf(hive, identity);
       return this.#ports.sidecar(hive).startToolStream(client, {
@@ -115,11 +118,4 @@ export class ToolStreams {
     };
     return recorded(this.#ports, asked, defer, act);
   }
-}
-
-/** @throws HivegateError `unknown_tool` */
-function partsOf(qualified: string): { server: string; tool: string } {
-  const parts = splitQualifiedName(qualified);
-  if (!parts) throw unknownTool(qualified);
-  return { server: parts.server, tool: parts.name };
 }

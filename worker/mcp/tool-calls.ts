@@ -7,6 +7,7 @@ import type { Identity } from "../../shared/auth/permission.ts";
 import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { McpAnswer } from "../../shared/protocol/mcp.ts";
+import { splitQualifiedName } from "../../shared/protocol/qualified-name.ts";
 import {
   GATEWAY_SERVER,
   JOINED_HEADER,
@@ -17,19 +18,21 @@ import type { TraceHeaders } from "../../shared/trace/tracer.ts";
 import type { SidecarClient } from "../sidecar-client.ts";
 import { readAnswer } from "./answer.ts";
 import type { AnswerCache } from "./cache.ts";
-import type { Defer, ToolEvent } from "./events.ts";
+import type { Defer } from "./events.ts";
 import { clientOf } from "./forward.ts";
 import { encoded, envelopeOf, REVISION } from "./mcp-headers.ts";
+import type { Outcome } from "./outcome.ts";
 import { type Policy, unknownTool } from "./policy.ts";
 import { type Asked, type RecordPorts, recorded } from "./recorded.ts";
 
-/** `tool` as its server calls it. */
 export type ToolCall = {
   hive: string;
   identity: Identity;
-  server: string;
+  /** Its qualified name. */
   tool: string;
   arguments: Record<string, unknown>;
+  /** Whether it counts as a request of its client's; not where the request that it came with has counted. */
+  isRequest: boolean;
   /** Aborting it cancels the call. */
   signal: AbortSignal;
   defer: Defer;
@@ -38,6 +41,9 @@ export type ToolCall = {
   /** The client's `Cache-Control`, where it has one. */
   cacheControl?: string | null;
 };
+
+/** `tool` as its server calls it. */
+type PermittedCall = Omit<ToolCall, "trace"> & { server: string; trace: TraceHeaders | null };
 
 /** What a server answered, its errors too. `cache` null: the cache had nothing to do with it. */
 export type CalledTool = { answer: McpAnswer; cache: "hit" | "miss" | "joined" | null };
@@ -56,42 +62,31 @@ export class ToolCalls {
   }
 
   /**
-   * Whether this call may be made; it counts against the client's rates.
-   * @throws HivegateError `forbidden`, `unknown_tool`, `rate_limited`, `body_too_large`
-   */
-  authorize({
-    identity,
-    server,
-    tool,
-    arguments: given,
-  }: Pick<ToolCall, "identity" | "server" | "tool" | "arguments">): void {
-    // The gateway's own tools are for MCP's clients: whoever asks otherwise has routes that do the same.
-    if (server === GATEWAY_SERVER) throw unknownTool(tool);
-    this.#ports.policy.takeCall(
-      identity,
-      { server, tool, argumentBytes: bytesOf(given).length },
-      this.#ports.now(),
-    );
-  }
-
-  /**
    * It is remembered as a request of its own, however it ends.
-   * @throws HivegateError as `authorize`, and what keeps the sidecar from answering
+   * @throws HivegateError `rate_limited`, `unknown_tool`, `forbidden`, `body_too_large`, and what keeps the sidecar from answering
    */
   call(call: ToolCall): Promise<CalledTool> {
-    const { hive, identity, server, tool, arguments: given, defer } = call;
+    const { hive, identity, tool: qualified, arguments: given, isRequest, defer, trace } = call;
+    const place = splitQualifiedName(qualified);
+    const argumentBytes = bytesOf(given).length;
     const asked: Asked = {
-      ...{ hive, method: METHOD, server, tool, client: identity.subject, arguments: given },
-      requestBytes: bytesOf(given).length,
-      ...{ traceparent: call.trace?.traceparent, tracestate: call.trace?.tracestate },
+      ...{ hive, method: METHOD, client: identity.subject, requestBytes: argumentBytes, arguments: given },
+      ...{ server: place?.server ?? null, tool: place?.name ?? null },
+      ...{ traceparent: trace?.traceparent, tracestate: trace?.tracestate },
     };
-    const { trace: _, ...untraced } = call;
-    const act = (trace: TraceHeaders | null) => this.#call({ ...untraced, ...(trace && { trace }) });
+    const { policy, now } = this.#ports;
+    const act = async (ownTrace: TraceHeaders | null): Promise<CalledTool> => {
+      if (isRequest) policy.takeRequest(identity, now());
+      // The gateway's own tools are for MCP's clients: whoever asks otherwise has routes that do the same.
+      if (!place || place.server === GATEWAY_SERVER) throw unknownTool(qualified);
+      const { server, name: tool } = place;
+      policy.takeCall(identity, { server, tool, argumentBytes }, now());
+      return this.#permitted({ ...call, server, tool, trace: ownTrace });
+    };
     return recorded(this.#ports, asked, defer, act, outcomeOf);
   }
 
-  async #call(call: ToolCall): Promise<CalledTool> {
-    this.authorize(call);
+  async #permitted(call: PermittedCall): Promise<CalledTool> {
     const params = {
       name: call.tool,
       arguments: call.arguments,
@@ -104,8 +99,9 @@ export class ToolCalls {
     );
     if (found.kind === "hit") return { answer: resultFrom(found.result), cache: "hit" };
     const join = found.kind === "miss" ? found.join : null;
-    const response = await this.#send(call, params, join);
-    const answer = await readAnswer(response);
+    const signal = AbortSignal.any([call.signal, AbortSignal.timeout(LIMITS.toolCallMs)]);
+    const response = await this.#send({ ...call, signal }, params, join);
+    const answer = await readAnswer(response, signal);
     if (found.kind === "none") return { answer: final(answer), cache: null };
     const joined = response.headers.has(JOINED_HEADER);
     const isPlain = response.headers.get("content-type")?.startsWith("application/json");
@@ -115,7 +111,7 @@ export class ToolCalls {
   }
 
   async #send(
-    { hive, identity, server, tool, trace, signal }: ToolCall,
+    { hive, identity, server, tool, trace, signal }: PermittedCall,
     params: Record<string, unknown>,
     join: string | null,
   ): Promise<Response> {
@@ -134,13 +130,13 @@ export class ToolCalls {
         },
         body: bytesOf({ jsonrpc: "2.0", id: 1, method: METHOD, params }),
       },
-      AbortSignal.any([signal, AbortSignal.timeout(LIMITS.toolCallMs)]),
+      signal,
     );
   }
 }
 
 /** That a tool failed is the tool's own word, and has no code. */
-const outcomeOf = ({ answer, cache }: CalledTool): Pick<ToolEvent, "outcome" | "code" | "cache"> => {
+const outcomeOf = ({ answer, cache }: CalledTool): Outcome => {
   if ("error" in answer) return { outcome: "error", code: answer.error.code, cache };
   return { outcome: answer.result.isError === true ? "error" : "ok", code: null, cache };
 };

@@ -3,7 +3,6 @@ import type { Context, Hono } from "hono";
 import { z } from "zod";
 import type { Identity } from "../../shared/auth/permission.ts";
 import { HivegateError } from "../../shared/errors.ts";
-import { splitQualifiedName } from "../../shared/protocol/qualified-name.ts";
 import { ToolQuery } from "../../shared/protocol/tools.ts";
 import { selectTools } from "../../shared/tools/search.ts";
 import type { Gateway } from "../gateway.ts";
@@ -11,7 +10,6 @@ import { invalid, readJson } from "../read-json.ts";
 import { CACHE_HEADER } from "./cache-response.ts";
 import type { Defer } from "./events.ts";
 import { seenServers } from "./lists.ts";
-import { unknownTool } from "./policy.ts";
 import { traceOf } from "./stream-routes.ts";
 
 export type ToolRoutesPorts = {
@@ -47,10 +45,8 @@ export function toolRoutes(app: Hono, { gateway, identify, hiveOf, defer, now }:
     const given = Arguments.safeParse(await readJson(c));
     if (!given.success)
       throw new HivegateError("invalid_request", "Send the tool's arguments: a JSON object.");
-    const place = splitQualifiedName(c.req.param("tool"));
-    if (!place) throw unknownTool(c.req.param("tool"));
     const { answer, cache } = await toolCalls.call({
-      ...{ hive: hiveOf(c), identity, server: place.server, tool: place.name, arguments: given.data },
+      ...{ hive: hiveOf(c), identity, tool: c.req.param("tool"), arguments: given.data, isRequest: false },
       ...{ signal: c.req.raw.signal, defer, ...traceOf(c) },
       cacheControl: c.req.header("cache-control") ?? null,
     });

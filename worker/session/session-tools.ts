@@ -27,7 +27,6 @@ export type ToolUser = { hive: string; identity: SessionState["identity"] };
 export type SessionPorts = {
   /** Aborted when the session is gone. */
   signal: AbortSignal;
-  now(): number;
   /** @throws HivegateError `overloaded` */
   mayRead(streamId: string | null): void;
   /** @throws HivegateError `overloaded` */
@@ -37,11 +36,11 @@ export type SessionPorts = {
 export const toolActions = (
   ports: ToolPorts | undefined,
   user: ToolUser,
-  { mayRead, read, signal, now }: SessionPorts,
+  { mayRead, read, signal }: SessionPorts,
 ): ToolActions => ({
   async call(call) {
     const { caller, gateway } = at(ports, user);
-    return callOneFor(caller, { gateway, now, log: LOGGED_WITH_FRAME })(call, signal);
+    return callOneFor(caller, { gateway, log: LOGGED_WITH_FRAME })(call, signal);
   },
   async start(call) {
     mayRead(null);

@@ -392,9 +392,8 @@ export class Shard {
   }
 
   #toolsOf(session: Session): ToolActions {
-    const { tools, clock } = this.#ports;
-    return toolActions(tools, session.state, {
-      ...{ signal: session.gone.signal, now: () => clock.now() },
+    return toolActions(this.#ports.tools, session.state, {
+      signal: session.gone.signal,
       mayRead: (streamId) => this.#tools.mayRead(session, streamId),
       read: (streamId, after) => {
         if (this.#isHere(session)) this.#tools.read(session, streamId, after);

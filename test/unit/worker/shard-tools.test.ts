@@ -36,7 +36,7 @@ function start(rules = DEFAULT_MCP.rules) {
     uuid: () => crypto.randomUUID(),
   });
   const toolCalls = { call: () => Promise.reject(new Error("nothing but streams is called here")) };
-  const parts = setUp({ tools: { gateway: { policy, toolStreams, toolCalls }, defer: () => {} } });
+  const parts = setUp({ tools: { gateway: { toolStreams, toolCalls }, defer: () => {} } });
   const begin = (socket: ReturnType<typeof parts.connect>["socket"]) =>
     parts.shard.receive(socket, JSON.stringify({ type: "call_tool", tool: "demo__count", stream: true }));
   return { ...parts, calls, begin };

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type BodyEnd, watchedBody } from "../../../../worker/mcp/watched-body.ts";
+import { type BodyEnd, watchedBody } from "../../../worker/watched-body.ts";
 
 const LIFE_MS = 1_000;
 
 /** A source that a test writes to, and what became of it. */
-function watched() {
+function watched(lifeMs = LIFE_MS) {
   let source: ReadableStreamDefaultController<Uint8Array> | undefined;
   const seen: { cancelled: boolean; ends: BodyEnd[] } = { cancelled: false, ends: [] };
   const body = new ReadableStream<Uint8Array>({
@@ -15,7 +15,7 @@ function watched() {
       seen.cancelled = true;
     },
   });
-  const reader = watchedBody(body, LIFE_MS, (end) => seen.ends.push(end)).getReader();
+  const reader = watchedBody(body, { lifeMs, onEnd: (end) => seen.ends.push(end) }).getReader();
   return { reader, seen, source: () => source };
 }
 
@@ -54,6 +54,14 @@ describe("a stream that is passed on", () => {
     const { reader, seen, source } = watched();
     source()?.error(new Error("gone"));
     await expect(reader.read()).rejects.toThrow("gone");
-    expect(seen.ends).toEqual(["broken"]);
+    expect(seen.ends).toEqual([{ broken: new Error("gone") }]);
+  });
+
+  it("S8 ends at once where its time was over before it began", async () => {
+    const { reader, seen } = watched(-1_000);
+    const read = reader.read();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(await read).toMatchObject({ done: true });
+    expect(seen).toEqual({ cancelled: true, ends: ["done"] });
   });
 });
