@@ -55,7 +55,7 @@ export class McpLink {
     const wire = await options.wire(
       {
         onMessage: (message, stream) => link.#hear(message, stream),
-        onLost: (id, why) => link.#session.fail(id, why),
+        onLost: (id, why) => link.#lost(id, why),
         onClose: (cause) => link.#over(cause),
       },
       options.signal,
@@ -224,6 +224,13 @@ export class McpLink {
         void this.#wire?.close();
         break;
     }
+  }
+
+  /** The server may have been started anew, and where there is no session nothing else tells of it. */
+  #lost(id: string, why: HivegateError): void {
+    if (this.#info && why instanceof LostConnection && this.#wire?.hasSession === false)
+      this.#options.onMissed();
+    this.#session.fail(id, why);
   }
 
   /** A server that asks without reading the answers must not make us hold them. */

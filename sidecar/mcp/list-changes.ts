@@ -17,6 +17,9 @@ export function listenFor({ era, capabilities }: ServerInfo): McpRequest | null 
   return { method: LISTEN, params: { notifications } };
 }
 
+/** What a server says that has no such subscription, now or later. */
+const REFUSALS: ReadonlySet<number> = new Set([-32601, -32602]);
+
 /** Hivegate's own subscription to a server's changes, on behalf of everybody. */
 export class ListChanges {
   readonly #request: McpRequest;
@@ -36,7 +39,7 @@ export class ListChanges {
     this.#openedMs = nowMs;
     this.#state = "open";
     const over = (answer: McpAnswer | null) => {
-      this.#state = answer && "error" in answer ? "refused" : "none";
+      this.#state = answer && "error" in answer && REFUSALS.has(answer.error.code) ? "refused" : "none";
     };
     this.#ask(this.#request).then(over, () => over(null));
     return isAnew;

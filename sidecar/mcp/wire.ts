@@ -17,6 +17,8 @@ export interface Wire {
   readonly isOpen: boolean;
   /** Bytes accepted from us and not yet taken by the other side. */
   readonly unsentBytes: number;
+  /** Set on wires that outlive the server's process: whether one that was started anew would not know us. */
+  readonly hasSession?: boolean;
   send(message: Outgoing): void;
   /** The protocol's revision that was agreed on, for wires that say it with each message. */
   agreed?(protocolVersion: string): void;

@@ -68,7 +68,7 @@ describe.each(["2025", "2026"] as const)("a server of %s over HTTP", (era) => {
       await list();
       expect(upstream.connections).toBeGreaterThan(before);
     }, 15_000);
-    await vi.waitFor(change, 10_000);
+    await vi.waitFor(change, 15_000);
   });
 
   it("T5 an answer whose stream was closed is fetched, and progress comes under the client's token", async () => {

@@ -99,6 +99,10 @@ class HttpWire implements Wire {
     return this.#closed === null && this.#sessionOver === null;
   }
 
+  get hasSession(): boolean {
+    return this.#transport.sessionId !== undefined;
+  }
+
   agreed(protocolVersion: string): void {
     this.#transport.setProtocolVersion(protocolVersion);
   }

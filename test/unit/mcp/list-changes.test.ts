@@ -34,14 +34,20 @@ describe("hearing of changes in a server's lists", () => {
     expect([changes.keep(LIMITS.mcpListenAgainMs), ends.length]).toEqual([true, 2]);
   });
 
-  it("T2 one that refuses is left alone", async () => {
+  it.each([
+    [-32601, false],
+    [-32602, false],
+    [-32603, true],
+    [-32000, true],
+  ])("T2 one that answers %d is asked again: %s", async (code, isAskedAgain) => {
     let asked = 0;
     const changes = new ListChanges({ method: "m", params: {} }, async () => {
       asked++;
-      return { error: { code: -32601, message: "no" } };
+      return { error: { code, message: "no" } };
     });
     changes.keep(0);
     await new Promise(setImmediate);
-    expect([changes.keep(10 * LIMITS.mcpListenAgainMs), asked]).toEqual([false, 1]);
+    expect(changes.keep(10 * LIMITS.mcpListenAgainMs)).toBe(isAskedAgain);
+    expect(asked).toBe(isAskedAgain ? 2 : 1);
   });
 });
