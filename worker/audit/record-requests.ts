@@ -1,5 +1,5 @@
 /** Has every request remembered that changes something, that opens a session, or that was refused for who makes it. */
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler, Next } from "hono";
 import { asHivegateError, type ErrorCode } from "../../shared/errors.ts";
 import { traceIdOf } from "../../shared/trace/context.ts";
 import { tokenIn } from "../authenticate.ts";
@@ -17,12 +17,18 @@ const READING = new Set(["GET", "HEAD", "OPTIONS"]);
 
 export const recordRequests =
   (ports: RecordPorts): MiddlewareHandler =>
-  async (c, next) => {
-    if (MCP.test(c.req.path)) return next();
-    const asked = whatIsAsked(c, ports);
-    await next();
-    if (isRemembered(c)) await record(c, asked, ports);
+  (c, next) => {
+    const over = MCP.test(c.req.path) ? next() : recorded(c, next, ports);
+    // On Workers a request ends where its client hangs up. This one has to go on until it is remembered.
+    ports.defer(over);
+    return over;
   };
+
+async function recorded(c: Context, next: Next, ports: RecordPorts): Promise<void> {
+  const asked = whatIsAsked(c, ports);
+  await next();
+  if (isRemembered(c)) await record(c, asked, ports);
+}
 
 /** Read before it is answered: on Deno a request that became a socket has no headers any more. */
 const whatIsAsked = ({ req }: Context, { gateway, now, uuid }: RecordPorts) => ({
