@@ -58,6 +58,12 @@ export const LIMITS = {
   mcpProbeMs: 10_000,
   /** A client's request to an MCP server that does not say otherwise; progress starts it anew. Above it `timeout`. */
   mcpExchangeMs: 60_000,
+  /**
+   * A call that was given up may go on at its server: what that says or asks meanwhile, and that may be about it, is for
+   * nobody. So it is until its answer, for this long at most; of more calls the oldest are taken for ended.
+   */
+  mcpGivenUpMs: 5 * 60_000,
+  mcpGivenUpCalls: 1_024,
   /** What one MCP server may be asking clients at once; above it the server is told `overloaded`. */
   mcpServerQuestions: 64,
   /** How long a server's process may take to end by itself, and once more when asked to; then it is killed. */
@@ -347,9 +353,8 @@ export const LIMITS = {
   /** How long an answer is kept where nobody says so, and at most. */
   cachedAnswerMs: 5 * 60_000,
   longestCachedAnswerMs: 24 * 60 * 60_000,
-  /** Arguments that are longer as JSON, or nested deeper, are not looked for in the cache. */
+  /** Arguments that are longer as JSON are not looked for in the cache. */
   cacheKeyChars: 16 * 1024,
-  cacheKeyDepth: 64,
   /** Tools whose hits and misses are counted by name, per hive; the rest are counted together. */
   cacheFigures: 1_000,
   /** The sidecar is asked in the background which tools there are, when nothing was heard of it for this long. */
@@ -410,6 +415,8 @@ export const LIMITS = {
 
   /** How long the worker waits for the sidecar to answer anything but a stream. */
   sidecarTimeoutMs: 45_000,
+  /** The same of an MCP server's answer: longer than a call that waits for what another client is asked (`mcpAskedMs`). */
+  mcpHeadMs: 15 * 60_000,
   /** A stream from the sidecar that is silent for this long is opened anew: it should say something each 15 s. */
   streamSilenceMs: 35_000,
   /** How long the worker waits for the sidecar's health, which itself takes half a second at most. */

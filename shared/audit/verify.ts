@@ -1,5 +1,6 @@
 /** Whether an export of the audit log is as it was written. */
-import { canonicalJson } from "./canonical.ts";
+import { canonicalJson } from "../wire/canonical-json.ts";
+import { parseJson } from "../wire/json.ts";
 import {
   AuditHead,
   AuditLine,
@@ -136,7 +137,7 @@ const wrong = (seq: number, reason: string): Verdict => ({ ok: false, seq, reaso
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return null;
   }

@@ -1,6 +1,5 @@
 /** A hive's audit log: entries in its database that nobody can alter unnoticed. See `shared/audit/chain.ts`. */
 import { z } from "zod";
-import { canonicalJson } from "../../shared/audit/canonical.ts";
 import {
   type AuditEntry,
   type AuditHead,
@@ -11,6 +10,7 @@ import {
   type Seal,
   type Sha256Hex,
 } from "../../shared/audit/chain.ts";
+import { canonicalJson } from "../../shared/wire/canonical-json.ts";
 import type { Sql } from "./sql.ts";
 
 export type AuditLogPorts = {

@@ -2,8 +2,8 @@
 import type { Identity } from "../../shared/auth/permission.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { qualifiedName, splitQualifiedName } from "../../shared/protocol/qualified-name.ts";
+import { canonicalJson } from "../../shared/wire/canonical-json.ts";
 import { keepingOf, subjectOf, type Target } from "./cache-rules.ts";
-import { canonicalJson } from "./canonical.ts";
 import type { Known } from "./registry-view.ts";
 
 /** One request as whoever received it knows it, permitted already. */
@@ -45,8 +45,8 @@ export function questionOf(call: CacheCall, known: Known): Question | null {
   const tool = (method === "tools/call" && server?.tools.get(place.name)) || null;
   const target: Target = { method, tool, era: server?.era ?? null };
   if (keepingOf(target) === "never" || !isPlain(params)) return null;
-  const said = canonicalJson({ ...params, _meta: tellingMeta(params) }, LIMITS.cacheKeyDepth);
-  if (said === null || said.length > LIMITS.cacheKeyChars) return null;
+  const said = canonicalJson({ ...params, _meta: tellingMeta(params) });
+  if (said.length > LIMITS.cacheKeyChars) return null;
   const key = `${JSON.stringify([hive, call.server, method, protocolVersion])}${said}`;
   return {
     ...{ target, shareable: server !== null, key, own: whoOf(identity) + key },

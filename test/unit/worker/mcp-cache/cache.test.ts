@@ -90,7 +90,6 @@ describe("the cache of answers", () => {
     ["is none of those that may be kept", { method: "tools/list", params: {} }],
     ["names no revision", { protocolVersion: null }],
     ["forbids it", { cacheControl: "private, no-store" }],
-    ["is nested too deep", { params: { name: "look", arguments: nested(LIMITS.cacheKeyDepth) } }],
     ["is too long", { params: { name: "look", arguments: { text: "x".repeat(LIMITS.cacheKeyChars) } } }],
   ])("T3 has nothing to do with a request that %s", async (_, call) => {
     expect(await cacheWorld().find(aCall(call))).toEqual({ kind: "none" });
@@ -254,10 +253,4 @@ function able(capabilities?: object, logLevel?: string): Record<string, unknown>
     ...(logLevel && { "io.modelcontextprotocol/logLevel": logLevel }),
   };
   return { name: "look", arguments: { at: 1 }, _meta };
-}
-
-function nested(depth: number): unknown {
-  let value: unknown = 1;
-  for (let level = 0; level < depth; level++) value = { value };
-  return value;
 }
