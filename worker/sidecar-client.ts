@@ -158,7 +158,7 @@ export class SidecarClient {
 
   /**
    * The sidecar's own answer, an error of MCP's too, to be passed on as it is. What is not MCP's answer is thrown.
-   * @throws HivegateError
+   * @throws HivegateError `timeout` where it does not begin within `LIMITS.mcpHeadMs`
    */
   async mcp(
     { method, server, client, join, headers, body }: McpForward,
@@ -166,10 +166,14 @@ export class SidecarClient {
   ): Promise<Response> {
     const query = join ? `?client=${client}&join=${join}` : `?client=${client}`;
     const path = `/v1/mcp${server === null ? "" : `/${encodeURIComponent(server)}`}${query}`;
-    const response = await this.#request(method, path, signal, {
+    const late = new AbortController();
+    const cancelTimer = this.#ports.clock.after(LIMITS.mcpHeadMs, () =>
+      late.abort(new DOMException("the answer does not begin", "TimeoutError")),
+    );
+    const response = await this.#request(method, path, AbortSignal.any([signal, late.signal]), {
       ...{ body, headers },
       accepts: ({ headers: answered }) => answered.has(REGISTRY_HEADER),
-    });
+    }).finally(cancelTimer);
     this.#ports.heardRegistry?.(response.headers.get(REGISTRY_HEADER) ?? "");
     return response;
   }

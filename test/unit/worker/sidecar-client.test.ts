@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { SidecarClient, type TelemetryRequest } from "../../../worker/sidecar-client.ts";
+import { LIMITS } from "../../../shared/limits.ts";
+import { type McpForward, SidecarClient, type TelemetryRequest } from "../../../worker/sidecar-client.ts";
 import { aTask } from "../../support/agents.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
@@ -29,6 +30,12 @@ function openBody(signal: AbortSignal | null | undefined) {
   });
   return { body, write: async (text: string) => (await promise).enqueue(new TextEncoder().encode(text)) };
 }
+
+const MCP_REQUEST: McpForward = {
+  ...{ method: "POST", server: "one", client: "alice" },
+  headers: {},
+  body: new TextEncoder().encode("{}"),
+};
 
 const REQUEST: TelemetryRequest = { reader: "r", intervalMs: 100, position: null };
 
@@ -67,6 +74,35 @@ describe("the sidecar, as the worker sees it", () => {
     await asked;
     clock.advance(35_000);
     await expect(opening).rejects.toMatchObject({ code: "timeout" });
+  });
+
+  it("S4 T8 gives up a request over MCP whose answer never begins, as a frozen sidecar's", async () => {
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+    const { client, clock } = clientOf((_, { signal }) => {
+      ask();
+      return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+    });
+    const answer = client.mcp(MCP_REQUEST, new AbortController().signal);
+    await asked;
+    clock.advance(LIMITS.mcpHeadMs - 1);
+    expect(clock.waiting).toBe(1);
+    clock.advance(1);
+    await expect(answer).rejects.toMatchObject({ code: "timeout" });
+  });
+
+  it("T1 leaves an answer over MCP that has begun its time, until its client leaves", async () => {
+    const { client, clock } = clientOf(async (_, { signal }) => {
+      const { body, write } = openBody(signal);
+      await write("begun");
+      return new Response(body, { headers: { "hivegate-registry": "1" } });
+    });
+    const leaving = new AbortController();
+    const { body } = await client.mcp(MCP_REQUEST, leaving.signal);
+    expect(clock.waiting).toBe(0);
+    const reader = body?.getReader();
+    expect(new TextDecoder().decode((await reader?.read())?.value)).toBe("begun");
+    leaving.abort(new Error("left"));
+    await expect(reader?.read()).rejects.toThrow("left");
   });
 
   it.each([
