@@ -12,7 +12,7 @@ export type ToolResult = Record<string, unknown>;
 export type StreamedCall = Pick<CallToolRequest, "tool" | "arguments" | "timeoutMs">;
 
 export type CallListener = {
-  /** Each chunk once and in order, the last one too. */
+  /** Each chunk once and in order, the last one too. What it throws the call is cancelled for, and rejected with. */
   onChunk?: ((chunk: ToolChunk) => void) | undefined;
   /** Aborting it cancels the call. */
   signal?: AbortSignal | undefined;
@@ -37,7 +37,10 @@ type Call = {
   streamId: string | null;
   seen: number;
   attempt: number;
+  /** Nobody wants its result any more. */
+  isAbandoned: boolean;
   cancelRetry(): void;
+  onAbort(): void;
 };
 
 const RETRY: Backoff = { firstMs: 500, mostMs: 15_000 };
@@ -61,11 +64,12 @@ export class StreamedCalls {
       if (this.#calls.size >= LIMITS.toolStreamsPerSession) throw new HivegateError("overloaded");
       const id = newIdempotencyKey();
       const call: Call = {
-        ...{ listener, resolve, reject, streamId: null, seen: 0, attempt: 0 },
+        ...{ listener, resolve, reject, streamId: null, seen: 0, attempt: 0, isAbandoned: false },
         cancelRetry: () => {},
+        onAbort: () => this.#abandon(id, call, listener.signal?.reason),
       };
       this.#calls.set(id, call);
-      listener.signal?.addEventListener("abort", () => this.#abandon(id, call), { once: true });
+      listener.signal?.addEventListener("abort", call.onAbort);
       void this.#start(id, call, request);
     });
   }
@@ -82,7 +86,11 @@ export class StreamedCalls {
     call.seen = seq;
     call.attempt = 0;
     if (chunk.done) this.#end(id, call);
-    call.listener.onChunk?.(chunk);
+    try {
+      call.listener.onChunk?.(chunk);
+    } catch (thrown) {
+      return this.#abandon(id, call, thrown);
+    }
     if ("result" in data) call.resolve(data.result);
     else if ("error" in data) call.reject(errorFromRpc(data.error));
   }
@@ -102,7 +110,7 @@ export class StreamedCalls {
       const once = { ...request, id, stream: true as const, idempotencyKey: id };
       const { stream_id } = await createOnce(once, (frame) => this.#ports.start(frame), this.#ports);
       call.streamId = stream_id;
-      if (call.listener.signal?.aborted) this.#ports.cancel(stream_id);
+      if (call.isAbandoned) this.#ports.cancel(stream_id);
     } catch (thrown) {
       this.#fail(id, call, thrown);
     }
@@ -128,10 +136,10 @@ export class StreamedCalls {
     call.cancelRetry = this.#ports.clock.after(delayMs, () => void this.#ask(id, call));
   }
 
-  #abandon(id: string, call: Call): void {
-    if (this.#calls.get(id) !== call) return;
-    if (call.streamId !== null) this.#ports.cancel(call.streamId);
-    this.#fail(id, call, call.listener.signal?.reason);
+  #abandon(id: string, call: Call, reason: unknown): void {
+    call.isAbandoned = this.#calls.has(id);
+    if (call.isAbandoned && call.streamId !== null) this.#ports.cancel(call.streamId);
+    this.#fail(id, call, reason);
   }
 
   #fail(id: string, call: Call, reason: unknown): void {
@@ -141,6 +149,7 @@ export class StreamedCalls {
 
   #end(id: string, call: Call): void {
     call.cancelRetry();
+    call.listener.signal?.removeEventListener("abort", call.onAbort);
     this.#calls.delete(id);
   }
 }

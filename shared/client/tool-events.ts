@@ -48,20 +48,27 @@ export async function streamTool(
     }
     return null;
   };
-  for (; ; attempt++) {
-    signal?.throwIfAborted();
-    let last: ToolChunk | null = null;
-    try {
-      last = await read();
-    } catch (thrown) {
-      // Nobody has to wait until the gateway has heard of it: a call that nobody reads ends by itself.
-      if (signal?.aborted && streamId !== null) void ports.cancel(streamId).catch(() => {});
+  /** The last chunk, over as many connections as it takes. */
+  const readToEnd = async (): Promise<ToolChunk> => {
+    for (; ; attempt++) {
       signal?.throwIfAborted();
-      if (!mayRetry(thrown)) throw thrown;
+      try {
+        const last = await read();
+        if (last) return last;
+      } catch (thrown) {
+        if (signal?.aborted || !mayRetry(thrown)) throw thrown;
+      }
+      await pause(ports.clock, backoffMs(RETRY, attempt, ports.random()), signal);
     }
-    if (last) return resultOf(last);
-    await pause(ports.clock, backoffMs(RETRY, attempt, ports.random()), signal);
-  }
+  };
+  const last = await readToEnd().catch((thrown: unknown) => {
+    const isRefused = thrown instanceof HivegateError && !signal?.aborted;
+    // Nobody has to wait until the gateway has heard of it: a call that nobody reads ends by itself.
+    if (streamId !== null && !isRefused) void ports.cancel(streamId).catch(() => {});
+    signal?.throwIfAborted();
+    throw thrown;
+  });
+  return resultOf(last);
 }
 
 function resultOf({ data }: ToolChunk): ToolResult {

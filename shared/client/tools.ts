@@ -13,7 +13,10 @@ import {
 } from "./streamed-calls.ts";
 
 export type CallToolOptions = CallListener & {
-  /** The call survives a broken connection, and tells what it does: `onChunk`. Without it neither. */
+  /**
+   * The call survives a broken connection, tells what it does (`onChunk`), and is cancelled by its signal. Without it none
+   * of these: on a socket the signal ends the waiting alone.
+   */
   stream?: boolean;
   /** How long to wait for the result; of a streamed call, for whatever its server says next. */
   timeoutMs?: number;

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { GatewayUnreachable, ToolFailed } from "../../../shared/client/client-errors.ts";
 import { HivegateStream } from "../../../shared/client/stream.ts";
@@ -19,13 +20,17 @@ function open() {
 }
 
 /** A streamed call, what came of it, and the gateway's part of the exchange. */
-function called({ clock, gateway, stream }: ReturnType<typeof open>, signal?: AbortSignal) {
+function called(
+  { clock, gateway, stream }: ReturnType<typeof open>,
+  signal?: AbortSignal,
+  onChunk: (chunk: ToolChunk) => void = () => {},
+) {
   const chunks: ToolChunk[] = [];
-  const result = stream.callTool(
-    "demo__count",
-    { to: 2 },
-    { stream: true, onChunk: (chunk) => chunks.push(chunk), signal },
-  );
+  const heard = (chunk: ToolChunk) => {
+    chunks.push(chunk);
+    onChunk(chunk);
+  };
+  const result = stream.callTool("demo__count", { to: 2 }, { stream: true, onChunk: heard, signal });
   result.catch(() => {});
   const asked = gateway.ofType("call_tool").at(-1);
   const id = String(asked?.id);
@@ -133,6 +138,35 @@ describe("HivegateStream.callTool", () => {
     other.started();
     await settled();
     expect(other.last("cancel_tool")).toMatchObject({ stream_id: STREAM_ID });
+  });
+
+  it("U2 T5 is cancelled and rejected when whoever listens throws, at the last chunk rejected", async () => {
+    const parts = open();
+    const call = called(parts, undefined, () => {
+      throw new Error("mine");
+    });
+    call.started();
+    await settled();
+    call.told(1, progress(1));
+    await expect(call.result).rejects.toThrow("mine");
+    expect(call.last("cancel_tool")).toMatchObject({ stream_id: STREAM_ID });
+    const ended = called(parts, undefined, () => {
+      throw new Error("mine too");
+    });
+    ended.told(1, RESULT);
+    await expect(ended.result).rejects.toThrow("mine too");
+    ended.started();
+    await settled();
+    expect(parts.gateway.ofType("cancel_tool")).toHaveLength(1);
+  });
+
+  it("U2 T5 leaves nothing at its signal when it has ended", async () => {
+    const { signal } = new AbortController();
+    const call = called(open(), signal);
+    expect(getEventListeners(signal, "abort")).toHaveLength(1);
+    call.told(1, RESULT);
+    await call.result;
+    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
   it("U2 T8 rejects with our error where it is ours, and with the server's where it is that", async () => {

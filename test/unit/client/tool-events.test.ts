@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { ToolFailed } from "../../../shared/client/client-errors.ts";
+import { streamTool, type ToolEventsPorts } from "../../../shared/client/tool-events.ts";
 import type { ToolChunkData } from "../../../shared/protocol/tools.ts";
 import { formatEvent } from "../../../shared/wire/sse.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 import { broken, client, events, json, noNetwork, refused } from "./answered-client.ts";
 import { settled } from "./fakes.ts";
 
@@ -95,6 +97,33 @@ describe("HivegateClient.callTool", () => {
       method: "DELETE",
       path: `/v1/hives/default/tools/streams/${STREAM_ID}`,
     });
+  });
+
+  it("U2 T5 is cancelled between two connections too", async () => {
+    const abort = new AbortController();
+    const clock = new ManualClock();
+    const cancelled: string[] = [];
+    const ports: ToolEventsPorts = {
+      ...{ clock, random: () => 1, resume: () => Promise.reject(new Error("nobody reads on")) },
+      start: async () => new Blob([NAMED]).stream(),
+      cancel: async (streamId) => cancelled.push(streamId),
+    };
+    const result = streamTool(ports, { signal: abort.signal });
+    result.catch(() => {});
+    await expect.poll(() => clock.waiting).toBe(1);
+    abort.abort(new Error("enough"));
+    await expect(result).rejects.toThrow("enough");
+    expect(cancelled).toEqual([STREAM_ID]);
+  });
+
+  it("U2 T5 is cancelled when whoever listens throws", async () => {
+    const parts = client(events(NAMED, told(1)), json({ stream_id: STREAM_ID, done: false }));
+    const onChunk = () => {
+      throw new Error("mine");
+    };
+    const result = parts.gateway.callTool("demo__count", {}, { stream: true, onChunk });
+    await expect(result).rejects.toThrow("mine");
+    expect(parts.sent.map(({ method }) => method)).toEqual(["POST", "DELETE"]);
   });
 
   it("U2 T2 without a stream is answered once: by a result, or by what its server said", async () => {
