@@ -8,7 +8,7 @@ import { isEnveloped } from "./envelope.ts";
 import { KeepAlive } from "./event-stream.ts";
 import { emptyHead, headersFor } from "./head.ts";
 import { HeldCalls } from "./held-calls.ts";
-import { answerText, type Message, parseMessage } from "./json-rpc.ts";
+import { answerText, type Message, parseMessage, type RequestId } from "./json-rpc.ts";
 import { endSession, openStream, serveLegacy } from "./legacy.ts";
 import { Listens } from "./listen.ts";
 import { LogLevels } from "./log-levels.ts";
@@ -82,7 +82,7 @@ function answerTo(shared: Shared, incoming: Incoming, c: Context<Signed>): Promi
     case "GET":
     case "DELETE":
       // 2026 has neither, and says so by this status.
-      if (incoming.header("mcp-protocol-version") === MODERN_VERSION) return notAllowed(shared.ports);
+      if (isModern(incoming)) return notAllowed(shared.ports);
       if (c.req.method === "DELETE") return endSession(shared, incoming);
       return letIn(shared, incoming, () => openStream(shared, incoming));
     default:
@@ -118,20 +118,24 @@ async function letIn(
 
 /** The era is the message's own, whatever the server's is. */
 function posted(shared: Shared, incoming: Incoming, message: Message): Promise<Response> | Response {
-  const version = incoming.header("mcp-protocol-version");
-  const isModern = version === MODERN_VERSION;
   if (message.kind === "request") {
     const { request } = message;
-    if (isModern || isEnveloped(request)) return serveModern(shared, incoming, request);
-    if (version !== undefined && !LEGACY_VERSIONS.includes(version))
-      throw new Refused(400, unsupportedVersion(version, false), request.id);
-  } else if (isModern) {
+    if (isEnveloped(request) || isModern(incoming, request.id)) return serveModern(shared, incoming, request);
+  } else if (isModern(incoming)) {
     if (message.kind === "answer")
       throw new Refused(400, rpcErrorOf(new HivegateError("invalid_request", "Send requests alone.")));
     // 2026 has none that would have to be passed on: who leaves cancels by that.
     return new Response(null, { status: 202, headers: headersFor(shared.ports) });
   }
   return serveLegacy(shared, incoming, message);
+}
+
+/** Whether the headers say so; a request of 2026 may say it by itself. @throws Refused where no such revision is spoken */
+function isModern({ header }: Incoming, requestId: RequestId | null = null): boolean {
+  const version = header("mcp-protocol-version");
+  if (version === MODERN_VERSION) return true;
+  if (version === undefined || LEGACY_VERSIONS.includes(version)) return false;
+  throw new Refused(400, unsupportedVersion(version, false), requestId);
 }
 
 /** @throws HivegateError `invalid_request`, `unknown_server` */

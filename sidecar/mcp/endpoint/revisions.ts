@@ -29,7 +29,8 @@ export const LIST_CHANGES = {
   "notifications/resources/list_changed": { filter: "resourcesListChanged", capability: "resources" },
 } as const;
 
-export const isListChange = (method: string): method is keyof typeof LIST_CHANGES => method in LIST_CHANGES;
+export const isListChange = (method: string): method is keyof typeof LIST_CHANGES =>
+  Object.hasOwn(LIST_CHANGES, method);
 
 export const RESOURCE_UPDATED = "notifications/resources/updated";
 export const LOG_MESSAGE = "notifications/message";

@@ -53,9 +53,34 @@ describe("a session of a 2025 client", () => {
       const response = await send(setup, { body: { jsonrpc: "2.0", id: 0, method: "initialize", params } });
       expect((await jsonOf(response)).result.protocolVersion).toBe(spoken);
     }
-    const unknown = { ...legacy("x", "tools/list"), headers: { "mcp-protocol-version": "1999-01-01" } };
-    const refused = await send(setup, unknown);
-    expect([refused.status, (await jsonOf(refused)).error.code]).toEqual([400, -32022]);
+  });
+
+  it("T1 refuses the header of a revision that is not spoken, whatever comes with it, and ends nothing", async () => {
+    const setup = setUp(quiet());
+    const session = await initialize(setup);
+    const headers = { "mcp-session-id": session, "mcp-protocol-version": "1999-01-01" };
+    for (const [sent, id] of [
+      [{ body: legacy(session, "tools/list", {}, 7).body }, 7],
+      [{ body: { jsonrpc: "2.0", method: "notifications/initialized" } }, null],
+      [{ body: { jsonrpc: "2.0", id: 1, result: {} } }, null],
+      [{ method: "GET" }, null],
+      [{ method: "DELETE" }, null],
+    ] as const) {
+      const refused = await send(setup, { ...sent, headers });
+      expect([refused.status, await jsonOf(refused)]).toMatchObject([400, { id, error: { code: -32022 } }]);
+    }
+    expect(setup.endpoint.counts()).toMatchObject({ sessions: 1, streams: 0 });
+  });
+
+  it("T1 hears nothing of its server's notifications that only look like a name of ours", async () => {
+    const upstream = quiet();
+    const setup = setUp(upstream);
+    const { headers } = legacy(await initialize(setup), "");
+    const events = new Events(await send(setup, { method: "GET", headers }));
+    await events.next();
+    for (const name of ["constructor", "toString", "__proto__"]) upstream.say(name);
+    upstream.say("notifications/tools/list_changed");
+    expect(await events.message()).toMatchObject({ method: "notifications/tools/list_changed" });
   });
 
   it("S8 is to any other client, and at any other server, as if it did not exist", async () => {
