@@ -89,7 +89,7 @@ export class StreamedCalls {
     try {
       call.listener.onChunk?.(chunk);
     } catch (thrown) {
-      return this.#abandon(id, call, thrown);
+      this.#abandon(id, call, thrown);
     }
     if ("result" in data) call.resolve(data.result);
     else if ("error" in data) call.reject(errorFromRpc(data.error));
