@@ -74,7 +74,8 @@ export class ToolEvents {
   record(event: ToolEvent, defer: Defer): void {
     const queue = this.#queues.get(event.hive) ?? this.#queues.values().next().value;
     const plain = kept(event, this.#ports.keepArguments);
-    queue?.add(plain, defer);
+    // One flood fills neither the log nor the collector.
+    if (!queue?.add(plain, defer)) return;
     if (event.trace?.span) this.#ports.tracer.end(event.trace, spanOf(plain), defer);
   }
 
@@ -100,9 +101,12 @@ class HiveQueue {
     });
   }
 
-  add(event: KeptEvent, defer: Defer): void {
-    if (this.#isKept(event)) this.#queue.add(event, defer);
+  /** False: only that there was one more is kept. */
+  add(event: KeptEvent, defer: Defer): boolean {
+    const isKept = this.#isKept(event);
+    if (isKept) this.#queue.add(event, defer);
     else this.#queue.addLost(defer);
+    return isKept;
   }
 
   flush(): Promise<void> {

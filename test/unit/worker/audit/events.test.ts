@@ -10,8 +10,9 @@ function setUp({ keepArguments = false } = {}) {
   const pauses: (() => void)[] = [];
   const world = { nowMs: 1_000, fails: false, ids: 0 };
   const log = vi.fn();
+  const end = vi.fn();
   const events = new ToolEvents({
-    ...{ hives: ["default", "second"], keepArguments, log, tracer: { end: vi.fn() }, now: () => world.nowMs },
+    ...{ hives: ["default", "second"], keepArguments, log, tracer: { end }, now: () => world.nowMs },
     uuid: () => `id-${++world.ids}`,
     pause: () => new Promise((resolve) => pauses.push(resolve)),
     async deliver(hive, batch) {
@@ -25,7 +26,7 @@ function setUp({ keepArguments = false } = {}) {
     for (const over of pauses.splice(0)) over();
     await Promise.all(deferred.splice(0));
   };
-  return { events, world, delivered, deferred, record, pass, log };
+  return { events, world, delivered, deferred, record, pass, log, end };
 }
 
 describe("what is remembered of requests", () => {
@@ -105,6 +106,17 @@ describe("what is remembered of requests", () => {
     expect(kept.filter(({ client }) => client === null)).toHaveLength(LIMITS.refusalBurst);
     expect(kept.at(-1)?.client).toBe("known");
     expect(delivered.reduce((total, { lost }) => total + lost, 0)).toBe(flood - LIMITS.refusalBurst);
+  });
+
+  it("S6 T9 has no more spans of what is refused than entries", () => {
+    const { record, end } = setUp();
+    const context = { traceId: "a".repeat(32), spanId: "b".repeat(16), sampled: true };
+    const trace = { traceId: "a".repeat(32), headers: null, span: { context, parentSpanId: null } };
+    for (const client of [null, "mallory"])
+      for (let count = 0; count < 1_000; count++) record({ client, outcome: "refused", trace });
+    expect(end).toHaveBeenCalledTimes(2 * LIMITS.refusalBurst);
+    record({ client: "mallory", trace });
+    expect(end).toHaveBeenCalledTimes(2 * LIMITS.refusalBurst + 1);
   });
 
   it("S6 T7 is not filled by what one client is refused, and others lose nothing by it", async () => {
