@@ -64,6 +64,8 @@ export const LIMITS = {
    */
   mcpGivenUpMs: 5 * 60_000,
   mcpGivenUpCalls: 1_024,
+  /** How long a server may take to set its log level, which others wait for. */
+  mcpLogLevelMs: 2_000,
   /** What one MCP server may be asking clients at once; above it the server is told `overloaded`. */
   mcpServerQuestions: 64,
   /** How long a server's process may take to end by itself, and once more when asked to; then it is killed. */

@@ -5,7 +5,7 @@ import type { BreakerRules, BreakerState } from "../../shared/pressure/breaker.t
 import { Guard } from "../../shared/pressure/guarded.ts";
 import type { McpAnswer, McpRequest } from "../../shared/protocol/mcp.ts";
 import type { Circuit } from "../../shared/protocol/sidecar.ts";
-import { isHasty, LISTEN, timeoutOf } from "./exchange-time.ts";
+import { LISTEN, timeoutOf } from "./exchange-time.ts";
 import type { Notification, Params } from "./json-rpc-session.ts";
 import { isSafeToRepeat, LostConnection, StillOpening } from "./lost-connection.ts";
 import { SharedLink, type SharedLinkOptions } from "./shared-link.ts";
@@ -52,6 +52,7 @@ export class McpConnection implements Upstream {
     this.#options = options;
     this.#link = new SharedLink(options, {
       onNotification: (notification) => this.#tell(notification),
+      onSilent: (ping) => this.#judged(ping),
       onLost: () => this.#trouble(),
     });
     const { now, random, breaker } = options;
@@ -195,11 +196,15 @@ export class McpConnection implements Upstream {
     if (this.#pending >= LIMITS.mcpPendingCalls) throw new HivegateError("overloaded");
     this.#pending++;
     try {
-      const losses = this.#losses;
-      return await this.#guard.run(call, (error) => this.#failed(error, losses, exchange));
+      return await this.#judged(call, exchange);
     } finally {
       this.#pending--;
     }
+  }
+
+  #judged<T>(call: () => Promise<T>, exchange: Exchange | null = null): Promise<T> {
+    const losses = this.#losses;
+    return this.#guard.run(call, (error) => this.#failed(error, losses, exchange));
   }
 
   async #ask(request: McpRequest, timeoutMs: number, exchange: Exchange | null = null): Promise<McpAnswer> {
@@ -218,9 +223,10 @@ export class McpConnection implements Upstream {
    */
   #failed(error: unknown, losses: number, exchange: Exchange | null): boolean | null {
     const code = error instanceof HivegateError ? error.code : "internal";
-    if (exchange?.signal.aborted || code === "overloaded" || code === "shutting_down") return null;
-    // A client in a hurry says nothing about the server.
-    if (code === "timeout" && exchange && isHasty(exchange)) return null;
+    const isOurs = code === "overloaded" || code === "shutting_down" || code === "internal";
+    if (isOurs || exchange?.signal.aborted) return null;
+    // How long a client waits for what is its own choice: whether the server is there at all, a ping tells (`onSilent`).
+    if (code === "timeout" && exchange) return null;
     this.#isFailing = code !== "mcp_failed";
     // Nor does one who waits for less than a server may take to start.
     if (error instanceof StillOpening && error.waitedMs < this.#options.connectTimeoutMs) return null;

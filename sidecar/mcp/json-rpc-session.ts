@@ -3,6 +3,7 @@
  * each answer, and what is said before it, to whoever asked.
  */
 import { SUBSCRIPTION_ID_META_KEY } from "@modelcontextprotocol/client";
+import { LIMITS } from "../../shared/limits.ts";
 import type { McpAnswer, McpRequest } from "../../shared/protocol/mcp.ts";
 import { isRecord } from "./record.ts";
 import { UnreadableAnswer } from "./unreadable-answer.ts";
@@ -25,7 +26,7 @@ export type Asker = {
   progressed?(): void;
 };
 
-/** Of several clients that have calls under way any could be meant. */
+/** `unclear`: it may be about somebody else's call as well, or about one that was given up. */
 export type Whose = Asker | "nobody" | "unclear";
 
 export type Question = { id: string | number; request: McpRequest; whose: Whose };
@@ -53,7 +54,10 @@ const SERVER_WIDE = /(list_changed|resources\/updated)$/;
 
 export class JsonRpcSession {
   readonly #newId: () => string;
+  readonly #now: () => number;
   readonly #askers = new Map<string, Asker>();
+  /** Calls that nobody waits for and that may go on at the server, oldest first. */
+  readonly #givenUp = new Map<string, { client: string | null; untilMs: number }>();
   /** Answers nobody here waits for: late ones, second ones, and those to other clients, which some servers broadcast. */
   unknownIds = 0;
   /** Messages that are not JSON-RPC, such as a log that went astray. */
@@ -61,22 +65,32 @@ export class JsonRpcSession {
   /** Log lines of which it cannot be told whose call they are about. */
   unclearLogs = 0;
 
-  /** `newId` must be unique among all clients of the server: some route answers by the bare id. */
-  constructor(newId: () => string) {
+  /** `newId` must be unique among all clients of the server: some route answers by the bare id. `now` in milliseconds. */
+  constructor(newId: () => string, now: () => number) {
     this.#newId = newId;
+    this.#now = now;
   }
 
   /** Send `message`; the answer goes to `asker`. `params` may say what the request's id is to be in them. */
   ask(params: Params | ((id: string) => Params), asker: Asker): OutgoingRequest {
     const id = this.#newId();
-    this.#askers.set(id, asker);
     const said = typeof params === "function" ? params(id) : params;
+    this.#askers.set(id, asker);
     return { jsonrpc: "2.0", id, method: asker.method, params: said };
   }
 
-  /** Nobody waits for this answer any more. */
+  /** Nobody waits for this answer any more. What the server still says of the call is for nobody else. */
   forget(id: string): void {
+    const asker = this.#askers.get(id);
     this.#askers.delete(id);
+    if (!asker || !INTERACTIVE.has(asker.method)) return;
+    const nowMs = this.#now();
+    const client = asker.exchange?.client ?? null;
+    this.#givenUp.set(id, { client, untilMs: nowMs + LIMITS.mcpGivenUpMs });
+    for (const [oldest, { untilMs }] of this.#givenUp) {
+      if (untilMs > nowMs && this.#givenUp.size <= LIMITS.mcpGivenUpCalls) break;
+      this.#givenUp.delete(oldest);
+    }
   }
 
   /** This answer will not come. */
@@ -97,8 +111,8 @@ export class JsonRpcSession {
   receive(message: unknown, stream?: string): Received {
     if (!isRecord(message)) return this.#strange();
     if ("method" in message) return this.#said(message, stream);
-    const { id, jsonrpc, error } = message;
-    if (id === undefined && jsonrpc === undefined && typeof error === "string")
+    const { error } = message;
+    if (typeof error === "string" && Object.keys(message).length === 1)
       return { kind: "refused", reason: error };
     return this.#answered(message);
   }
@@ -108,6 +122,7 @@ export class JsonRpcSession {
     const asker = typeof id === "string" ? this.#askers.get(id) : undefined;
     if (!asker || typeof id !== "string") {
       if (typeof id === "object" && id !== null) return this.#strange();
+      if (typeof id === "string") this.#givenUp.delete(id);
       this.unknownIds++;
       return IGNORED;
     }
@@ -139,8 +154,10 @@ export class JsonRpcSession {
       case "notifications/message":
         return this.#logged(notification, stream);
     }
-    const asker = stream === undefined ? undefined : this.#askers.get(stream);
-    if (!asker?.exchange || SERVER_WIDE.test(method)) return { kind: "notification", notification };
+    if (stream === undefined || SERVER_WIDE.test(method)) return { kind: "notification", notification };
+    const asker = this.#askers.get(stream);
+    if (!asker) return IGNORED;
+    if (!asker.exchange) return { kind: "notification", notification };
     asker.exchange.onNotification?.(notification);
     return HANDLED;
   }
@@ -176,15 +193,21 @@ export class JsonRpcSession {
     return HANDLED;
   }
 
-  /** Where a wire has no stream for each request: the latest call, if only one client has calls under way. */
+  /**
+   * Where a wire has no stream for each request: the latest call, if only one client has calls under way, or had some that
+   * may go on. Our own calls are nobody's: what is said of those is told to no client.
+   */
   #whose(stream: string | undefined): Whose {
-    if (stream !== undefined) return this.#askers.get(stream) ?? "nobody";
+    if (stream !== undefined) return this.#askers.get(stream) ?? "unclear";
     let latest: Asker | null = null;
     for (const asker of this.#askers.values()) {
-      if (!asker.exchange || !INTERACTIVE.has(asker.method)) continue;
-      if (latest && latest.exchange?.client !== asker.exchange.client) return "unclear";
+      if (!INTERACTIVE.has(asker.method)) continue;
+      if (!asker.exchange || (latest && latest.exchange?.client !== asker.exchange.client)) return "unclear";
       latest = asker;
     }
+    const nowMs = this.#now();
+    for (const { client, untilMs } of this.#givenUp.values())
+      if (untilMs > nowMs && client !== latest?.exchange?.client) return "unclear";
     return latest ?? "nobody";
   }
 

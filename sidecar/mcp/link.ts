@@ -1,4 +1,4 @@
-import { HivegateError } from "../../shared/errors.ts";
+import { asHivegateError, HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { McpAnswer, McpRequest } from "../../shared/protocol/mcp.ts";
 import type { Logger } from "../log.ts";
@@ -27,6 +27,8 @@ export type LinkOptions = {
   signal: AbortSignal;
   log: Logger;
   onNotification(notification: Notification): void;
+  /** Nothing was heard while a client waited: whether the server answers a ping says how it is. */
+  onSilent(ping: () => Promise<unknown>): Promise<unknown>;
   /** The server may have changed, and it was not heard of. */
   onMissed(): void;
   /** Called once when an open link is over, for whatever reason. */
@@ -75,7 +77,7 @@ export class McpLink {
 
   private constructor(options: LinkOptions) {
     this.#options = options;
-    this.#session = new JsonRpcSession(options.newId);
+    this.#session = new JsonRpcSession(options.newId, () => performance.now());
     this.#questions = new ServerQuestions((answer) => this.#reply(answer));
   }
 
@@ -161,10 +163,14 @@ export class McpLink {
       if (this.#questions.isOpen(asker)) return void timer?.refresh();
       this.#giveUp(message.id, asker, "it took too long");
       asker.reject(new HivegateError("timeout"));
-      if (!exchange || !isHasty(exchange)) this.#heardNothing(round);
+      if (!exchange || !isHasty(exchange)) this.#heardNothing(round, exchange !== null);
     };
     exchange?.signal.addEventListener("abort", abort);
-    wire.send(message);
+    try {
+      wire.send(message);
+    } catch (error) {
+      this.#session.fail(message.id, asHivegateError(error));
+    }
   }
 
   /** Tells the server that the answer is not wanted any more, where it was a client who wanted it. */
@@ -220,6 +226,8 @@ export class McpLink {
         this.#questions.withdraw(received.id);
         break;
       case "refused":
+        // Once it has greeted us, that is a log line which went astray.
+        if (this.#info) break;
         this.#warn("the MCP server refused the connection", { reason: received.reason });
         void this.#wire?.close();
         break;
@@ -249,12 +257,13 @@ export class McpLink {
    * Calls of one round that end together are one sign of silence, not many. A server that is only slow at what it does
    * still answers a ping, or says that it knows none.
    */
-  #heardNothing(round: number): void {
+  #heardNothing(round: number, isClients: boolean): void {
     if (round !== this.#silentRounds) return;
     this.#silentRounds++;
     if (this.#silentRounds < SILENT_ROUNDS) {
       const timeoutMs = Math.min(this.#options.connectTimeoutMs, LIMITS.mcpConnectTimeoutMs);
-      this.ask({ method: "ping", params: {} }, timeoutMs).catch(() => {});
+      const ping = () => this.ask({ method: "ping", params: {} }, timeoutMs);
+      (isClients ? this.#options.onSilent(ping) : ping()).catch(() => {});
       return;
     }
     this.#warn("the MCP server answers nothing: its connection is closed");

@@ -12,7 +12,7 @@ const NO_METHODS: McpAnswer = {
 const UNCLEAR: McpAnswer = {
   error: {
     code: ERRORS.not_supported.rpc,
-    message: "Several clients are being served, and it cannot be told which of them is meant.",
+    message: "It cannot be told which client is meant: several are being served, or one has left.",
   },
 };
 const OVERLOADED: McpAnswer = { error: { code: ERRORS.overloaded.rpc, message: ERRORS.overloaded.advice } };

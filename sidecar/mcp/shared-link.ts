@@ -1,8 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { HivegateError } from "../../shared/errors.ts";
 import type { Logger } from "../log.ts";
-import type { Notification } from "./json-rpc-session.ts";
-import { McpLink } from "./link.ts";
+import { type LinkOptions, McpLink } from "./link.ts";
 import { LostConnection, StillOpening } from "./lost-connection.ts";
 import type { Era, ServerInfo } from "./upstream.ts";
 import type { OpenWire } from "./wire.ts";
@@ -21,7 +20,7 @@ export type SharedLinkOptions = {
   log: Logger;
 };
 
-type Events = { onNotification(notification: Notification): void; onLost(): void };
+type Events = Pick<LinkOptions, "onNotification" | "onSilent"> & { onLost(): void };
 
 /**
  * The one link to a server: it is opened when somebody needs it, and again when it was lost. Who needs it at the same
@@ -119,6 +118,7 @@ export class SharedLink {
       newId: randomUUID,
       signal: this.#closing.signal,
       onNotification: (notification) => this.#events.onNotification(notification),
+      onSilent: (ping) => this.#events.onSilent(ping),
       onMissed: () => void this.#connections++,
       onOver: (over) => this.#over(over),
     });

@@ -41,6 +41,7 @@ it("S6 a server that asks without end and does not read our answers is left", as
     ...{ connectTimeoutMs: 5_000, log },
     ...{ newId: () => crypto.randomUUID(), signal: new AbortController().signal },
     onNotification: () => {},
+    onSilent: (ping) => ping(),
     onMissed: () => {},
     onOver: over,
   });

@@ -1,6 +1,7 @@
 import { SUBSCRIPTION_ID_META_KEY } from "@modelcontextprotocol/client";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { LIMITS } from "../../../shared/limits.ts";
 import { JsonRpcSession, type Notification } from "../../../sidecar/mcp/json-rpc-session.ts";
 import type { Exchange } from "../../../sidecar/mcp/upstream.ts";
 
@@ -8,7 +9,11 @@ type Ask = { method?: string; progressToken?: unknown };
 
 function session() {
   let made = 0;
-  const session = new JsonRpcSession(() => `id-${++made}`);
+  const clock = { nowMs: 0 };
+  const session = new JsonRpcSession(
+    () => `id-${++made}`,
+    () => clock.nowMs,
+  );
   const outcomes: unknown[] = [];
   const ask = (method: string) =>
     session.ask(
@@ -26,7 +31,7 @@ function session() {
     const asker = { method, exchange, progressToken, resolve: () => {}, reject: () => {} };
     return { asker, heard, id: session.ask({}, asker).id };
   };
-  return { session, outcomes, ask, call };
+  return { session, clock, outcomes, ask, call };
 }
 
 const answer = (id: unknown, rest: object) => ({ jsonrpc: "2.0", id, ...rest });
@@ -111,6 +116,11 @@ describe("the asking end of JSON-RPC", () => {
     });
   });
 
+  it("H9 an error in a log line that went astray refuses nothing", () => {
+    const { session: s } = session();
+    expect(s.receive({ level: "error", error: "cache miss" })).toEqual({ kind: "ignored" });
+  });
+
   it("S3 notifications are told apart from answers", () => {
     const { session: s } = session();
     const said = { method: "notifications/agents/changed", params: { swarmId: "a" } };
@@ -150,7 +160,10 @@ describe("whatever a server says", () => {
         fc.array(fc.nat(2), { maxLength: 60 }),
         (messages, clients) => {
           let made = 0;
-          const session = new JsonRpcSession(() => `id-${++made}`);
+          const session = new JsonRpcSession(
+            () => `id-${++made}`,
+            () => 0,
+          );
           const calls = ["a", "b", "a"].map((client, n) => {
             const ends: unknown[] = [];
             const heard: Notification[] = [];
@@ -220,6 +233,61 @@ describe("what a server says in the course of a call", () => {
     const other = call("b");
     expect(s.receive(log).kind).toBe("handled");
     expect([second.heard.length, other.heard.length, s.unclearLogs]).toEqual([1, 0, 1]);
+  });
+
+  it("S8 what is said of a call that was given up is for nobody, until its answer or for a while", () => {
+    const { session: s, clock, call } = session();
+    const log = notification("notifications/message", { level: "info", data: "a's" });
+    const whose = () => {
+      const received = s.receive({ jsonrpc: "2.0", id: 1, method: "elicitation/create", params: {} });
+      return received.kind === "question" ? received.question.whose : received.kind;
+    };
+    const left = call("a");
+    s.forget(left.id);
+    // Not for everybody, though nobody has a call under way.
+    expect(s.receive(log).kind).toBe("handled");
+    const other = call("b");
+    expect([s.receive(log).kind, other.heard.length, whose()]).toEqual(["handled", 0, "unclear"]);
+    // A client may hear of its own.
+    const own = call("a");
+    s.receive(answer(other.id, { result: {} }));
+    expect([s.receive(log).kind, own.heard.length, whose()]).toEqual(["handled", 1, own.asker]);
+    s.receive(answer(own.id, { result: {} }));
+    // The late answer ends it.
+    s.receive(answer(left.id, { result: {} }));
+    const next = call("b");
+    expect(whose()).toBe(next.asker);
+    s.forget(next.id);
+    clock.nowMs += LIMITS.mcpGivenUpMs;
+    expect(whose()).toBe("nobody");
+  });
+
+  it("S6 of calls that were given up a bounded number is known", () => {
+    const { session: s, call } = session();
+    s.forget(call("a").id);
+    for (let n = 0; n < LIMITS.mcpGivenUpCalls; n++) s.forget(call("b").id);
+    const mine = call("b");
+    s.receive(notification("notifications/message", { data: "b's" }));
+    expect(mine.heard).toHaveLength(1);
+  });
+
+  it("S8 while Hivegate calls a tool for itself, a log line may be about that, and is for nobody", () => {
+    const { session: s, ask, call } = session();
+    const log = notification("notifications/message", { data: "a task's text" });
+    ask("tools/call");
+    expect(s.receive(log).kind).toBe("handled");
+    const mine = call("a");
+    expect([s.receive(log).kind, mine.heard.length]).toEqual(["handled", 0]);
+  });
+
+  it("S8 what comes by the stream of a call that is over is for nobody", () => {
+    const { session: s, call } = session();
+    const mine = call("a");
+    s.receive(answer(mine.id, { result: {} }), mine.id);
+    const other = call("b");
+    for (const method of ["notifications/message", "notifications/custom"])
+      expect(s.receive(notification(method, { data: "a's" }), mine.id).kind).not.toBe("notification");
+    expect([mine.heard, other.heard]).toEqual([[], []]);
   });
 
   it("T5 where each answer has a stream of its own, that tells whose a log line is", () => {

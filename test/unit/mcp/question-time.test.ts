@@ -37,6 +37,7 @@ async function openLink(): Promise<McpLink> {
     ...{ connectTimeoutMs: 5_000, log: recordingLog().log },
     ...{ newId: () => crypto.randomUUID(), signal: new AbortController().signal },
     onNotification: () => {},
+    onSilent: (ping) => ping(),
     onMissed: () => {},
     onOver: () => {},
   });

@@ -67,7 +67,7 @@ describe("what a server asks in the course of a call", () => {
     expect(sent).toMatchObject([
       { id: 1, error: { code: -32601 } },
       { id: 2, error: { code: -32601 } },
-      { id: 3, error: { code: -32009, message: expect.stringContaining("Several clients") } },
+      { id: 3, error: { code: -32009, message: expect.stringContaining("which client is meant") } },
     ]);
   });
 
