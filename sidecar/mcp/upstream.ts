@@ -56,6 +56,8 @@ export interface Upstream {
    * with that server, as if it had been asked in the first place. Null: it is for all of them, or for none that is known.
    */
   route?(request: McpRequest): Promise<Route | null>;
+  /** Of several servers that look like one: those that have a log level to be set. */
+  logging?(): readonly Upstream[];
   /**
    * The server's own answer, result or error, word for word. The request is in the words of the server's own era
    * (see `info`). It is sent again, once, only where the connection was lost and sending it twice is safe.

@@ -18,10 +18,17 @@ export async function routeOf({ upstream, head }: Incoming, request: McpRequest)
   return route;
 }
 
-/** The same with what that server says of itself. @throws likewise */
-export async function destinationOf(incoming: Incoming, request: McpRequest): Promise<Destination> {
+/** The same with what that server says of itself, connected to and told how much to log. @throws likewise */
+export async function destinationOf(
+  { logLevels }: Shared,
+  incoming: Incoming,
+  request: McpRequest,
+): Promise<Destination> {
   const route = await routeOf(incoming, request);
-  return { ...route, info: await route.upstream.info() };
+  const info = await route.upstream.info();
+  const renewing = logLevels.renewed(route.upstream, incoming.client);
+  if (renewing) await renewing;
+  return { ...route, info };
 }
 
 /** What the server answers, or what went wrong instead. */

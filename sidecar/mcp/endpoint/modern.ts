@@ -82,7 +82,7 @@ class ModernRequest {
 
   async #serve(): Promise<void> {
     const { method } = this.#request;
-    const destination = await destinationOf(this.#incoming, this.#request);
+    const destination = await destinationOf(this.#shared, this.#incoming, this.#request);
     const mismatch = await this.#mismatch(destination);
     if (mismatch) return this.#end({ error: mismatch }, 400);
     if (destination.info.era === "2026") return this.#end(await this.#word(destination));
@@ -140,9 +140,7 @@ class ModernRequest {
     const { signal } = call;
     const { logLevel, capabilities } = this.#envelope;
     const refusal: RpcError | null =
-      logLevel === null
-        ? null
-        : await this.#shared.logLevels.want(logLevel, upstream, this.#incoming.client, signal);
+      logLevel === null ? null : await this.#shared.logLevels.want(logLevel, upstream, this.#incoming.client);
     if (refusal) return call.finish({ error: refusal });
     const route = { upstream, request: legacyRequest(request) };
     const answer = await exchanged(this.#shared, this.#incoming, route, {

@@ -43,12 +43,12 @@ const NOT_FOR_SESSIONS = /^(?:tasks\/|server\/discover$|subscriptions\/)/;
 
 async function setLevel(
   { logLevels }: Shared,
-  { upstream, client, signal }: Incoming,
+  { upstream, client }: Incoming,
   session: Session,
   level: unknown,
 ): Promise<McpAnswer> {
   if (!isLogLevel(level)) return { error: invalidParams("level: expected one from debug to emergency.") };
-  const refusal = await logLevels.want(level, upstream, client, signal);
+  const refusal = await logLevels.want(level, upstream, client);
   if (refusal) return { error: refusal };
   session.logLevel = level;
   return DONE;

@@ -75,10 +75,19 @@ export class JoinedServers implements Upstream {
     return server ? { upstream: server.upstream, request: to.request } : null;
   }
 
+  logging(): Upstream[] {
+    const logging = this.#registry.servers.filter(
+      ({ status, listing }) =>
+        status === "available" &&
+        listing?.info.era === "2025" &&
+        listing.info.capabilities.logging !== undefined,
+    );
+    return logging.map(({ upstream }) => upstream);
+  }
+
   async exchange(request: McpRequest, exchange: Exchange): Promise<McpAnswer> {
     const { method, params } = request;
     if (isList(method)) return this.#list(method, params.cursor);
-    if (method === "logging/setLevel") return this.#setLevel(request, exchange);
     if (method === "ping") return { result: {} };
     const route = await this.route(request);
     return route ? route.upstream.exchange(route.request, exchange) : unknown(request);
@@ -112,18 +121,6 @@ export class JoinedServers implements Upstream {
       offer: status === "available" ? listing : null,
     }));
     return { result: joinedList(method, parts) };
-  }
-
-  /** A server that does not take it goes on as it did: its log is no reason to refuse the client. */
-  async #setLevel(request: McpRequest, exchange: Exchange): Promise<McpAnswer> {
-    const logging = this.#registry.servers.filter(
-      ({ status, listing }) =>
-        status === "available" &&
-        listing?.info.era === "2025" &&
-        listing.info.capabilities.logging !== undefined,
-    );
-    await Promise.allSettled(logging.map(({ upstream }) => upstream.exchange(request, exchange)));
-    return { result: {} };
   }
 }
 
