@@ -96,8 +96,7 @@ export class ChainVerifier {
   #take({ seq, prev, hash, entry }: AuditLine): void {
     if (this.#from === null) this.#begin(seq, prev);
     const { known, sha256 } = this.#options;
-    if (seq !== this.#last.seq + 1)
-      this.#fail(Math.min(seq, this.#last.seq + 1), "an entry is missing or moved");
+    if (seq !== this.#last.seq + 1) this.#fail(this.#last.seq + 1, "an entry is missing or moved");
     else if (prev !== this.#last.hash) this.#fail(seq, "it does not follow on the entry before it");
     else if (entryHash(sha256, seq, prev, canonicalJson(entry)) !== hash) this.#fail(seq, "it was altered");
     else if (known?.seq === seq && known.hash !== hash)

@@ -40,7 +40,8 @@ describe("an export of the audit log", () => {
           found.ok ? { ok: true } : { ok: false, seq: found.seq },
         );
       }),
-      { numRuns: 500 },
+      // The number itself may become that of an entry before it.
+      { numRuns: 500, examples: [[9, 8, " "]] },
     );
   });
 
@@ -48,7 +49,7 @@ describe("an export of the audit log", () => {
     expect(verdict([...body.toSpliced(4, 1), head])).toMatchObject({ ok: false, seq: 5 });
     expect(verdict([...body.toSpliced(4, 0, body[6] ?? ""), head])).toMatchObject({ ok: false, seq: 5 });
     expect(verdict([...body.toSpliced(4, 2, body[5] ?? "", body[4] ?? ""), head])).toMatchObject({ seq: 5 });
-    expect(verdict([...body.toSpliced(4, 0, body[4] ?? ""), head])).toMatchObject({ ok: false, seq: 5 });
+    expect(verdict([...body.toSpliced(4, 0, body[4] ?? ""), head])).toMatchObject({ ok: false, seq: 6 });
     expect(verdict([...body.toSpliced(4, 0, "{}"), head])).toMatchObject({ ok: false, seq: 5 });
   });
 
