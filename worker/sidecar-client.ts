@@ -165,6 +165,8 @@ export class SidecarClient {
     signal: AbortSignal,
   ): Promise<Response> {
     const query = join ? `?client=${client}&join=${join}` : `?client=${client}`;
+    // No address can hold these names, and no server has one of them.
+    if (server === "." || server === "..") throw new HivegateError("unknown_server");
     const path = `/v1/mcp${server === null ? "" : `/${encodeURIComponent(server)}`}${query}`;
     const late = new AbortController();
     const cancelTimer = this.#ports.clock.after(LIMITS.mcpHeadMs, () =>

@@ -8,10 +8,13 @@ export type TraceContext = {
   sampled: boolean;
 };
 
-const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
+const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[\x20-\x7e]{0,44})?$/;
 const SAMPLED = 1;
 
-/** Null when it is none, or a wrong one. Later versions may say more behind it: that is passed over. */
+/**
+ * Null when it is none, or a wrong one. Later versions may say more behind it: that is passed over, and nothing is longer
+ * than 100 characters of ASCII, because it goes on in headers.
+ */
 export function parseTraceparent(header: string | null | undefined): TraceContext | null {
   const match = TRACEPARENT.exec(header ?? "");
   if (!match) return null;

@@ -225,7 +225,10 @@ onEveryHost("MCP at the gateway", ({ sidecar, gateway }) => {
       404,
       "unknown_server",
     ]);
-    expect(await outcome(post("something/new", {}, { identity }))).toEqual([400, "unknown_message"]);
+    expect(await outcome(post("something/new", {}, { identity }))).toEqual([200, "unknown_message"]);
+    const headers = { "mcp-protocol-version": REVISION, "mcp-method": "something/new" };
+    const modern = post("something/new", { _meta: META }, { identity, headers });
+    expect(await outcome(modern)).toEqual([404, "unknown_message"]);
     expect(mcpRequests()).toHaveLength(before);
   });
 

@@ -3,7 +3,8 @@ import type { Identity } from "../../shared/auth/permission.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { qualifiedName, splitQualifiedName } from "../../shared/protocol/qualified-name.ts";
 import { canonicalJson } from "../../shared/wire/canonical-json.ts";
-import { keepingOf, subjectOf, type Target } from "./cache-rules.ts";
+import { keepingOf, type Target } from "./cache-rules.ts";
+import { subjectOf } from "./message.ts";
 import type { Known } from "./registry-view.ts";
 
 /** One request as whoever received it knows it, permitted already. */

@@ -2,20 +2,6 @@
 import { LIMITS } from "../../shared/limits.ts";
 import type { ToolEntry } from "../../shared/protocol/tools.ts";
 
-/** Requests whose answers may be kept at all, and the field of `params` that says of what. */
-const NAMED_BY: Readonly<Record<string, string>> = {
-  "tools/call": "name",
-  "prompts/get": "name",
-  "resources/read": "uri",
-};
-
-/** The name that a request is about; null: its answer is never kept. */
-export function subjectOf(method: string, params: Readonly<Record<string, unknown>>): string | null {
-  const field = NAMED_BY[method];
-  const name = field === undefined ? undefined : params[field];
-  return typeof name === "string" ? name : null;
-}
-
 /** Which requests these rules are asked about. `tool` is null for what is none, `era` for one that is not known. */
 export type Target = { method: string; tool: ToolEntry | null; era: "2025" | "2026" | null };
 

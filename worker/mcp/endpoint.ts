@@ -6,7 +6,7 @@ import type { Context, Hono } from "hono";
 import type { Identity } from "../../shared/auth/permission.ts";
 import { asHivegateError, HivegateError, isOurFault } from "../../shared/errors.ts";
 import type { AppPorts } from "../app.ts";
-import { authenticate } from "../authenticate.ts";
+import { tokenIn } from "../authenticate.ts";
 import { type Asked, Exchange } from "./exchange.ts";
 import { GatewayTools } from "./gateway-tools.ts";
 import { challenge, METADATA_PATHS, resourceMetadata } from "./oauth.ts";
@@ -43,7 +43,7 @@ export function mcpRoutes(app: Hono, { hiveOf, ...rest }: McpRoutesPorts): void 
 }
 
 async function answer(ports: McpPorts, asked: Asked): Promise<Response> {
-  const { hive, request } = asked;
+  const { request } = asked;
   const { mcp } = ports.gateway;
   let cors: Record<string, string> = {};
   const exchange = new Exchange(ports, asked);
@@ -51,20 +51,22 @@ async function answer(ports: McpPorts, asked: Asked): Promise<Response> {
     const origin = checkOrigin(request, mcp);
     if (origin !== null) cors = corsHeaders(origin);
     if (request.method === "OPTIONS" && origin !== null) return preflight(request, origin);
-    return withHeaders(await exchange.answer(await identify(hive, request, ports)), cors);
+    return withHeaders(await exchange.answer(await identify(request, ports)), cors);
   } catch (thrown) {
     const error = asHivegateError(thrown);
     if (isOurFault(error)) ports.log(`${request.method} MCP`, error);
     exchange.refused(error);
     const asked = challenge(error, request, mcp);
-    return refusal(error, exchange.id, { ...cors, ...(asked !== null && { "www-authenticate": asked }) });
+    const headers = { ...cors, ...(asked !== null && { "www-authenticate": asked }) };
+    return refusal(error, { id: exchange.id, version: request.headers.get("mcp-protocol-version") }, headers);
   }
 }
 
-function identify(hive: string, request: Request, { gateway, now }: McpPorts): Promise<Identity> {
+async function identify({ headers }: Request, { gateway, now }: McpPorts): Promise<Identity> {
   // A token in a WebSocket's subprotocol is no token here: a page of any origin could send it.
-  if (!request.headers.has("authorization")) throw new HivegateError("unauthorized");
-  return authenticate(request, { hive, permission: null }, gateway.tokens, now());
+  const token = headers.has("authorization") ? tokenIn(headers) : undefined;
+  if (!token) throw new HivegateError("unauthorized");
+  return gateway.tokens.verify(token, now());
 }
 
 function withHeaders(response: Response, headers: Record<string, string>): Response {

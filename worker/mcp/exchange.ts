@@ -1,9 +1,9 @@
 /** One request over MCP, from who asks to the answer, and what is remembered of it. */
-import type { Identity } from "../../shared/auth/permission.ts";
+import { type Identity, mayUseHive } from "../../shared/auth/permission.ts";
 import { HivegateError } from "../../shared/errors.ts";
 import { GATEWAY_SERVER } from "../../shared/protocol/tools.ts";
 import type { Trace } from "../../shared/trace/tracer.ts";
-import { brokenOff } from "../sidecar-client.ts";
+import { brokenOff, type McpForward } from "../sidecar-client.ts";
 import { type BodyEnd, watchedBody } from "../watched-body.ts";
 import type { Miss } from "./cache.ts";
 import { hitResponse, missResponse } from "./cache-response.ts";
@@ -19,7 +19,8 @@ import { checkMessage, type ToolPlace } from "./permitted.ts";
 /** `server` null: all servers as one. */
 export type Asked = { hive: string; server: string | null; request: Request };
 
-type Posted = { identity: Identity; message: McpMessage; body: Uint8Array };
+type Sent = { identity: Identity } & Pick<McpForward, "method" | "body">;
+type Posted = Sent & { message: McpMessage };
 
 const NO_BODY = new Uint8Array();
 
@@ -49,18 +50,22 @@ export class Exchange {
   async answer(identity: Identity): Promise<Response> {
     this.#identity = identity;
     const { gateway, now } = this.#ports;
-    const { server, request } = this.#asked;
+    const { hive, server, request } = this.#asked;
+    const { method } = request;
+    if (!mayUseHive(identity, hive)) throw new HivegateError("unknown_hive");
     const access = gateway.policy.access(identity);
     gateway.policy.takeRequest(identity, now());
     if (server !== null && !access.server(server)) throw new HivegateError("unknown_server");
-    if (request.method !== "POST") return this.#passedOn(identity, NO_BODY, null);
+    if (method === "GET" || method === "DELETE")
+      return this.#passedOn({ identity, method, body: NO_BODY }, null);
+    if (method !== "POST") return this.#notAllowed();
     const body = await bodyOf(request);
     this.#requestBytes = body.length;
     const message = parseMessage(body);
     this.#message = message;
     const version = agreedVersion(message, request.headers);
     this.#tool = checkMessage(message, server, access);
-    const posted = { identity, message, body };
+    const posted = { identity, method, message, body } as const;
     if (this.#tool) this.#takeCall(posted, this.#tool);
     if (this.#tool?.server === GATEWAY_SERVER && server === null) return this.#ownTool(posted, version);
     if (isList(message.method)) return this.#list(posted);
@@ -77,9 +82,9 @@ export class Exchange {
   }
 
   async #cached(posted: Posted, protocolVersion: string | null): Promise<Response> {
-    const { identity, message, body } = posted;
+    const { identity, message } = posted;
     const { hive, server, request } = this.#asked;
-    if (message.kind !== "request") return this.#passedOn(identity, body, null);
+    if (message.kind !== "request") return this.#passedOn(posted, null);
     const { cache } = this.#ports.gateway;
     const { method, params } = message;
     const cacheControl = request.headers.get("cache-control");
@@ -91,13 +96,12 @@ export class Exchange {
       this.#record({ outcome: "ok", code: null, cache: "hit" }, found.result.length);
       return hitResponse(found, JSON.stringify(message.id));
     }
-    if (found.kind === "none") return this.#passedOn(identity, body, null);
-    return this.#passedOn(identity, body, found);
+    return this.#passedOn(posted, found.kind === "none" ? null : found);
   }
 
   /** The sidecar's answer: as it comes, but for headers that are between it and us. */
-  async #passedOn(identity: Identity, body: Uint8Array, miss: Miss | null): Promise<Response> {
-    const answer = await this.#forward(identity, body, miss?.join ?? null);
+  async #passedOn(sent: Sent, miss: Miss | null): Promise<Response> {
+    const answer = await this.#forward(sent, miss?.join ?? null);
     const response = miss ? await missResponse(miss, answer) : answer;
     const headers = returnedHeaders(response.headers);
     const outcome = outcomeIn(answer.headers, response.headers);
@@ -106,7 +110,7 @@ export class Exchange {
       return new Response(response.body, { status: response.status, headers });
     }
     const watched = watchedBody(response.body, {
-      lifeMs: identity.expiresMs - this.#ports.now(),
+      lifeMs: sent.identity.expiresMs - this.#ports.now(),
       onEnd: (end) => this.#record(this.#atEnd(end, outcome), null),
     });
     return new Response(watched, { status: response.status, headers });
@@ -119,10 +123,8 @@ export class Exchange {
     return { ...outcomeOf(brokenOff(this.#asked.request.signal, end.broken)), cache: begun.cache };
   }
 
-  async #forward(identity: Identity, body: Uint8Array, join: string | null): Promise<Response> {
+  async #forward({ identity, method, body }: Sent, join: string | null): Promise<Response> {
     const { hive, server, request } = this.#asked;
-    const method = METHODS[request.method];
-    if (!method) throw new HivegateError("invalid_request", "Send POST, GET or DELETE.");
     const client = await clientOf(hive, identity);
     const headers = forwardedHeaders(request.headers, this.#trace.headers);
     return this.#ports.gateway
@@ -130,13 +132,14 @@ export class Exchange {
       .mcp({ method, server, client, join, headers, body }, request.signal);
   }
 
-  async #list({ identity, message, body }: Posted): Promise<Response> {
+  async #list(posted: Posted): Promise<Response> {
+    const { identity, message } = posted;
     const { gateway } = this.#ports;
     const { server } = this.#asked;
     const access = gateway.policy.access(identity);
     const own = server === null && message.method === "tools/list" && message.params.cursor === undefined;
-    if (access.all && !own) return this.#passedOn(identity, body, null);
-    const answer = await this.#forward(identity, body, null);
+    if (access.all && !own) return this.#passedOn(posted, null);
+    const answer = await this.#forward(posted, null);
     const added = own ? this.#ports.gatewayTools.list(identity, access) : [];
     const text = seenText(await answer.text(), message.method, { server, access, added });
     const { "content-length": _, ...headers } = returnedHeaders(answer.headers);
@@ -179,6 +182,11 @@ export class Exchange {
     return this.#begun;
   }
 
+  #notAllowed(): Response {
+    this.#record({ outcome: "refused", code: "invalid_request", cache: null }, null);
+    return new Response(null, { status: 405, headers: { allow: "POST, GET, DELETE" } });
+  }
+
   /** It ended with this. */
   refused(error: HivegateError): void {
     this.#record(outcomeOf(error), null);
@@ -214,11 +222,6 @@ function textIn(meta: unknown, name: string): string | null {
 }
 
 const encoder = new TextEncoder();
-const METHODS: Readonly<Record<string, "POST" | "GET" | "DELETE">> = {
-  POST: "POST",
-  GET: "GET",
-  DELETE: "DELETE",
-};
 /** A client that does not say is one of before it was usual. */
 const OLDEST_REVISION = "2025-03-26";
 

@@ -36,11 +36,6 @@ export class GatewayTools {
       .map(([name, { listed }]) => ({ name: qualifiedName(GATEWAY_SERVER, name), ...listed }));
   }
 
-  /** Whether a name is of these, whoever may use it. */
-  has(name: string): boolean {
-    return splitQualifiedName(name)?.server === GATEWAY_SERVER;
-  }
-
   /**
    * A refusal is a tool's error, as what a tool is called with may be put right. What the rules say of this call was
    * decided before.

@@ -3,7 +3,7 @@
  * The gateway decides by the body, and refuses a request whose headers say something else.
  */
 import { HivegateError } from "../../shared/errors.ts";
-import type { McpMessage } from "./message.ts";
+import { type McpMessage, subjectOf } from "./message.ts";
 
 export const REVISION = "2026-07-28";
 const META = "io.modelcontextprotocol/";
@@ -23,13 +23,6 @@ export function versionIn(params: Readonly<Record<string, unknown>>): string | n
   return typeof meta[VERSION_KEY] === "string" ? meta[VERSION_KEY] : null;
 }
 
-/** Where `Mcp-Name` is from; other methods have none. */
-const NAMED_BY: Readonly<Record<string, string>> = {
-  "tools/call": "name",
-  "prompts/get": "name",
-  "resources/read": "uri",
-};
-
 /**
  * The revision that a message is in: its own word, in 2025 the header's; null where that is not known.
  * @throws HivegateError `header_mismatch`
@@ -41,9 +34,8 @@ export function agreedVersion({ kind, method, params }: McpMessage, headers: Hea
   agree("MCP-Protocol-Version", said, version);
   if (kind !== "request") return version;
   agree("Mcp-Method", headers.get("mcp-method"), method);
-  const field = NAMED_BY[method];
-  const name = field === undefined ? undefined : params[field];
-  if (typeof name === "string") agree("Mcp-Name", decoded(headers.get("mcp-name")), name);
+  const name = subjectOf(method, params);
+  if (name !== null) agree("Mcp-Name", decoded(headers.get("mcp-name")), name);
   return version;
 }
 

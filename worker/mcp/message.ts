@@ -33,6 +33,20 @@ export function parseMessage(bytes: Uint8Array): McpMessage {
   return { kind: "id" in body ? "request" : "notification", id, method, params };
 }
 
+/** Requests that are about one thing, and the field of `params` that names it. */
+const NAMED_BY: Readonly<Record<string, string>> = {
+  "tools/call": "name",
+  "prompts/get": "name",
+  "resources/read": "uri",
+};
+
+/** What a request is about: the name of a tool or prompt, or a URI; null where it is about no such thing. */
+export function subjectOf(method: string, params: McpMessage["params"]): string | null {
+  const field = Object.hasOwn(NAMED_BY, method) ? NAMED_BY[method] : undefined;
+  const name = field === undefined ? undefined : params[field];
+  return typeof name === "string" ? name : null;
+}
+
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
 function parsed(bytes: Uint8Array): unknown {

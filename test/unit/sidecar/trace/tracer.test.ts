@@ -63,6 +63,8 @@ describe("W3C trace context", () => {
         `00-${"0".repeat(32)}-b7ad6b7169203331-01`,
         `00-${TRACE}-${"0".repeat(16)}-01`,
         `00-${TRACE}-b7ad-01`,
+        `01-${TRACE}-b7ad6b7169203331-01-€`,
+        `01-${TRACE}-b7ad6b7169203331-01-${"m".repeat(50)}`,
       ],
     ];
     expect(wrong.map((header) => parseTraceparent(header))).toEqual(wrong.map(() => null));

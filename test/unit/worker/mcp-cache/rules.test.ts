@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../../../shared/limits.ts";
-import { keepingOf, lifetimeOf, subjectOf, type Target } from "../../../../worker/mcp/cache-rules.ts";
+import { keepingOf, lifetimeOf, type Target } from "../../../../worker/mcp/cache-rules.ts";
+import { subjectOf } from "../../../../worker/mcp/message.ts";
 import { aTool } from "./setup.ts";
 
 const DEFAULT_MS = LIMITS.cachedAnswerMs;
