@@ -3,6 +3,7 @@ import type { Identity } from "../../../../shared/auth/permission.ts";
 import { LIMITS } from "../../../../shared/limits.ts";
 import { Policy } from "../../../../worker/mcp/policy.ts";
 import { Rules } from "../../../../worker/mcp/rules.ts";
+import { ToolRate } from "../../../../worker/mcp/tool-rate.ts";
 
 const identity = (more: Partial<Identity> = {}): Identity => ({
   ...{ subject: "alice", hives: ["*"], permissions: ["tools:call"], scope: {}, expiresMs: 1e15 },
@@ -47,6 +48,29 @@ describe("the policy of tools", () => {
     expect(mallorys).toBeLessThanOrEqual(2);
     // What is full again makes room: a tool of its own counts by itself.
     expect(calls("mallory", "new", 3_600_000) + calls("mallory", "newer", 3_600_000)).toBe(2);
+  });
+
+  it("S6 T7 remembers rates within a limit: who was silent longest is forgotten first", () => {
+    const rate = new ToolRate({ burst: 1, perSecond: 0.01 });
+    const isTaken = (subject: string, tool: string): boolean => {
+      try {
+        rate.take(subject, tool, 0);
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    const clients = LIMITS.ratedTools / LIMITS.ratedToolsPerClient;
+    expect([isTaken("silent", "a"), isTaken("alice", "a"), isTaken("silent", "a")]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    for (let client = 0; client < clients; client++) {
+      for (let tool = 0; tool < LIMITS.ratedToolsPerClient; tool++) isTaken(`${client}`, `${tool}`);
+      expect(isTaken("alice", "a"), `${client}`).toBe(false);
+    }
+    expect(isTaken("silent", "a")).toBe(true);
   });
 
   it("S8 T6 knows no tool of a name that patterns are not made for", () => {
