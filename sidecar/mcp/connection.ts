@@ -10,7 +10,7 @@ import type { Notification, Params } from "./json-rpc-session.ts";
 import { isSafeToRepeat, LostConnection, StillOpening } from "./lost-connection.ts";
 import { SharedLink, type SharedLinkOptions } from "./shared-link.ts";
 import { toolData } from "./tool-result.ts";
-import type { Exchange, ServerInfo, Upstream } from "./upstream.ts";
+import type { Exchange, Opening, ServerInfo, Upstream } from "./upstream.ts";
 
 export type McpConnectionOptions = SharedLinkOptions & {
   /** How long a call of our own may take, connecting included, when it does not say otherwise. */
@@ -97,8 +97,10 @@ export class McpConnection implements Upstream {
     return this.#guard.retryInMs;
   }
 
-  async info(): Promise<ServerInfo> {
-    if (!this.#link.current?.info) await this.#guarded(() => this.#link.opened(this.#openingMs));
+  async info(opening?: Opening): Promise<ServerInfo> {
+    const timeoutMs = Math.min(opening?.timeoutMs ?? Infinity, this.#openingMs);
+    if (!this.#link.current?.info)
+      await this.#guarded(() => this.#link.opened(timeoutMs, opening?.signal), opening);
     if (!this.#link.info) throw new HivegateError("mcp_unavailable");
     return this.#link.info;
   }
@@ -192,7 +194,7 @@ export class McpConnection implements Upstream {
     return link.ask(request, timeoutMs, exchange);
   }
 
-  async #guarded<T>(call: () => Promise<T>, exchange: Exchange | null = null): Promise<T> {
+  async #guarded<T>(call: () => Promise<T>, exchange: Opening | null = null): Promise<T> {
     if (this.#pending >= LIMITS.mcpPendingCalls) throw new HivegateError("overloaded");
     this.#pending++;
     try {
@@ -202,7 +204,7 @@ export class McpConnection implements Upstream {
     }
   }
 
-  #judged<T>(call: () => Promise<T>, exchange: Exchange | null = null): Promise<T> {
+  #judged<T>(call: () => Promise<T>, exchange: Opening | null = null): Promise<T> {
     const losses = this.#losses;
     return this.#guard.run(call, (error) => this.#failed(error, losses, exchange));
   }
@@ -221,7 +223,7 @@ export class McpConnection implements Upstream {
    * an answer, and where our own limits or our own end came first nothing was learnt (null). One lost
    * connection is one failure, however many calls it ends: `losses` is how many there were when the call began.
    */
-  #failed(error: unknown, losses: number, exchange: Exchange | null): boolean | null {
+  #failed(error: unknown, losses: number, exchange: Opening | null): boolean | null {
     const code = error instanceof HivegateError ? error.code : "internal";
     const isOurs = code === "overloaded" || code === "shutting_down" || code === "internal";
     if (isOurs || exchange?.signal.aborted) return null;

@@ -40,6 +40,9 @@ export type Exchange = {
   trace?: { traceparent: string; tracestate?: string };
 };
 
+/** Who waits for a connection, and for how long. */
+export type Opening = Pick<Exchange, "signal" | "timeoutMs">;
+
 /** The one server among several that a request is for, and the request as that one calls things. */
 export type Route = { upstream: Upstream; request: McpRequest };
 
@@ -49,8 +52,11 @@ export interface Upstream {
   readonly connections: number;
   /** Whether it is connected to now. Whoever wants something of it connects it, if it can be. */
   readonly isOpen: boolean;
-  /** What it says of itself; connects if need be. @throws HivegateError as `exchange` */
-  info(): Promise<ServerInfo>;
+  /**
+   * What it says of itself; connects if need be, which goes on when `opening` is over.
+   * @throws HivegateError as `exchange`
+   */
+  info(opening?: Opening): Promise<ServerInfo>;
   /**
    * Of several servers that look like one: where a request goes, in whichever era's words it is; it is then an exchange
    * with that server, as if it had been asked in the first place. Null: it is for all of them, or for none that is known.

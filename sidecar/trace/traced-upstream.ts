@@ -32,7 +32,7 @@ export function tracedUpstream(upstream: Upstream, tracer: Tracer): Upstream {
     get isOpen() {
       return upstream.isOpen;
     },
-    info: () => upstream.info(),
+    info: (opening) => upstream.info(opening),
     notify: (notification) => upstream.notify(notification),
     onNotification: (listener) => upstream.onNotification(listener),
     // What the sidecar asks for itself belongs to nobody's trace.

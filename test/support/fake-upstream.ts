@@ -1,7 +1,7 @@
 /** An MCP server that a test plays itself, as the sidecar's endpoint sees it. */
 import type { McpAnswer, McpRequest } from "../../shared/protocol/mcp.ts";
 import type { Notification } from "../../sidecar/mcp/json-rpc-session.ts";
-import type { Era, Exchange, ServerInfo, Upstream } from "../../sidecar/mcp/upstream.ts";
+import type { Era, Exchange, Opening, ServerInfo, Upstream } from "../../sidecar/mcp/upstream.ts";
 
 /** What the server does about one request. */
 export type Play = (request: McpRequest, exchange: Exchange) => McpAnswer | Promise<McpAnswer>;
@@ -15,6 +15,8 @@ export class FakeUpstream implements Upstream {
   readonly asked: McpRequest[] = [];
   readonly told: Notification[] = [];
   play: Play;
+  /** How long it takes to be connected to, for those who do not wait for ever. */
+  opened: (opening: Opening) => Promise<void> = () => Promise.resolve();
   readonly #listeners = new Set<(notification: Notification) => void>();
 
   constructor(era: Era, play: Play, facts: Partial<ServerInfo> = {}, name = `fake-${era}`) {
@@ -39,7 +41,8 @@ export class FakeUpstream implements Upstream {
     return this.#listeners.size;
   }
 
-  async info(): Promise<ServerInfo> {
+  async info(opening?: Opening): Promise<ServerInfo> {
+    if (opening) await this.opened(opening);
     this.#connect();
     return this.facts;
   }

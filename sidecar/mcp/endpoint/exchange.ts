@@ -1,5 +1,6 @@
 /** The way from a request to the server that it is for. */
 import { asHivegateError, isOurFault } from "../../../shared/errors.ts";
+import { LIMITS } from "../../../shared/limits.ts";
 import type { McpAnswer, McpRequest } from "../../../shared/protocol/mcp.ts";
 import type { Exchange, Route, ServerInfo, Upstream } from "../upstream.ts";
 import type { Incoming, Shared } from "./ports.ts";
@@ -23,9 +24,10 @@ export async function destinationOf(
   { logLevels }: Shared,
   incoming: Incoming,
   request: McpRequest,
+  signal: AbortSignal,
 ): Promise<Destination> {
   const route = await routeOf(incoming, request);
-  const info = await route.upstream.info();
+  const info = await route.upstream.info({ signal, timeoutMs: LIMITS.mcpExchangeMs });
   const renewing = logLevels.renewed(route.upstream, incoming.client);
   if (renewing) await renewing;
   return { ...route, info };

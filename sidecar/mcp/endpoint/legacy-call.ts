@@ -23,7 +23,7 @@ export async function legacyCall(
   { method, params }: McpRequest,
   { answer, signal }: Under,
 ): Promise<McpAnswer> {
-  const destination = await destinationOf(shared, incoming, { method, params });
+  const destination = await destinationOf(shared, incoming, { method, params }, signal);
   const { capabilities } = session.facts;
   const ask = (request: McpRequest, ended: AbortSignal): Promise<McpAnswer> =>
     offers(capabilities, neededFor(request))

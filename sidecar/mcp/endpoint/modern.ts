@@ -82,7 +82,12 @@ class ModernRequest {
 
   async #serve(): Promise<void> {
     const { method } = this.#request;
-    const destination = await destinationOf(this.#shared, this.#incoming, this.#request);
+    const destination = await destinationOf(
+      this.#shared,
+      this.#incoming,
+      this.#request,
+      this.#incoming.signal,
+    );
     const mismatch = await this.#mismatch(destination);
     if (mismatch) return this.#end({ error: mismatch }, 400);
     if (destination.info.era === "2026") return this.#end(await this.#word(destination));

@@ -21,7 +21,7 @@ export async function callTool(
   call: ToolCall,
   exchange: Omit<Exchange, "onRequest">,
 ): Promise<McpAnswer> {
-  const request = requestOf(call, await upstream.info());
+  const request = requestOf(call, await upstream.info(exchange));
   exchange.signal.throwIfAborted();
   const answer = await upstream.exchange(request, exchange);
   if ("result" in answer && answer.result.resultType === "input_required")

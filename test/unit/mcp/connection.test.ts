@@ -91,6 +91,25 @@ describe("a connection to an MCP server", () => {
     expect(methods(server)).toEqual(["authenticate"]);
   });
 
+  it("T1 whoever waits for it alone may go, or wait no longer, and it is opened for all others", async () => {
+    const greeted = Promise.withResolvers<void>();
+    const server = await startLineServer(async (request, client) => {
+      if (request.method === "initialize") await greeted.promise;
+      echo(request, client);
+    });
+    const { connection } = connect(server.port);
+    const leaving = new AbortController();
+    const stays = connection.info();
+    const goes = connection.info({ signal: leaving.signal });
+    const hurries = connection.info({ signal: new AbortController().signal, timeoutMs: 10 });
+    await expect(hurries).rejects.toEqual(code("mcp_unavailable"));
+    leaving.abort(new Error("left"));
+    await expect(goes).rejects.toThrow("left");
+    greeted.resolve();
+    expect((await stays).era).toBe("2025");
+    expect([connection.connections, connection.circuit.state]).toEqual([1, "closed"]);
+  });
+
   it("H9 answers may come in pieces, many at once, and between lines of rubbish", async () => {
     const waiting: string[] = [];
     const server = await startLineServer((request, client) => {

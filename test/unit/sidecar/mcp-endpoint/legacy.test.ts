@@ -154,6 +154,23 @@ describe("a session of a 2025 client", () => {
     expect(upstream.told).toEqual([]);
   });
 
+  it("T1 cancels a call whose server is not even connected to", async () => {
+    const upstream = quiet();
+    const setup = setUp(upstream);
+    const session = await initialize(setup);
+    const waiting = Promise.withResolvers<number | undefined>();
+    upstream.opened = ({ signal, timeoutMs }) => {
+      waiting.resolve(timeoutMs);
+      return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    };
+    const answer = send(setup, legacy(session, "tools/call", { name: "a" }, 9));
+    expect(await waiting.promise).toBe(LIMITS.mcpExchangeMs);
+    const cancel = { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 9 } };
+    await send(setup, { body: cancel, headers: legacy(session, "").headers });
+    expect((await jsonOf(await answer)).error.message).toMatch("cancelled");
+    expect(upstream.asked).toEqual([]);
+  });
+
   it("T1 asks the client what the server asks, on the stream of its own request", async () => {
     const upstream = new FakeUpstream("2025", async (_request, { onRequest, signal }) => {
       const params = { message: "Sure?", requestedSchema: { type: "object" } };
