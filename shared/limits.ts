@@ -106,6 +106,8 @@ export const LIMITS = {
   /** Calls that are held while a 2026 client gets what the server asked for; above either the server is told that it cannot. */
   mcpHeldCalls: 1_024,
   mcpHeldCallsPerClient: 32,
+  /** What these calls asked, as JSON, all together; likewise. */
+  mcpHeldChars: 64 * 1024 * 1024,
   /** How often in one call a server may ask a client for more; then the call fails. */
   mcpInputRounds: 16,
   /** Resources of one server that are watched for changes; above it `overloaded`. */

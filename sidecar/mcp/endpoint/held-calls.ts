@@ -14,13 +14,14 @@ export interface Holder {
   hold(call: OpenCall): string;
 }
 
-type Held = { call: OpenCall; fingerprint: string; cancelTimer: () => void };
+type Held = { call: OpenCall; fingerprint: string; chars: number; cancelTimer: () => void };
 
 export class HeldCalls implements Holder {
   readonly #clock: Clock;
   readonly #uuid: () => string;
   readonly #held = new Map<string, Held>();
   readonly #ofClient = new Tally();
+  #chars = 0;
 
   /** `uuid` has to give what nobody can guess. */
   constructor(clock: Clock, uuid: () => string) {
@@ -33,7 +34,8 @@ export class HeldCalls implements Holder {
   }
 
   hasRoom({ facts: { client } }: OpenCall): boolean {
-    return this.#held.size < LIMITS.mcpHeldCalls && this.#ofClient.of(client) < LIMITS.mcpHeldCallsPerClient;
+    const isFull = this.#held.size >= LIMITS.mcpHeldCalls || this.#chars >= LIMITS.mcpHeldChars;
+    return !isFull && this.#ofClient.of(client) < LIMITS.mcpHeldCallsPerClient;
   }
 
   hold(call: OpenCall): string {
@@ -42,7 +44,9 @@ export class HeldCalls implements Holder {
       this.#take(state);
       call.abandon(new HivegateError("timeout"));
     });
-    this.#held.set(state, { call, cancelTimer, fingerprint: fingerprintOf(call.facts.request) });
+    const text = lastingText(call.facts.request);
+    this.#held.set(state, { call, cancelTimer, fingerprint: fingerprintOf(text), chars: text.length });
+    this.#chars += text.length;
     this.#ofClient.add(call.facts.client, 1);
     return state;
   }
@@ -51,7 +55,7 @@ export class HeldCalls implements Holder {
   resume(state: string, { client, server, request }: CallFacts): OpenCall | null {
     const held = this.#held.get(state);
     if (held?.call.facts.client !== client || held.call.facts.server !== server) return null;
-    return held.fingerprint === fingerprintOf(request) ? this.#take(state) : null;
+    return held.fingerprint === fingerprintOf(lastingText(request)) ? this.#take(state) : null;
   }
 
   close(): void {
@@ -64,15 +68,14 @@ export class HeldCalls implements Holder {
     if (!held) return null;
     this.#held.delete(state);
     held.cancelTimer();
+    this.#chars -= held.chars;
     this.#ofClient.add(held.call.facts.client, -1);
     return held.call;
   }
 }
 
-/** Of what stays the same when a client sends a request again. Its arguments may be long, and are not kept. */
-const fingerprintOf = ({ method, params }: McpRequest): string =>
-  hash(
-    "sha256",
-    JSON.stringify([method, without(params, "_meta", "inputResponses", "requestState")]),
-    "base64",
-  );
+/** What stays the same when a client sends a request again. */
+const lastingText = ({ method, params }: McpRequest): string =>
+  JSON.stringify([method, without(params, "_meta", "inputResponses", "requestState")]);
+
+const fingerprintOf = (text: string): string => hash("sha256", text, "base64");
