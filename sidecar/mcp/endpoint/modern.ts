@@ -171,7 +171,7 @@ class ModernRequest {
     this.#end({ error: rpcErrorOf(LEFT) });
   }
 
-  #end(answer: McpAnswer, status = modernStatus(answer)): void {
+  #end(answer: McpAnswer, status = modernStatus(this.#request.method, answer)): void {
     this.#incoming.head.failure = failureIn(answer);
     this.#answer.end(answerText(this.#request.id, answer), status);
   }

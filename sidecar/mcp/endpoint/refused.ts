@@ -67,6 +67,10 @@ const STATUS: Record<number, number> = {
   [PROTOCOL.unsupportedVersion]: 400,
 };
 
-/** The status with which 2026 wants this answer: mostly 200, because the request itself was taken. */
-export const modernStatus = (answer: McpAnswer): number =>
-  "error" in answer ? (STATUS[answer.error.code] ?? 200) : 200;
+/** The status with which 2026 wants this answer to `method`: mostly 200, because the request itself was taken. */
+export function modernStatus(method: string, answer: McpAnswer): number {
+  if (!("error" in answer)) return 200;
+  // Some servers say so of a tool that they do not have: it is no method that is missing.
+  if (method === "tools/call" && answer.error.code === PROTOCOL.methodNotFound) return 200;
+  return STATUS[answer.error.code] ?? 200;
+}

@@ -26,16 +26,18 @@ describe("a client of 2026 at a server of 2026", () => {
   it("T1 passes the server's own error on, under the status that 2026 wants for it", async () => {
     const upstream = echo();
     const setup = setUp(upstream);
-    const told = async (code: number) => {
+    const told = async (code: number, method = "prompts/get") => {
       const error = { code, message: "no", data: { why: "because" } };
       upstream.play = () => ({ error });
-      const response = await send(setup, modern("tools/call", { name: "add" }));
+      const response = await send(setup, modern(method, { name: "add" }));
       expect(await response.json()).toEqual({ jsonrpc: "2.0", id: 1, error });
       return response.status;
     };
     expect([await told(-32601), await told(-32021), await told(-32602), await told(5)]).toEqual([
       404, 400, 200, 200,
     ]);
+    // So some servers say that they have no such tool.
+    expect(await told(-32601, "tools/call")).toBe(200);
   });
 
   it("T8 says in JSON-RPC what is ours, and whether to try again", async () => {
