@@ -6,8 +6,8 @@ export type WatchedBodyOptions = {
   first?: string;
   /** For how long it is passed on at most: then it ends, as if no more came. */
   lifeMs: number;
-  /** Called once. */
-  onEnd?(end: BodyEnd): void;
+  /** Called once, with the last piece that came. */
+  onEnd?(end: BodyEnd, last: Uint8Array | null): void;
 };
 
 /** What a timer can hold. */
@@ -23,11 +23,12 @@ export function watchedBody(
 ): ReadableStream<Uint8Array> {
   const reader = body.getReader();
   let isOver = false;
+  let last: Uint8Array | null = null;
   let stopTimer = () => {};
   const ended = (end: BodyEnd) => {
     isOver = true;
     stopTimer();
-    onEnd?.(end);
+    onEnd?.(end, last);
   };
   return new ReadableStream<Uint8Array>({
     start(controller) {
@@ -45,7 +46,10 @@ export function watchedBody(
         const read = await reader.read();
         // Expired, or cancelled, meanwhile.
         if (isOver) return;
-        if (!read.done) return controller.enqueue(read.value);
+        if (!read.done) {
+          last = read.value;
+          return controller.enqueue(last);
+        }
         ended("done");
         controller.close();
       } catch (error) {

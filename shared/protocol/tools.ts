@@ -36,8 +36,14 @@ export const MCP_HEADERS = [
 /** Of a call that the gateway makes for itself, where no client's headers repeat its arguments. No client's header is passed on as it. */
 export const OWN_CALL_HEADER = "hivegate-own-call";
 
-/** Of an answer that is an error, or a result with `isError`: the error's code, or `tool`. Of a stream only what it begins with. */
+/**
+ * Of an answer that is an error, or a result with `isError`: the error's code, or `tool`. A stream, whose head comes before
+ * that is known, says it behind its last event, in a comment (`OUTCOME_COMMENT`).
+ */
 export const OUTCOME_HEADER = "hivegate-outcome";
+export const outcomeComment = (failure: string): string => `: ${OUTCOME_HEADER} ${failure}\n\n`;
+/** The same, at the end of a stream's text. */
+export const OUTCOME_COMMENT = /\n: hivegate-outcome (\S{1,20})\n\n$/;
 
 export const ToolEntry = z.object({
   /** As its server calls it. */

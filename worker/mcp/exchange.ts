@@ -13,7 +13,7 @@ import { bodyOf, clientOf, forwardedHeaders, returnedHeaders } from "./forward.t
 import { isList, seenText } from "./lists.ts";
 import { agreedVersion } from "./mcp-headers.ts";
 import { type McpMessage, parseMessage } from "./message.ts";
-import { type Outcome, outcomeIn, outcomeOf } from "./outcome.ts";
+import { type Outcome, outcomeBehind, outcomeIn, outcomeOf } from "./outcome.ts";
 import { checkMessage, type ToolPlace } from "./permitted.ts";
 
 /** `server` null: all servers as one. */
@@ -111,14 +111,14 @@ export class Exchange {
     }
     const watched = watchedBody(response.body, {
       lifeMs: sent.identity.expiresMs - this.#ports.now(),
-      onEnd: (end) => this.#record(this.#atEnd(end, outcome), null),
+      onEnd: (end, last) => this.#record(this.#atEnd(end, last, outcome), null),
     });
     return new Response(watched, { status: response.status, headers });
   }
 
   /** Of a stream that began with this outcome. */
-  #atEnd(end: BodyEnd, begun: Outcome): Outcome {
-    if (end === "done") return begun;
+  #atEnd(end: BodyEnd, last: Uint8Array | null, begun: Outcome): Outcome {
+    if (end === "done") return (last && outcomeBehind(last, begun.cache)) ?? begun;
     if (end === "cancelled") return { ...begun, outcome: "cancelled" };
     return { ...outcomeOf(brokenOff(this.#asked.request.signal, end.broken)), cache: begun.cache };
   }

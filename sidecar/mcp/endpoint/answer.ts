@@ -1,9 +1,14 @@
 /** The answer to one request: plain JSON, or a stream of events as soon as something comes before the result. */
+import { OUTCOME_HEADER, outcomeComment } from "../../../shared/protocol/tools.ts";
 import { SSE_HEADERS } from "../../../shared/wire/sse.ts";
 import { EventStream, event, type KeepAlive } from "./event-stream.ts";
 
-/** Where messages of one request go once they are a stream. */
-export type MessageSink = { body: ReadableStream<Uint8Array>; send(text: string): void; end(): void };
+/** Where messages of one request go once they are a stream. `comment` goes along with one, and is kept nowhere. */
+export type MessageSink = {
+  body: ReadableStream<Uint8Array>;
+  send(text: string, comment?: string): void;
+  end(): void;
+};
 
 export type AnswerOptions = {
   /** The headers of any answer. Read when it is decided what it is. */
@@ -52,7 +57,8 @@ export class Answer {
     if (this.#isOver) return;
     this.#isOver = true;
     if (this.#sink) {
-      this.#sink.send(text);
+      const failure = this.#options.headers()[OUTCOME_HEADER];
+      this.#sink.send(text, failure && outcomeComment(failure));
       this.#sink.end();
     } else this.#respond(jsonResponse(text, status, this.#options.headers()));
   }
@@ -65,5 +71,9 @@ export const jsonResponse = (text: string, status: number, headers: Record<strin
 export function plainSink(pulse: KeepAlive, client: string, onGone: () => void): MessageSink {
   const stream = new EventStream(pulse, client);
   stream.onGone = onGone;
-  return { body: stream.body, send: (text) => stream.write(event(text)), end: () => stream.end() };
+  return {
+    body: stream.body,
+    send: (text, comment = "") => stream.write(event(text) + comment),
+    end: () => stream.end(),
+  };
 }

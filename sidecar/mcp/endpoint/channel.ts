@@ -57,10 +57,10 @@ export class Channel implements MessageSink {
     return stream.body;
   }
 
-  send(text: string): void {
+  send(text: string, comment = ""): void {
     if (this.#isOver) return;
     const id = this.#options.log.append(this.name, text);
-    this.#live?.write(event(text, id));
+    this.#live?.write(event(text, id) + comment);
   }
 
   /** Nothing comes any more; what came stays in the log for a while. */

@@ -15,7 +15,7 @@ function watched(lifeMs = LIFE_MS) {
       seen.cancelled = true;
     },
   });
-  const reader = watchedBody(body, { lifeMs, onEnd: (end) => seen.ends.push(end) }).getReader();
+  const reader = watchedBody(body, { lifeMs, onEnd: (end) => void seen.ends.push(end) }).getReader();
   return { reader, seen, source: () => source };
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { outcomeComment } from "../../../../shared/protocol/tools.ts";
 import { settled } from "../../streams/setup.ts";
 import { CALL, edgeBefore, eventStream, json } from "../edge-setup.ts";
 
@@ -49,6 +50,18 @@ describe("what is remembered of a call", () => {
     const answer = await post("/mcp/demo", CALL);
     await expect(answer.text()).rejects.toThrow();
     expect(await remembered()).toMatchObject([{ outcome: "error", code: "sidecar_unreachable" }]);
+  });
+
+  it.each([
+    ["went well", "", { outcome: "ok", code: null }],
+    ["failed", outcomeComment("-32603"), { outcome: "error", code: -32603 }],
+    ["ended in a tool's own error", outcomeComment("tool"), { outcome: "error", code: null }],
+  ])("T7 T9 is that it %s behind its progress", async (_, comment, expected) => {
+    const { post, remembered } = edgeBefore(async () =>
+      eventStream(new Blob([PROGRESS, `event: message\ndata: {}\n\n${comment}`]).stream()),
+    );
+    await (await post("/mcp/demo", CALL)).text();
+    expect(await remembered()).toMatchObject([expected]);
   });
 
   it("T7 T9 is that its client left its stream", async () => {
