@@ -3,10 +3,10 @@ import type { Clock } from "../../../shared/clock.ts";
 import { asHivegateError, HivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { ToolChunkData, ToolStream } from "../../../shared/protocol/tools.ts";
+import { pulledStream } from "../../http/pulled-stream.ts";
 import type { Exchange, Upstream } from "../upstream.ts";
 import { callTool } from "./call-tool.ts";
 import { ChunkBuffer } from "./chunk-buffer.ts";
-import { pulledStream } from "./pulled-stream.ts";
 
 const KEEP_ALIVE_MS = 15_000;
 

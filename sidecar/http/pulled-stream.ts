@@ -1,10 +1,10 @@
 /** A body that is drawn at its reader's pace from something that is kept: a slow reader costs no memory. */
-import type { Clock } from "../../../shared/clock.ts";
+import type { Clock } from "../../shared/clock.ts";
 
 export type PulledStreamPorts = {
-  /** What comes next, if there is anything now. `over`: nothing will come any more. */
+  /** What comes next, if there is anything now. `over`: nothing will come any more. What it throws breaks the body. */
   next(): Uint8Array | "nothing yet" | "over";
-  /** Called once: the reader has gone, or has everything. */
+  /** Called once: the reader has gone, or has everything that will come. */
   left(): void;
   clock: Clock;
   /** After so long without anything to say a comment is sent, which shows that the connection lives. */
@@ -24,6 +24,14 @@ export function pulledStream(ports: PulledStreamPorts): { body: ReadableStream<U
     wake();
     ports.left();
   };
+  const nextOrLeave = () => {
+    try {
+      return ports.next();
+    } catch (thrown) {
+      leave();
+      throw thrown;
+    }
+  };
   const somethingNew = (): Promise<"woken" | "silent"> =>
     new Promise((resolve) => {
       const cancel = ports.clock.after(ports.keepAliveMs, () => resolve("silent"));
@@ -35,7 +43,7 @@ export function pulledStream(ports: PulledStreamPorts): { body: ReadableStream<U
   const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
     while (isOpen) {
       // Nothing is awaited between looking and waiting, so no wake-up is missed.
-      const next = ports.next();
+      const next = nextOrLeave();
       if (next === "over") {
         leave();
         controller.close();
