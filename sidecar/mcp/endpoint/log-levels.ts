@@ -8,13 +8,23 @@ export class LogLevels {
   /** By name: a server is known by several objects. */
   readonly #ofServer = new Map<string, ServerLevel>();
 
-  /** The server's error, where it does not agree; of several servers none, for their logs are no reason to refuse. @throws as `Upstream.exchange` */
-  async want(level: string, upstream: Upstream, client: string): Promise<RpcError | null> {
+  /**
+   * The server's error, where it does not agree; of several servers none: one that cannot is no reason to refuse.
+   * `timeoutMs`: how long it is waited for a connection. @throws as `Upstream.exchange`
+   */
+  async want(
+    level: string,
+    upstream: Upstream,
+    client: string,
+    timeoutMs: number = LIMITS.mcpExchangeMs,
+  ): Promise<RpcError | null> {
     if (upstream.logging) {
-      await Promise.allSettled(upstream.logging().map((one) => this.want(level, one, client)));
+      const all = upstream.logging().map((one) => this.want(level, one, client, LIMITS.mcpLogLevelMs));
+      await Promise.allSettled(all);
       return null;
     }
-    const { capabilities, era } = await upstream.info();
+    const { signal } = new AbortController();
+    const { capabilities, era } = await upstream.info({ signal, timeoutMs });
     // One of 2026 is told with each request; one that has no log has nothing to be set.
     if (era === "2026" || capabilities.logging === undefined) return null;
     const known = this.#ofServer.get(upstream.name) ?? new ServerLevel(upstream);
@@ -22,7 +32,7 @@ export class LogLevels {
     return known.want(level, client);
   }
 
-  /** Where the server was connected to anew, resolves when it was told once more what is wanted. Null: there is nothing to tell. */
+  /** Resolves when a server that was connected to anew was told once more what is wanted. Null: there is nothing to tell. */
   renewed(upstream: Upstream, client: string): Promise<void> | null {
     return this.#ofServer.get(upstream.name)?.renewed(client) ?? null;
   }

@@ -67,17 +67,23 @@ describe("the log level of a server of 2025", () => {
     expect(told()).toEqual(["info", "info"]);
   });
 
-  it("T2 is the same whether it is set by the server's own address or by that of all", async () => {
-    const { upstream, levels, told } = wanting();
-    const frozen = new FakeUpstream("2025", () => Promise.reject(new HivegateError("timeout")), {}, "frozen");
-    const { registry } = registryOf([upstream, frozen]);
-    upstream.play = ({ method }) => ({ result: method === "tools/list" ? { tools: [] } : {} });
-    const all = new JoinedServers(registry, "1");
-    upstream.facts = { ...upstream.facts, capabilities: { logging: {}, tools: {} } };
+  it("T2 is the same whether it is set by the server's own address or by that of all, were one of them frozen", async () => {
+    const lists = { tools: [], resources: [], resourceTemplates: [] };
+    const one = new FakeUpstream("2025", () => ({ result: lists }), {}, "one");
+    const frozen = new FakeUpstream("2025", () => ({ result: lists }), {}, "frozen");
+    const { registry } = registryOf([one, frozen]);
     await registry.upToDate();
-    await levels.want("debug", upstream, "alice");
-    expect(await levels.want("error", all, "bob")).toBeNull();
-    expect(told().filter((level) => level !== undefined)).toEqual(["debug"]);
+    const opened: (number | undefined)[] = [];
+    frozen.opened = ({ timeoutMs }) => {
+      opened.push(timeoutMs);
+      return Promise.reject(new HivegateError("mcp_unavailable"));
+    };
+    const levels = new LogLevels();
+    await levels.want("debug", one, "alice");
+    expect(await levels.want("error", new JoinedServers(registry, "1"), "bob")).toBeNull();
+    const set = one.asked.filter(({ method }) => method === "logging/setLevel");
+    expect(set.map(({ params }) => params.level)).toEqual(["debug"]);
+    expect(opened).toEqual([LIMITS.mcpLogLevelMs]);
   });
 
   it("S6 is waited for no longer than its limit", async () => {
