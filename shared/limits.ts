@@ -60,7 +60,8 @@ export const LIMITS = {
   mcpExchangeMs: 60_000,
   /**
    * A call that was given up may go on at its server: what that says or asks meanwhile, and that may be about it, is for
-   * nobody. So it is until its answer, for this long at most; of more calls the oldest are taken for ended.
+   * nobody. So it is until the server knows, or, if it is one that goes on all the same, until its answer; for this long
+   * at most. Of more calls the oldest are taken for ended.
    */
   mcpGivenUpMs: 5 * 60_000,
   mcpGivenUpCalls: 1_024,

@@ -52,12 +52,17 @@ const ACKNOWLEDGED = "notifications/subscriptions/acknowledged";
 /** What concerns all clients, whoever's stream it came by. */
 const SERVER_WIDE = /(list_changed|resources\/updated)$/;
 
+/** `client` null: it was our own. `isKnown`: the server has heard of it. */
+type GivenUp = { client: string | null; untilMs: number; isKnown: boolean };
+
 export class JsonRpcSession {
   readonly #newId: () => string;
   readonly #now: () => number;
   readonly #askers = new Map<string, Asker>();
   /** Calls that nobody waits for and that may go on at the server, oldest first. */
-  readonly #givenUp = new Map<string, { client: string | null; untilMs: number }>();
+  readonly #givenUp = new Map<string, GivenUp>();
+  /** The server has answered what it knew to be cancelled, so it may go on with anything. */
+  #goesOn = false;
   /** Answers nobody here waits for: late ones, second ones, and those to other clients, which some servers broadcast. */
   unknownIds = 0;
   /** Messages that are not JSON-RPC, such as a log that went astray. */
@@ -79,18 +84,29 @@ export class JsonRpcSession {
     return { jsonrpc: "2.0", id, method: asker.method, params: said };
   }
 
-  /** Nobody waits for this answer any more. What the server still says of the call is for nobody else. */
+  /** Nobody waits for this answer any more. */
   forget(id: string): void {
-    const asker = this.#askers.get(id);
     this.#askers.delete(id);
+  }
+
+  /** The same where a wire has no stream for each request: what the server still says of the call is for nobody else. */
+  giveUp(id: string): void {
+    const asker = this.#askers.get(id);
+    this.forget(id);
     if (!asker || !INTERACTIVE.has(asker.method)) return;
     const nowMs = this.#now();
     const client = asker.exchange?.client ?? null;
-    this.#givenUp.set(id, { client, untilMs: nowMs + LIMITS.mcpGivenUpMs });
+    this.#givenUp.set(id, { client, untilMs: nowMs + LIMITS.mcpGivenUpMs, isKnown: false });
     for (const [oldest, { untilMs }] of this.#givenUp) {
       if (untilMs > nowMs && this.#givenUp.size <= LIMITS.mcpGivenUpCalls) break;
       this.#givenUp.delete(oldest);
     }
+  }
+
+  /** The server knows that this call was given up, and should have ended it. */
+  cancelled(id: string): void {
+    const call = this.#givenUp.get(id);
+    if (call) call.isKnown = true;
   }
 
   /** This answer will not come. */
@@ -122,7 +138,7 @@ export class JsonRpcSession {
     const asker = typeof id === "string" ? this.#askers.get(id) : undefined;
     if (!asker || typeof id !== "string") {
       if (typeof id === "object" && id !== null) return this.#strange();
-      if (typeof id === "string") this.#givenUp.delete(id);
+      this.#late(message);
       this.unknownIds++;
       return IGNORED;
     }
@@ -131,6 +147,13 @@ export class JsonRpcSession {
     if (answer) asker.resolve(answer);
     else asker.reject(new UnreadableAnswer(new Error("neither a result nor an error")));
     return HANDLED;
+  }
+
+  #late({ id, result }: Record<string, unknown>): void {
+    const call = typeof id === "string" ? this.#givenUp.get(id) : undefined;
+    if (!call || typeof id !== "string") return;
+    this.#givenUp.delete(id);
+    if (call.isKnown && result !== undefined) this.#goesOn = true;
   }
 
   #said(message: Record<string, unknown>, stream: string | undefined): Received {
@@ -206,8 +229,10 @@ export class JsonRpcSession {
       latest = asker;
     }
     const nowMs = this.#now();
-    for (const { client, untilMs } of this.#givenUp.values())
-      if (untilMs > nowMs && client !== latest?.exchange?.client) return "unclear";
+    for (const { client, untilMs, isKnown } of this.#givenUp.values()) {
+      const mayGoOn = untilMs > nowMs && (this.#goesOn || !isKnown);
+      if (mayGoOn && client !== latest?.exchange?.client) return "unclear";
+    }
     return latest ?? "nobody";
   }
 

@@ -176,12 +176,25 @@ export class McpLink {
   /** Tells the server that the answer is not wanted any more, where it was a client who wanted it. */
   #giveUp(id: string, { exchange }: Asker, reason: string): void {
     const wire = this.#wire;
-    this.#session.forget(id);
+    if (wire?.abandon) this.#session.forget(id);
+    else this.#session.giveUp(id);
     // Whoever asks for itself, as telemetry does, is not worth an old server's confusion.
     const tells = exchange && !(this.#info?.era === "2026" && wire?.abandon);
-    if (tells && wire?.isOpen && wire.unsentBytes <= LIMITS.mcpUnsentBytes)
+    if (tells && wire?.isOpen && wire.unsentBytes <= LIMITS.mcpUnsentBytes) {
       this.notify({ method: "notifications/cancelled", params: { requestId: id, reason } });
+      // It reads one after the other: once it answers this it has heard that.
+      if (!wire.abandon)
+        this.#ping().then(
+          () => this.#session.cancelled(id),
+          () => {},
+        );
+    }
     wire?.abandon?.(id);
+  }
+
+  #ping(): Promise<McpAnswer> {
+    const timeoutMs = Math.min(this.#options.connectTimeoutMs, LIMITS.mcpConnectTimeoutMs);
+    return this.ask({ method: "ping", params: {} }, timeoutMs);
   }
 
   async #greet(wire: Wire): Promise<void> {
@@ -261,9 +274,7 @@ export class McpLink {
     if (round !== this.#silentRounds) return;
     this.#silentRounds++;
     if (this.#silentRounds < SILENT_ROUNDS) {
-      const timeoutMs = Math.min(this.#options.connectTimeoutMs, LIMITS.mcpConnectTimeoutMs);
-      const ping = () => this.ask({ method: "ping", params: {} }, timeoutMs);
-      (isClients ? this.#options.onSilent(ping) : ping()).catch(() => {});
+      (isClients ? this.#options.onSilent(() => this.#ping()) : this.#ping()).catch(() => {});
       return;
     }
     this.#warn("the MCP server answers nothing: its connection is closed");

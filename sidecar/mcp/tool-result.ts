@@ -18,7 +18,8 @@ export function toolData(result: unknown): unknown {
   const data = parsed.data.structuredContent ?? (text === undefined ? null : jsonOrText(text));
   if (parsed.data.isError) throw failed(text ?? "the tool failed without a word");
   // Some servers report a failure inside a result that counts as a success for the protocol.
-  if (saysItFailed(data)) throw failed(String(data.error ?? "the tool says that it failed"));
+  if (saysItFailed(data))
+    throw failed(typeof data.error === "string" ? data.error : "the tool says that it failed");
   if (standsForNoTool(data)) throw failed("there is no such tool");
   return data;
 }

@@ -235,6 +235,34 @@ describe("what a server says in the course of a call", () => {
     expect([second.heard.length, other.heard.length, s.unclearLogs]).toEqual([1, 0, 1]);
   });
 
+  it("S8 what is said of a call that was given up is for nobody, until the server knows", () => {
+    const { session: s, call } = session();
+    const log = notification("notifications/message", { data: "x" });
+    const left = call("a");
+    s.giveUp(left.id);
+    const other = call("b");
+    s.receive(log);
+    expect(other.heard).toEqual([]);
+    s.cancelled(left.id);
+    s.receive(log);
+    expect(other.heard).toHaveLength(1);
+    // That it says so is no sign that it went on; a result is, and from then on it is believed to.
+    s.receive(answer(left.id, { error: { code: 0, message: "cancelled" } }));
+    s.receive(log);
+    expect(other.heard).toHaveLength(2);
+    const [first, second] = [call("a"), call("a")];
+    for (const { id } of [first, second]) {
+      s.giveUp(id);
+      s.cancelled(id);
+    }
+    s.receive(answer(first.id, { result: {} }));
+    s.receive(log);
+    expect(other.heard).toHaveLength(2);
+    s.receive(answer(second.id, { result: {} }));
+    s.receive(log);
+    expect(other.heard).toHaveLength(3);
+  });
+
   it("S8 what is said of a call that was given up is for nobody, until its answer or for a while", () => {
     const { session: s, clock, call } = session();
     const log = notification("notifications/message", { level: "info", data: "a's" });
@@ -243,7 +271,7 @@ describe("what a server says in the course of a call", () => {
       return received.kind === "question" ? received.question.whose : received.kind;
     };
     const left = call("a");
-    s.forget(left.id);
+    s.giveUp(left.id);
     // Not for everybody, though nobody has a call under way.
     expect(s.receive(log).kind).toBe("handled");
     const other = call("b");
@@ -257,15 +285,15 @@ describe("what a server says in the course of a call", () => {
     s.receive(answer(left.id, { result: {} }));
     const next = call("b");
     expect(whose()).toBe(next.asker);
-    s.forget(next.id);
+    s.giveUp(next.id);
     clock.nowMs += LIMITS.mcpGivenUpMs;
     expect(whose()).toBe("nobody");
   });
 
   it("S6 of calls that were given up a bounded number is known", () => {
     const { session: s, call } = session();
-    s.forget(call("a").id);
-    for (let n = 0; n < LIMITS.mcpGivenUpCalls; n++) s.forget(call("b").id);
+    s.giveUp(call("a").id);
+    for (let n = 0; n < LIMITS.mcpGivenUpCalls; n++) s.giveUp(call("b").id);
     const mine = call("b");
     s.receive(notification("notifications/message", { data: "b's" }));
     expect(mine.heard).toHaveLength(1);

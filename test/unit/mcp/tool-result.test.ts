@@ -51,6 +51,7 @@ describe("the data in a tool's answer", () => {
     const error = failureOf(text('{"success":false,"error":"type: Required"}'));
     expect(error.code).toBe("mcp_failed");
     expect(String(error.cause)).toContain("type: Required");
+    expect(failureOf(text('{"success":false,"error":{"toString":1}}')).code).toBe("mcp_failed");
   });
 
   it("T8 what claude-flow 2 says of a tool that it does not have is an error", () => {
