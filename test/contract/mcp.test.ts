@@ -282,6 +282,7 @@ onEveryHost("MCP at the gateway", ({ sidecar, gateway }) => {
     const raw = (body: string) => send({ method: "POST", body });
     const cases: [string, number, string][] = [
       ["{", 400, "invalid_json"],
+      [`{"a":${"[".repeat(6_000)}${"]".repeat(6_000)}}`, 400, "invalid_json"],
       ["[]", 400, "invalid_request"],
       ['{"jsonrpc":"2.0","id":null,"method":"ping"}', 400, "invalid_request"],
       ['{"jsonrpc":"2.0","id":1,"method":7}', 400, "invalid_request"],
