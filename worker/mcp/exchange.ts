@@ -102,7 +102,7 @@ export class Exchange {
   /** The sidecar's answer: as it comes, but for headers that are between it and us. */
   async #passedOn(sent: Sent, miss: Miss | null): Promise<Response> {
     const answer = await this.#forward(sent, miss?.join ?? null);
-    const response = miss ? await missResponse(miss, answer) : answer;
+    const response = miss ? await this.#whole(missResponse(miss, answer)) : answer;
     const headers = returnedHeaders(response.headers);
     const outcome = outcomeIn(answer.headers, response.headers);
     if (!response.body || !isStream(response)) {
@@ -132,6 +132,13 @@ export class Exchange {
       .mcp({ method, server, client, join, headers, body }, request.signal);
   }
 
+  /** What is read of an answer behind its head. @throws as `brokenOff` */
+  #whole<T>(reading: Promise<T>): Promise<T> {
+    return reading.catch((cause) => {
+      throw brokenOff(this.#asked.request.signal, cause);
+    });
+  }
+
   async #list(posted: Posted): Promise<Response> {
     const { identity, message } = posted;
     const { gateway } = this.#ports;
@@ -141,7 +148,7 @@ export class Exchange {
     if (access.all && !own) return this.#passedOn(posted, null);
     const answer = await this.#forward(posted, null);
     const added = own ? this.#ports.gatewayTools.list(identity, access) : [];
-    const text = seenText(await answer.text(), message.method, { server, access, added });
+    const text = seenText(await this.#whole(answer.text()), message.method, { server, access, added });
     const { "content-length": _, ...headers } = returnedHeaders(answer.headers);
     this.#record(outcomeIn(answer.headers, answer.headers), text.length);
     return new Response(text, { status: answer.status, headers });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { outcomeComment } from "../../../../shared/protocol/tools.ts";
+import { outcomeComment, REGISTRY_HEADER } from "../../../../shared/protocol/tools.ts";
 import { settled } from "../../streams/setup.ts";
 import { CALL, edgeBefore, eventStream, json } from "../edge-setup.ts";
 
@@ -31,6 +31,25 @@ describe("what is remembered of a call", () => {
     expect(await remembered()).toMatchObject([
       { method: "tools/call", server: "demo", tool: "look", outcome: "cancelled", code: null },
     ]);
+    expect(logged).toEqual([]);
+  });
+
+  it("T7 T9 is that its client left while its answer came, which is nobody's fault", async () => {
+    const client = new AbortController();
+    const { post, remembered, logged } = edgeBefore(async (_, { signal }) => {
+      const body = new ReadableStream({
+        pull(controller) {
+          signal?.addEventListener("abort", () => controller.error(signal.reason));
+          client.abort();
+        },
+      });
+      return new Response(body, {
+        headers: { [REGISTRY_HEADER]: "1", "content-type": "application/json" },
+      });
+    });
+    const list = { jsonrpc: "2.0", id: 1, method: "tools/list" };
+    await post("/mcp/demo", list, { signal: client.signal }, { permissions: ["tools:call"] });
+    expect(await remembered()).toMatchObject([{ method: "tools/list", outcome: "cancelled", code: null }]);
     expect(logged).toEqual([]);
   });
 
