@@ -90,7 +90,7 @@ export const LIMITS = {
   mcpStreamUnreadBytes: 4 * 1024 * 1024,
   /** Streams of changes that one client has open; above it `overloaded`. */
   mcpListensPerClient: 32,
-  /** A stream says something at least this often. */
+  /** A stream says something at least this often. An answer that is waited for through a whole such time becomes a stream. */
   mcpKeepAliveMs: 15_000,
   /**
    * Requests that wait and streams that are read, each on a connection to the sidecar: of one client, of all; above either
@@ -420,8 +420,8 @@ export const LIMITS = {
 
   /** How long the worker waits for the sidecar to answer anything but a stream. */
   sidecarTimeoutMs: 45_000,
-  /** The same of an MCP server's answer: longer than a call that waits for what another client is asked (`mcpAskedMs`). */
-  mcpHeadMs: 15 * 60_000,
+  /** The same of the head of an MCP answer: one that takes long is a stream before that (`mcpKeepAliveMs`), others end (`mcpExchangeMs`). */
+  mcpHeadMs: 2 * 60_000,
   /** A stream from the sidecar that is silent for this long is opened anew: it should say something each 15 s. */
   streamSilenceMs: 35_000,
   /** How long the worker waits for the sidecar's health, which itself takes half a second at most. */

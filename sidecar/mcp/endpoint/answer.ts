@@ -1,7 +1,10 @@
-/** The answer to one request: plain JSON, or a stream of events as soon as something comes before the result. */
+/**
+ * The answer to one request: plain JSON, or a stream of events as soon as something comes before the result, or when it
+ * takes long: a stream is kept alive on its way, and it is noticed when its reader has left.
+ */
 import { OUTCOME_HEADER, outcomeComment } from "../../../shared/protocol/tools.ts";
 import { SSE_HEADERS } from "../../../shared/wire/sse.ts";
-import { EventStream, event, type KeepAlive } from "./event-stream.ts";
+import { type Awaited, EventStream, event, type KeepAlive } from "./event-stream.ts";
 
 /** Where messages of one request go once they are a stream. `comment` goes along with one, and is kept nowhere. */
 export type MessageSink = {
@@ -16,17 +19,20 @@ export type AnswerOptions = {
   /** False: what comes before the result is left out. */
   mayStream: boolean;
   openSink(): MessageSink;
+  pulse: KeepAlive;
 };
 
-export class Answer {
+export class Answer implements Awaited {
   readonly response: Promise<Response>;
   readonly #options: AnswerOptions;
   readonly #respond: (response: Response) => void;
   #sink: MessageSink | null = null;
   #isOver = false;
+  #takesLong = false;
 
   constructor(options: AnswerOptions) {
     this.#options = options;
+    if (options.mayStream) options.pulse.await(this);
     const { promise, resolve } = Promise.withResolvers<Response>();
     this.response = promise;
     this.#respond = resolve;
@@ -41,26 +47,37 @@ export class Answer {
     return this.#sink === null && !this.#isOver;
   }
 
+  /** From the second one on it has been waited for long enough. */
+  beat(): void {
+    if (this.#takesLong) this.#open();
+    this.#takesLong = true;
+  }
+
   /** A notification, or a request to the client. */
   before(text: string): void {
     if (this.#isOver || !this.#options.mayStream) return;
-    if (this.#sink === null) {
-      this.#sink = this.#options.openSink();
-      this.#respond(
-        new Response(this.#sink.body, { headers: { ...this.#options.headers(), ...SSE_HEADERS } }),
-      );
-    }
-    this.#sink.send(text);
+    this.#open().send(text);
   }
 
   end(text: string, status = 200): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#options.pulse.answered(this);
     if (this.#sink) {
       const failure = this.#options.headers()[OUTCOME_HEADER];
       this.#sink.send(text, failure && outcomeComment(failure));
       this.#sink.end();
     } else this.#respond(jsonResponse(text, status, this.#options.headers()));
+  }
+
+  #open(): MessageSink {
+    if (this.#sink) return this.#sink;
+    const { headers, openSink, pulse } = this.#options;
+    const sink = openSink();
+    this.#sink = sink;
+    pulse.answered(this);
+    this.#respond(new Response(sink.body, { headers: { ...headers(), ...SSE_HEADERS } }));
+    return sink;
   }
 }
 

@@ -70,9 +70,18 @@ export class EventStream {
   }
 }
 
-/** Lets all open streams say something now and then, by one timer that is there only while there are streams. */
+/** An answer that is waited for. `beat` comes now and then, until `KeepAlive.answered`. */
+export interface Awaited {
+  beat(): void;
+}
+
+/**
+ * Lets all open streams say something now and then, and all answers that are waited for become streams when that takes
+ * long, by one timer that is there only while there are any.
+ */
 export class KeepAlive {
   readonly #streams = new Set<EventStream>();
+  readonly #awaited = new Set<Awaited>();
   readonly #clock: Clock;
   readonly #open: OpenRequests;
   #stop: (() => void) | null = null;
@@ -82,6 +91,7 @@ export class KeepAlive {
     this.#open = open;
   }
 
+  /** How many streams there are. */
   get size(): number {
     return this.#streams.size;
   }
@@ -89,20 +99,38 @@ export class KeepAlive {
   add(stream: EventStream): void {
     this.#streams.add(stream);
     this.#open.add(stream.client);
-    this.#stop ??= this.#clock.after(LIMITS.mcpKeepAliveMs, () => this.#beat());
+    this.#start();
   }
 
   remove(stream: EventStream): void {
     if (!this.#streams.delete(stream)) return;
     this.#open.end(stream.client);
-    if (this.#streams.size > 0) return;
+    this.#rest();
+  }
+
+  await(answer: Awaited): void {
+    this.#awaited.add(answer);
+    this.#start();
+  }
+
+  answered(answer: Awaited): void {
+    if (this.#awaited.delete(answer)) this.#rest();
+  }
+
+  #start(): void {
+    this.#stop ??= this.#clock.after(LIMITS.mcpKeepAliveMs, () => this.#beat());
+  }
+
+  #rest(): void {
+    if (this.#streams.size + this.#awaited.size > 0) return;
     this.#stop?.();
     this.#stop = null;
   }
 
   #beat(): void {
     this.#stop = null;
+    for (const answer of this.#awaited) answer.beat();
     for (const stream of this.#streams) stream.keepAlive();
-    if (this.#streams.size > 0) this.#stop = this.#clock.after(LIMITS.mcpKeepAliveMs, () => this.#beat());
+    if (this.#streams.size + this.#awaited.size > 0) this.#start();
   }
 }

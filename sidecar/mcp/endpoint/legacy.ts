@@ -93,6 +93,7 @@ function serve(
 ): Promise<Response> {
   const { signal } = begun(session, request);
   const answer = new Answer({
+    pulse: shared.pulse,
     headers: () => headersFor(shared.ports, incoming.head),
     mayStream: !NEVER_STREAMED.has(request.method) && acceptsEvents(incoming),
     openSink: () => session.openChannel(),

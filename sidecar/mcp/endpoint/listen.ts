@@ -64,6 +64,7 @@ class Listening {
     this.#id = id;
     const stop = () => this.#stop();
     this.#answer = new Answer({
+      pulse: shared.pulse,
       headers: () => headersFor(shared.ports),
       mayStream: true,
       openSink: () => plainSink(shared.pulse, incoming.client, stop),

@@ -68,6 +68,7 @@ class ModernRequest {
     this.#envelope = envelope;
     const leave = () => this.#leave();
     this.#answer = new Answer({
+      pulse: shared.pulse,
       headers: () => headersFor(shared.ports, incoming.head),
       mayStream: !NEVER_STREAMED.has(request.method),
       openSink: () => plainSink(shared.pulse, incoming.client, leave),
