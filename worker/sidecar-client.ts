@@ -349,10 +349,16 @@ export class SidecarClient {
   }
 }
 
-function bytesOf(body: unknown): Uint8Array {
+/** As the runtime's own types have it: what may be sent. */
+type Bytes = ReturnType<InstanceType<typeof TextEncoder>["encode"]>;
+
+function bytesOf(body: unknown): Bytes {
   if (body === undefined) return NO_BODY;
-  return body instanceof Uint8Array ? body : new TextEncoder().encode(JSON.stringify(body));
+  return isBytes(body) ? body : new TextEncoder().encode(JSON.stringify(body));
 }
+
+const isBytes = (body: unknown): body is Bytes =>
+  body instanceof Uint8Array && body.buffer instanceof ArrayBuffer;
 
 /** Why the sidecar's answer is not there, or not whole: `timeout`, `cancelled` by who asked, or `sidecar_unreachable`. */
 export function brokenOff(signal: AbortSignal, cause: unknown): HivegateError {
