@@ -73,7 +73,10 @@ describe.each(["2025", "2026"] as const)("a client of %s", (era: ClientEra) => {
     expect(new Set(ids).size).toBe(1);
   });
 
-  it.skipIf(era !== "2025")("T1 gets the answer to a call that the gateway's end cut off", async () => {
+  // Only sessions can be come back to.
+  if (era !== "2025") return;
+
+  it("T1 gets the answer to a call that the gateway's end cut off", async () => {
     const client = await connect();
     const progress: number[] = [];
     let edge: Promise<void> | null = null;

@@ -8,7 +8,8 @@ import { createInterface } from "node:readline";
 import { DevTools } from "./dev-tools.ts";
 import { Page } from "./page.ts";
 
-const START_WITHIN_MS = 20_000;
+/** Read from a cold disk it takes its time. */
+const START_WITHIN_MS = 45_000;
 const PLACES = [
   process.env.CHROMIUM_PATH,
   "/usr/bin/chromium",
@@ -46,7 +47,11 @@ export async function startChromium(): Promise<Chromium> {
   const dir = await mkdtemp(join(tmpdir(), "hivegate-chromium-"));
   const child = spawn(chromiumPath, flags(dir), { stdio: ["ignore", "ignore", "pipe"] });
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  const devTools = await DevTools.connect(await listening(child));
+  const address = await listening(child).catch((error: unknown) => {
+    child.kill("SIGKILL");
+    throw error;
+  });
+  const devTools = await DevTools.connect(address);
   return {
     open: (url, options = {}) => openPage(devTools, url, options),
     async stop() {

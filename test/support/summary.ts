@@ -1,6 +1,6 @@
 /** A vitest reporter: failures in full, everything else in a line per kind of test. */
 import { styleText } from "node:util";
-import type { Reporter, TestCase, TestModule } from "vitest/node";
+import type { Reporter, TestCase, TestModule, TestSuite } from "vitest/node";
 
 type Count = { passed: number; failed: number; skipped: number; tookMs: number };
 
@@ -17,6 +17,14 @@ export class Summary implements Reporter {
     for (const error of module.errors()) {
       count.failed++;
       this.#fail(`${module.project.name}  ${module.moduleId}`, error);
+    }
+  }
+
+  /** What fails before the tests of a suite, or after them: they count as skipped then. */
+  onTestSuiteResult(suite: TestSuite): void {
+    for (const error of suite.errors()) {
+      this.#countOf(suite.project.name).failed++;
+      this.#fail(`${suite.project.name}  ${suite.fullName}`, error);
     }
   }
 
