@@ -3,11 +3,12 @@
  * stdio, kept answers too), through two proxies that people use, and by a server that is built for each request. They
  * take turns, with the least that a worker can do (the floor): hand a request on to a server that says it back.
  */
+import { pause, platformClock } from "../../shared/clock.ts";
 import { type Bench, goal, median } from "./report.ts";
 import { CallCrowd, type Called } from "./rig/call-crowd.ts";
 import { startWays, type Way } from "./rig/call-ways.ts";
 import { HOST_NAMES } from "./rig/hosts.ts";
-import { cpuMs, rssBytes } from "./rig/process-cost.ts";
+import { cpuMs, familyBytes } from "./rig/process-cost.ts";
 
 const PEERS = ["mcp-proxy", "supergateway"];
 const PER_REQUEST = "per request";
@@ -18,7 +19,8 @@ const TEXT_BYTES = 200;
 const WARM_UP_MS = 2_000;
 const MIB = 1024 * 1024;
 
-type Measured = Called & { perSecond: number; cpuUs: Record<string, number> };
+/** `memoryMiB`: of all processes on the way and their children, half-way through. */
+type Measured = Called & { perSecond: number; memoryMiB: number; cpuUs: Record<string, number> };
 /** What was measured of each way, one right after the other. */
 type Turn = ReadonlyMap<string, Measured>;
 
@@ -27,21 +29,17 @@ export const calls: Bench = async ({ quick }) => {
   const crowd = new CallCrowd();
   const { ways, stop } = await startWays();
   try {
-    const memory = new Memory(ways);
     const measured = new Map(AT_A_TIME.map((atATime) => [atATime, [] as Turn[]]));
     await turn(crowd, ways, { atATime: GOAL_AT, measureMs: quick ? 1_000 : WARM_UP_MS });
-    memory.note("before");
     for (let round = 0; round < rounds; round++) {
       for (const [atATime, turns] of measured) turns.push(await turn(crowd, ways, { atATime, measureMs }));
     }
-    memory.note("after");
     const turns = (atATime: number) => measured.get(atATime) ?? [];
     return {
       rounds,
-      goals: goalsOf(turns(GOAL_AT), turns(1), memory),
+      goals: goalsOf(turns(GOAL_AT), turns(1)),
       raw: {
         calls: Object.fromEntries(AT_A_TIME.map((atATime) => [atATime, summary(turns(atATime))])),
-        memoryMiB: memory.figures(),
       },
     };
   } finally {
@@ -50,15 +48,16 @@ export const calls: Bench = async ({ quick }) => {
   }
 };
 
-function goalsOf(turns: readonly Turn[], alone: readonly Turn[], memory: Memory) {
+function goalsOf(turns: readonly Turn[], alone: readonly Turn[]) {
   const goals = HOST_NAMES.flatMap((host) => {
     const faster = 1 - ratio(alone, `${host}, cached`, [`${host}, tcp`], ({ p50Ms }) => p50Ms);
+    const memory = ratio(turns, `${host}, stdio`, [PER_REQUEST], ({ memoryMiB }) => memoryMiB);
     return [
       [`P4.${host}`, goal(ratio(turns, `${host}, tcp`, PEERS), 2.5, "at least")],
       [`P4.cached.${host}`, goal(ratio(turns, `${host}, cached`, PEERS), 6, "at least")],
       [`T10.cached.${host}`, goal(faster, 0.7, "at least")],
       [`T10.throughput.${host}`, goal(ratio(turns, `${host}, stdio`, [PER_REQUEST]), 3, "at least")],
-      [`T10.memory.${host}`, goal(memory.growth(`${host}, tcp`), 1.1, "at most")],
+      [`T10.memory.${host}`, goal(memory, 1.1, "at most")],
     ] as const;
   });
   return Object.fromEntries(goals);
@@ -74,44 +73,24 @@ async function turn(
     const costs = () => Object.values(pids).map(cpuMs);
     const before = costs();
     const differ = target.cache === null;
-    const called = await crowd.run({ target, atATime, measureMs, textBytes: TEXT_BYTES, differ });
+    const running = crowd.run({ target, atATime, measureMs, textBytes: TEXT_BYTES, differ });
+    const [called, memoryMiB] = await Promise.all([running, heldMiB(Object.values(pids), measureMs / 2)]);
     const after = costs();
     const cpuUs = Object.keys(pids).map((process, i) => {
       const usedMs = (after[i] ?? Number.NaN) - (before[i] ?? Number.NaN);
       return [process, Math.round((usedMs * 1_000) / called.calls)];
     });
     const perSecond = (called.calls * 1_000) / called.elapsedMs;
-    const one: Measured = { ...called, perSecond, cpuUs: Object.fromEntries(cpuUs) };
+    const one: Measured = { ...called, perSecond, memoryMiB, cpuUs: Object.fromEntries(cpuUs) };
     figures.set(name, one);
     console.log(`${atATime} at a time, ${name}: ${shown(one)}`);
   }
   return figures;
 }
 
-/** What the processes of each way hold. */
-class Memory {
-  readonly #ways: Record<string, Way>;
-  readonly #noted = new Map<string, Record<string, number>>();
-
-  constructor(ways: Record<string, Way>) {
-    this.#ways = ways;
-  }
-
-  note(when: "before" | "after"): void {
-    const held = Object.entries(this.#ways).map(([name, { pids }]) => {
-      const bytes = Object.values(pids).reduce((sum, pid) => sum + rssBytes(pid), 0);
-      return [name, Math.round(bytes / MIB)];
-    });
-    this.#noted.set(when, Object.fromEntries(held));
-  }
-
-  growth(way: string): number {
-    return (this.#noted.get("after")?.[way] ?? Number.NaN) / (this.#noted.get("before")?.[way] ?? Number.NaN);
-  }
-
-  figures(): Record<string, Record<string, number>> {
-    return Object.fromEntries(this.#noted);
-  }
+async function heldMiB(pids: readonly number[], afterMs: number): Promise<number> {
+  await pause(platformClock, afterMs);
+  return pids.reduce((sum, pid) => sum + familyBytes(pid), 0) / MIB;
 }
 
 /** Of one way to the best of others in the same turn; the median of all turns. */
@@ -142,6 +121,7 @@ function summary(turns: readonly Turn[]) {
         perSecond: Math.round(middle(({ perSecond }) => perSecond)),
         p50Ms: middle(({ p50Ms }) => p50Ms),
         p99Ms: middle(({ p99Ms }) => p99Ms),
+        memoryMiB: Math.round(middle(({ memoryMiB }) => memoryMiB)),
         cpuUs: Object.fromEntries(cpuUs),
       };
       return [name, figures];
@@ -149,7 +129,7 @@ function summary(turns: readonly Turn[]) {
   );
 }
 
-function shown({ perSecond, p50Ms, p99Ms, cpuUs }: Measured): string {
+function shown({ perSecond, p50Ms, p99Ms, memoryMiB, cpuUs }: Measured): string {
   const costs = Object.entries(cpuUs).map(([process, us]) => `${process} ${us}`);
-  return `${Math.round(perSecond)}/s, p50 ${p50Ms.toFixed(2)}, p99 ${p99Ms.toFixed(2)} ms; processor: ${costs.join(" + ")} µs`;
+  return `${Math.round(perSecond)}/s, p50 ${p50Ms.toFixed(2)}, p99 ${p99Ms.toFixed(2)} ms; processor: ${costs.join(" + ")} µs; ${Math.round(memoryMiB)} MiB`;
 }

@@ -21,7 +21,7 @@ const ECHO = [process.execPath, ECHO_SERVER];
 const PEERS = { "mcp-proxy": "6.7.19", supergateway: "4.0.0" } as const;
 const LISTENS_WITHIN_MS = 15_000;
 
-/** `pids` are the processes on the way, without the server at its end. */
+/** `pids` are the processes on the way; servers that they start themselves are their children. */
 export type Way = Target & { pids: Record<string, number> };
 export type Ways = { ways: Record<string, Way>; stop(): Promise<void> };
 
@@ -78,7 +78,8 @@ async function hivegate(running: Running): Promise<Record<string, Way>> {
     const pids = { gateway: gateway.pid, sidecar: sidecar.pid };
     const to = (server: string, rest: Partial<Target> = {}): Way => ({
       url: mcpUrl(gateway, server),
-      ...{ token, tool: "echo", speaks: "2025", cache: null, pids },
+      ...{ token, tool: "echo", speaks: "2025", cache: null },
+      pids: server === "tcp" ? { ...pids, server: tcp.pid } : pids,
       ...rest,
     });
     ways[`${host}, tcp`] = to("tcp");
@@ -132,10 +133,11 @@ const bare = (url: string, speaks: Target["speaks"]): Target => ({
 
 const Listening = z.object({ event: z.literal("listen"), port: z.number() });
 
-async function startTcpEcho(): Promise<{ port: number; stop(): void }> {
+async function startTcpEcho(): Promise<{ port: number; pid: number; stop(): void }> {
   const child = spawn(process.execPath, [ECHO_SERVER, "tcp"], { stdio: ["ignore", "pipe", "inherit"] });
   const [line] = await once(createInterface({ input: child.stdout }), "line");
-  return { port: Listening.parse(JSON.parse(String(line))).port, stop: () => void child.kill("SIGKILL") };
+  const { port } = Listening.parse(JSON.parse(String(line)));
+  return { port, pid: child.pid ?? 0, stop: () => void child.kill("SIGKILL") };
 }
 
 async function startPeer(bin: string, args: string[], port: number) {

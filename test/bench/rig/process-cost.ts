@@ -19,12 +19,34 @@ export function rssBytes(pid: number): number {
   return Number(kilobytes) * 1024;
 }
 
-/** A process and all that it started, directly or not. */
-export function processCount(pid: number): number {
-  const children = readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
-    readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").split(" ").filter(Boolean),
-  );
-  return children.reduce((count, child) => count + processCount(Number(child)), 1);
+/** How many there are of a process and all that it started, directly or not. */
+export const processCount = (pid: number): number => familyOf(pid).length;
+
+/** Memory of a process and all that it started; what several share counts once. */
+export const familyBytes = (pid: number): number =>
+  familyOf(pid).reduce((sum, member) => sum + ownShareBytes(member), 0);
+
+const familyOf = (pid: number): number[] => [pid, ...childrenOf(pid).flatMap(familyOf)];
+
+/** None of one that has ended meanwhile. */
+function childrenOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+      readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").split(" ").filter(Boolean).map(Number),
+    );
+  } catch {
+    return [];
+  }
+}
+
+/** 0: it has ended meanwhile. */
+function ownShareBytes(pid: number): number {
+  try {
+    const [, kilobytes] = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8")) ?? [];
+    return Number(kilobytes ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
 }
 
 /** Connections of a process to a port of this host, and the bytes that it has sent over them. */
