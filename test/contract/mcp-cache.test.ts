@@ -53,7 +53,7 @@ onEveryHost("the cache of answers", ({ sidecar, gateway }) => {
     await post({ tool: "change" });
   };
 
-  it("T3 answers an equal call from what is kept, with the asker's id, and says how old it is", async () => {
+  it("T3 T10 answers an equal call from what is kept, with the asker's id, and says how old it is", async () => {
     await offer();
     expect(await post({ given: { a: 1, b: [2] } })).toEqual({ nth: 1, cache: "miss", age: null });
     const again = await post({ given: { b: [2], a: 1 } });

@@ -56,7 +56,7 @@ const textOf = async (response: Response): Promise<string> =>
   JSON.stringify((await jsonOf(response)).result.content);
 
 describe.each(["both", "old"])("the sidecar's MCP endpoint before a real server (%s)", (server) => {
-  it("T1 T2 serves a thousand sessions and clients of 2026 beside them by one process", async () => {
+  it("T1 T2 T10 serves a thousand sessions and clients of 2026 beside them by one process", async () => {
     const sessions: string[] = [];
     for (let n = 0; n < SESSIONS; n += 20) {
       const some = Array.from({ length: 20 }, (_, k) =>
