@@ -430,4 +430,24 @@ export const LIMITS = {
   healthKeptMs: 1_000,
   /** Questions about a hive's health in that time, per isolate; above it `overloaded`. */
   healthQuestions: 4,
+
+  /** A file of MCP servers above this is refused. */
+  configFileBytes: 4 * 1024 * 1024,
+  /** MCP servers that are configured, enabled or not; above it `config_invalid`. */
+  configServers: 20_000,
+  /** MCP servers that are enabled, and so may have a process or a connection; above it `config_invalid`. */
+  enabledServers: 1_000,
+  /** Names of agents, and patterns of tools, of one MCP server. */
+  configAgents: 100_000,
+  configTools: 10_000,
+  /** Versions kept of each MCP server's configuration; the oldest goes first. */
+  configVersions: 200,
+  /** Conflicts told of in the status; the oldest goes first. */
+  configConflicts: 100,
+  /** A file is read when it was left alone for this long, */
+  configSettleMs: 100,
+  /** or after this at the latest. */
+  configMostSettleMs: 600,
+  /** What a server that was replaced or taken away has under way may take this long; then it is ended. */
+  replacedServerMs: 5 * 60_000,
 } as const;

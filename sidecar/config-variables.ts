@@ -47,7 +47,10 @@ export const listOf = <T extends z.ZodType<unknown, string>>(item: T) =>
     .pipe(z.array(item));
 
 /** What the sidecar's own keys are in is for nobody else. */
-const OWN_SECRETS = ["SIDECAR_KEYS", "METRICS_TOKEN", "ORCHESTRATOR_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"];
+export const OWN_SECRETS = [
+  ...["SIDECAR_KEYS", "METRICS_TOKEN", "ORCHESTRATOR_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"],
+  ...["MCP_OLD_DATABASE", "ALERT_WEBHOOK_URL"],
+];
 
 export const passedOn = z
   .string()

@@ -2,6 +2,7 @@
  * The sidecar's configuration, all of it from environment variables. A variable that is empty counts as not
  * set. The docstrings of `Config` are the reference.
  */
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { LIMITS } from "../shared/limits.ts";
@@ -80,6 +81,25 @@ export type Config = {
    * `McpServerConfig`.
    */
   mcpServers: z.infer<typeof McpServerConfigs>;
+  /**
+   * MCP_CONFIG_FILE (`.mcp.json` in the working directory, if it is there and MCP_SERVERS is not set): the file that says
+   * which MCP servers there are, in place of MCP_SERVERS. It is watched. Null: there is none.
+   */
+  mcpConfigFile: string | null;
+  /** Which of the two `mcpServers` is: what MCP_SERVERS says, or what a swarm of this kind brings along. */
+  mcpServersFrom: "environment" | "default";
+  mcpApi: {
+    /**
+     * MCP_API_COMMANDS (comma separated; none): the commands that MCP servers may be started by which are configured through
+     * the API. `*`: any, which lets whoever holds `config:write` run anything as the sidecar's user.
+     */
+    commands: string[];
+    /** MCP_API_VARIABLES (comma separated; none): the variables that `${NAME}` may stand for in what the API is given. */
+    variables: string[];
+  };
+  migration: MigrationConfig;
+  /** ALERT_WEBHOOK_URL: alerts are POSTed to it, as JSON; null: they are logged and counted only. */
+  alertWebhookUrl: string | null;
   /** ORCHESTRATOR_WS_URL (`ws://multi-agent-container:3002/ws`; several, comma separated): where the relay goes. */
   orchestratorUrls: string[];
   /**
@@ -101,6 +121,20 @@ export type Config = {
   traces: TraceSettings;
   /** LOG_LEVEL (`info`). */
   logLevel: string;
+};
+
+/** What steers the change from the older configuration system; it ends with MCP_OLD_DATABASE being taken away. */
+export type MigrationConfig = {
+  /** MCP_OLD_DATABASE: the older system's database, a SQLite file or `postgres://…`; null: there is no older system. */
+  oldDatabase: string | null;
+  /** MCP_USE_NEW_SYSTEM (true): false reads and writes the older one alone, whatever the mode. */
+  useNewSystem: boolean;
+  /** MCP_MIGRATION_MODE (`safe`): `safe` writes both and reads the older, `full` writes both and reads the newer, `rollback` goes back. */
+  mode: "safe" | "full" | "rollback";
+  /** MCP_BACKUP_VALIDATION (true): a backup is read back and compared before anything changes. */
+  validateBackup: boolean;
+  /** MCP_ENABLE_AUTO_ROLLBACK (true): a difference, or an operation more than 20 % slower, goes back by itself. */
+  autoRollback: boolean;
 };
 
 /** A variable that cannot be used: one line that names it and says what it should be, never what it was. */
@@ -149,6 +183,18 @@ export function readConfig(env: Record<string, string | undefined>): Config {
       retryDelayMs: v.MCP_CIRCUIT_BREAKER_RETRY_DELAY_MS,
     },
     mcpServers: v.MCP_SERVERS ?? defaultMcpServers(v.SWARM_PROFILE),
+    mcpServersFrom: v.MCP_SERVERS ? "environment" : "default",
+    mcpConfigFile:
+      v.MCP_CONFIG_FILE ?? (v.MCP_SERVERS || !existsSync(MCP_CONFIG_FILE) ? null : MCP_CONFIG_FILE),
+    mcpApi: { commands: v.MCP_API_COMMANDS, variables: v.MCP_API_VARIABLES },
+    migration: {
+      oldDatabase: v.MCP_OLD_DATABASE ?? null,
+      useNewSystem: v.MCP_USE_NEW_SYSTEM,
+      mode: v.MCP_MIGRATION_MODE,
+      validateBackup: v.MCP_BACKUP_VALIDATION,
+      autoRollback: v.MCP_ENABLE_AUTO_ROLLBACK,
+    },
+    alertWebhookUrl: v.ALERT_WEBHOOK_URL ?? null,
     orchestratorUrls: v.ORCHESTRATOR_WS_URL,
     orchestrator: {
       token: v.ORCHESTRATOR_TOKEN ?? null,
@@ -167,6 +213,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
 }
 
 const MINUTE_MS = 60_000;
+/** Where the ecosystem's tools have it. */
+const MCP_CONFIG_FILE = ".mcp.json";
 
 const Variables = z.object({
   HIVE_ID: HiveId.default("default"),
@@ -194,6 +242,17 @@ const Variables = z.object({
   MCP_CIRCUIT_BREAKER_TIMEOUT_MS: integer(1, 60 * MINUTE_MS).default(60_000),
   MCP_CIRCUIT_BREAKER_RETRY_DELAY_MS: integer(1, 10 * MINUTE_MS).default(1_000),
   MCP_SERVERS: json.pipe(McpServerConfigs).optional(),
+  MCP_CONFIG_FILE: z.string().optional(),
+  MCP_API_COMMANDS: listOf(z.string().min(1)).default([]),
+  MCP_API_VARIABLES: listOf(passedOn).default([]),
+  MCP_OLD_DATABASE: z.string().optional(),
+  MCP_USE_NEW_SYSTEM: flag.default(true),
+  MCP_MIGRATION_MODE: oneOf("safe", "full", "rollback").default("safe"),
+  MCP_BACKUP_VALIDATION: flag.default(true),
+  MCP_ENABLE_AUTO_ROLLBACK: flag.default(true),
+  ALERT_WEBHOOK_URL: z
+    .url({ protocol: /^https?$/, error: "expected an http:// or https:// address" })
+    .optional(),
   ORCHESTRATOR_WS_URL: listOf(z.string())
     .pipe(OrchestratorsChange.shape.urls)
     .default(["ws://multi-agent-container:3002/ws"]),
@@ -222,14 +281,22 @@ const Variables = z.object({
 const Consistent = Variables.refine((v) => v.ENABLE_DOCKER_PRIMARY || v.ENABLE_MCP_FALLBACK, {
   path: ["ENABLE_MCP_FALLBACK"],
   message: "expected true where ENABLE_DOCKER_PRIMARY is false: else nobody starts tasks",
-}).refine(
-  (v) => v.ENABLE_DOCKER_PRIMARY || (v.MCP_SERVERS ?? defaultMcpServers(v.SWARM_PROFILE)).some(takesTasks),
-  {
-    path: ["MCP_SERVERS"],
-    message:
-      "expected a server that takes tasks, which a generic one does not, where ENABLE_DOCKER_PRIMARY is false",
-  },
-);
+})
+  .refine(
+    (v) =>
+      v.ENABLE_DOCKER_PRIMARY ||
+      v.MCP_CONFIG_FILE !== undefined ||
+      (v.MCP_SERVERS ?? defaultMcpServers(v.SWARM_PROFILE)).some(takesTasks),
+    {
+      path: ["MCP_SERVERS"],
+      message:
+        "expected a server that takes tasks, which a generic one does not, where ENABLE_DOCKER_PRIMARY is false",
+    },
+  )
+  .refine((v) => !v.MCP_SERVERS || v.MCP_CONFIG_FILE === undefined, {
+    path: ["MCP_CONFIG_FILE"],
+    message: "expected only where MCP_SERVERS is not set",
+  });
 
 const takesTasks = ({ profile }: McpServerConfig): boolean =>
   profile !== undefined && ORCHESTRATORS[profile] !== null;

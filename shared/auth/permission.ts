@@ -9,12 +9,14 @@ export type ToolPermission = z.infer<typeof ToolPermission>;
 /**
  * What a request may need. `tasks:write` includes nothing else: name each permission. `relay:read` opens the relay,
  * `relay:write` is needed for any role on it but `viewer`, `relay:admin` to change where it leads.
- * `metrics:read` is for monitoring, `audit:read` for whoever has to know who did what.
+ * `metrics:read` is for monitoring, `audit:read` for whoever has to know who did what. `config:write` decides which MCP
+ * servers there are, and so what runs on the sidecar's host: it is for administrators.
  */
 export const NamedPermission = z.enum([
   ...["telemetry:read", "tasks:read", "tasks:write"],
   ...["relay:read", "relay:write", "relay:admin"],
   ...["metrics:read", "audit:read"],
+  ...["config:read", "config:write"],
   ...ToolPermission.options,
 ] as const);
 export type NamedPermission = z.infer<typeof NamedPermission>;

@@ -1,0 +1,33 @@
+/** The older configuration system's database, in SQLite or PostgreSQL: the tables `mcp_servers`, `agent_mcp_servers` and `agents`. */
+import type { ConfigBackend } from "../backend.ts";
+
+/** A row as it is, by column. JSON columns are their text; times and flags as the database holds them. */
+export type OldRow = Readonly<Record<string, string | number | bigint | boolean | null>>;
+
+/** Everything that is migrated, read in one transaction, each table in the order of its ids. */
+export type OldDump = {
+  servers: OldRow[];
+  assignments: OldRow[];
+  /** Those of `agents` that are assigned something need a name here. */
+  agents: OldRow[];
+};
+
+/** Why it cannot be migrated as it is: what to correct, and where. */
+export type OldProblem = { table: string; id: string | null; message: string };
+
+export interface OldDatabase extends ConfigBackend {
+  readonly kind: "old";
+  readonly type: "sqlite" | "postgres";
+  /** Where it is, for people: without user, password or query. */
+  readonly place: string;
+  dump(): Promise<OldDump>;
+  /** Shape first (missing tables, unknown columns), then rows (JSON that cannot be read, equal names, lost references). */
+  problems(): Promise<OldProblem[]>;
+  /** Copies all of it into `directory` (made, empty), byte for byte, as of one moment. Gives the files' names. */
+  backUp(directory: string): Promise<string[]>;
+  /** Makes it again what `backUp` found: afterwards a second `backUp` gives the same bytes. */
+  restore(directory: string): Promise<void>;
+}
+
+/** @throws Error with one line for a terminal: it cannot be opened, is not such a database, is locked, needs a password … */
+export type OpenOldDatabase = (place: string, options: { readOnly: boolean }) => Promise<OldDatabase>;
