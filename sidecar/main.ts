@@ -3,7 +3,8 @@
 import { ConfigError, readConfig } from "./config.ts";
 import { liveOn } from "./live-on.ts";
 import { createLogger } from "./log.ts";
-import { StartError, startSidecar } from "./start-sidecar.ts";
+import { StartError } from "./start/start-error.ts";
+import { startSidecar } from "./start-sidecar.ts";
 
 /** However stuck something is, the process is gone after this. */
 const STOP_WITHIN_MS = 5_000;

@@ -1,0 +1,24 @@
+import Dockerode from "dockerode";
+import { breakerRules } from "../mcp/breaker-rules.ts";
+import { McpServers } from "../mcp/servers.ts";
+import type { Ground } from "./ground.ts";
+
+/** What a call of our own to an MCP server may take. */
+export const MCP_CALL_TIMEOUT_MS = 5_000;
+
+/** The connections to the MCP servers, one each, for everybody in the sidecar. */
+export function openServers({ config, ledger, metrics, log }: Ground): McpServers {
+  return new McpServers(config.mcpServers, {
+    callTimeoutMs: MCP_CALL_TIMEOUT_MS,
+    rules: breakerRules(config.breaker),
+    breakers: ledger.breakers(log),
+    observe: metrics.mcpRequest,
+    docker: {
+      docker: new Dockerode({ socketPath: config.dockerSocket }),
+      allowed: config.allowedContainers,
+    },
+    random: Math.random,
+    now: Date.now,
+    log,
+  });
+}
