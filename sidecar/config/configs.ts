@@ -28,6 +28,11 @@ export interface Configs {
    * was not said but no revision either is the route's to refuse), `config_invalid`
    */
   put(name: string, value: ConfigValue, expected: Expected, author: Author): Promise<ConfigItem>;
+  /**
+   * All of them or none, whatever is there (`any`), in one change: what the older `POST /configure` does.
+   * @throws HivegateError `config_invalid`
+   */
+  putAll(values: ReadonlyMap<string, ConfigValue>, author: Author): Promise<ConfigItem[]>;
   /** @throws HivegateError `unknown_config`, `precondition_failed` */
   remove(name: string, expected: Expected, author: Author): Promise<void>;
   /** Versions older than revision `before`, newest first; of one server, or of all. */

@@ -1,5 +1,6 @@
 /** The older configuration system's database, in SQLite or PostgreSQL: the tables `mcp_servers`, `agent_mcp_servers` and `agents`. */
 import type { ConfigBackend } from "../backend.ts";
+import type { ConfigEntry } from "../entry.ts";
 
 /** A row as it is, by column. JSON columns are their text; times and flags as the database holds them. */
 export type OldRow = Readonly<Record<string, string | number | bigint | boolean | null>>;
@@ -20,6 +21,8 @@ export interface OldDatabase extends ConfigBackend {
   readonly type: "sqlite" | "postgres";
   /** Where it is, for people: without user, password or query. */
   readonly place: string;
+  /** Why the older tables have no place for it, as one sentence; null: they have. What they hold is the entry's `normalEntry`. */
+  canHold(entry: ConfigEntry): string | null;
   dump(): Promise<OldDump>;
   /** Shape first (missing tables, unknown columns), then rows (JSON that cannot be read, equal names, lost references). */
   problems(): Promise<OldProblem[]>;
