@@ -7,10 +7,11 @@ import { clients } from "./clients.ts";
 import { fanout } from "./fanout.ts";
 import { idle } from "./idle.ts";
 import { relay } from "./relay.ts";
+import { reload } from "./reload.ts";
 import { type Bench, report } from "./report.ts";
 import { task } from "./task.ts";
 
-const BENCHES: Record<string, Bench> = { task, fanout, bytes, age, idle, clients, relay, calls };
+const BENCHES: Record<string, Bench> = { task, fanout, bytes, age, idle, clients, relay, calls, reload };
 
 const { values, positionals } = parseArgs({
   options: { quick: { type: "boolean", default: false } },

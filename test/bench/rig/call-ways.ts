@@ -4,8 +4,6 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { freePort } from "../../support/free-port.ts";
 import { newSecret, type RunningGateway } from "../../support/gateway.ts";
@@ -14,10 +12,9 @@ import { startSidecar } from "../../support/sidecar.ts";
 import { startOnWorkerd } from "./bare-server.ts";
 import type { Target } from "./call-crowd.ts";
 import { Child } from "./child.ts";
+import { ECHO, startTcpEcho } from "./echo-process.ts";
 import { HOSTS } from "./hosts.ts";
 
-const ECHO_SERVER = fileURLToPath(new URL("./echo-server.ts", import.meta.url));
-const ECHO = [process.execPath, ECHO_SERVER];
 const PEERS = { "mcp-proxy": "6.7.19", supergateway: "4.0.0" } as const;
 const LISTENS_WITHIN_MS = 15_000;
 
@@ -130,15 +127,6 @@ async function bounds(running: Running): Promise<Record<string, Way>> {
 const bare = (url: string, speaks: Target["speaks"]): Target => ({
   ...{ url, speaks, token: null, tool: "echo", cache: null },
 });
-
-const Listening = z.object({ event: z.literal("listen"), port: z.number() });
-
-async function startTcpEcho(): Promise<{ port: number; pid: number; stop(): void }> {
-  const child = spawn(process.execPath, [ECHO_SERVER, "tcp"], { stdio: ["ignore", "pipe", "inherit"] });
-  const [line] = await once(createInterface({ input: child.stdout }), "line");
-  const { port } = Listening.parse(JSON.parse(String(line)));
-  return { port, pid: child.pid ?? 0, stop: () => void child.kill("SIGKILL") };
-}
 
 async function startPeer(bin: string, args: string[], port: number) {
   const child = spawn(process.execPath, [bin, ...args], { stdio: "ignore" });

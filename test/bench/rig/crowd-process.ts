@@ -17,6 +17,7 @@ const CHECK_EVERY_MS = 20;
 const Group = z.object({ group: z.string() });
 const Connect = Group.extend({ members: z.array(MemberOptions) });
 const Within = Group.extend({ withinMs: z.number() });
+const HeardOfConfig = Within.extend({ revision: z.number() });
 const Converged = Within.extend({ agents: z.array(Agent) });
 
 const groups = new Map<string, Member[]>();
@@ -63,6 +64,16 @@ answerParent({
       bytes: sum(({ bytes }) => bytes),
       wireBytes: sum(({ wireBytes }) => wireBytes),
       recovered: sum(({ isRecovered }) => Number(isRecovered === true)),
+    };
+  },
+  async heardOfConfig(params) {
+    const { group, revision, withinMs } = HeardOfConfig.parse(params);
+    const members = membersOf(group);
+    const haveHeard = () => members.every(({ configRevision }) => configRevision >= revision);
+    await waitFor(`word of revision ${revision} for each`, haveHeard, withinMs);
+    return {
+      lastAtMs: Math.max(...members.map(({ configChangedAtMs }) => configChangedAtMs)),
+      heard: members.reduce((sum, { configChanges }) => sum + configChanges, 0),
     };
   },
   heartbeat(params) {

@@ -25,6 +25,8 @@ const Counts = z.object({
 });
 export type Counts = z.infer<typeof Counts>;
 
+const HeardOfConfig = z.object({ lastAtMs: z.number(), heard: z.number() });
+
 const WITHIN_MS = 20_000;
 
 export class Crowd {
@@ -59,6 +61,18 @@ export class Crowd {
   /** @throws unless each of the group comes to have the agents that it asked for, as they are */
   converged(group: string, agents: readonly Agent[], withinMs = WITHIN_MS): Promise<void> {
     return this.#child.ask("converged", { group, agents, withinMs }, z.undefined());
+  }
+
+  /**
+   * Resolves when each has heard of this version of the configuration: when the last one did, by the machine's clock, and how
+   * often all of them together heard of any so far.
+   */
+  heardOfConfig(
+    group: string,
+    revision: number,
+    withinMs = WITHIN_MS,
+  ): Promise<z.infer<typeof HeardOfConfig>> {
+    return this.#child.ask("heardOfConfig", { group, revision, withinMs }, HeardOfConfig);
   }
 
   heartbeat(group: string): Promise<void> {

@@ -26,6 +26,7 @@ const KIND = /^\{"type":"(\w+)"/;
 const PROBE = /"probe":"([^"]+)"/;
 const OFFSET = /"offset":(\d+)/;
 const EPOCH = /"epoch":"([^"]+)"/;
+const REVISION = /"revision":(\d+)/;
 
 export class Member {
   readonly options: MemberOptions;
@@ -44,6 +45,11 @@ export class Member {
   bytes = 0;
   probes = 0;
   isRecovered: boolean | null = null;
+  /** How often it heard of another configuration, and which one was the last. */
+  configChanges = 0;
+  configRevision = 0;
+  /** When it heard of that, by the machine's clock. */
+  configChangedAtMs = 0;
 
   constructor(options: MemberOptions, onUpdate: (data: Buffer) => void) {
     this.options = options;
@@ -137,6 +143,11 @@ export class Member {
         this.snapshotBytes = data.length;
         this.#epoch = EPOCH.exec(head)?.[1] ?? null;
         this.#last = data;
+        break;
+      case "config_changed":
+        this.configChanges++;
+        this.configRevision = Number(REVISION.exec(String(data))?.[1]);
+        this.configChangedAtMs = Date.now();
         break;
       case "resumed":
         this.isRecovered = head.includes('"recovered":true');

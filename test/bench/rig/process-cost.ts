@@ -19,6 +19,9 @@ export function rssBytes(pid: number): number {
   return Number(kilobytes) * 1024;
 }
 
+/** Files, sockets and pipes that a process has open. */
+export const descriptorCount = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
+
 /** How many there are of a process and all that it started, directly or not. */
 export const processCount = (pid: number): number => familyOf(pid).length;
 
