@@ -433,6 +433,8 @@ export const LIMITS = {
 
   /** A file of MCP servers above this is refused. */
   configFileBytes: 4 * 1024 * 1024,
+  /** What is ignored in such a file is told of up to this number of times. */
+  configWarnings: 100,
   /** MCP servers that are configured, enabled or not; above it `config_invalid`. */
   configServers: 20_000,
   /** MCP servers that are enabled, and so may have a process or a connection; above it `config_invalid`. */
@@ -442,6 +444,14 @@ export const LIMITS = {
   configTools: 10_000,
   /** Versions kept of each MCP server's configuration; the oldest goes first. */
   configVersions: 200,
+  /** Servers that were taken away whose versions are kept all the same; those of the first to go are forgotten first. */
+  removedConfigs: 20_000,
+  /** Changes that wait for the one before them; above it `overloaded`. */
+  configChanges: 100,
+  /** How long a change waits for another program that writes the store; then it is `overloaded`. Nothing else is done meanwhile. */
+  configLockWaitMs: 1_000,
+  /** How often it is looked at whether another program changed the store. */
+  configLookMs: 1_000,
   /** Conflicts told of in the status; the oldest goes first. */
   configConflicts: 100,
   /** A file is read when it was left alone for this long, */
@@ -450,4 +460,24 @@ export const LIMITS = {
   configMostSettleMs: 600,
   /** What a server that was replaced or taken away has under way may take this long; then it is ended. */
   replacedServerMs: 5 * 60_000,
+
+  /** Steps of a rollout's schedule, and how long one may take. */
+  rolloutSteps: 16,
+  rolloutStepMs: 365 * 24 * 60 * 60_000,
+  /** Reads whose times are kept of each path and operation, and for how long; the oldest go first. */
+  pathSamples: 2_000,
+  pathSampleMs: 5 * 60_000,
+  /** A read that has no answer on its path after this is answered on the other one. */
+  pathReadMs: 2_000,
+  /** How long a change of configurations may take in the older database; then it is refused, or comes there later. */
+  oldWriteMs: 5_000,
+  /** An older database that is away is tried again after this. */
+  oldRetryMs: 5_000,
+
+  /** Alerts that wait for their webhook; a further one is logged and counted, but not sent. */
+  alertsWaiting: 100,
+  /** Different alerts of the last minute; equal ones are joined, further ones are not. */
+  alertsJoined: 1_000,
+  /** How long the webhook may take. */
+  alertTimeoutMs: 5_000,
 } as const;
