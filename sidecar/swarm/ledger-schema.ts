@@ -1,7 +1,8 @@
 /** The ledger's tables. A change of shape is a new entry in MIGRATIONS; entries that were released stay as they are. */
-import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
+import { openDatabaseFile } from "../sqlite/open.ts";
+import { isLocked } from "../sqlite/transaction.ts";
 
 export const MIGRATIONS: readonly string[] = [
   `
@@ -82,36 +83,16 @@ export const MIGRATIONS: readonly string[] = [
  * @throws Error with one line that is fit for a terminal
  */
 export function openDatabase(directory: string): DatabaseSync {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const file = join(directory, "ledger.db");
-  // SQLite gives its other files the mode of this one, so it has to be right before they are made.
-  closeSync(openSync(file, "a", 0o600));
-  chmodSync(file, 0o600);
-  const db = new DatabaseSync(file);
   try {
-    // WAL with NORMAL: what was written survives the death of this process, which is what tasks outlive.
-    db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
-    migrate(db);
-    return db;
+    return openDatabaseFile(join(directory, "ledger.db"), {
+      what: "the ledger",
+      migrations: MIGRATIONS,
+      // With NORMAL what was written survives the death of this process, which is what tasks outlive.
+      pragmas: "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = NORMAL",
+    });
   } catch (cause) {
-    db.close();
     throw isLocked(cause)
       ? new Error("another sidecar uses this state directory: stop it, or set SIDECAR_STATE_DIR", { cause })
       : cause;
   }
 }
-
-function migrate(db: DatabaseSync): void {
-  db.exec("BEGIN EXCLUSIVE");
-  const version = Number(db.prepare("PRAGMA user_version").get()?.user_version);
-  if (version > MIGRATIONS.length)
-    throw new Error("the ledger was written by a newer version: update Hivegate");
-  for (const migration of MIGRATIONS.slice(version)) db.exec(migration);
-  db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
-  db.exec("COMMIT");
-}
-
-const isLocked = (thrown: unknown): boolean =>
-  thrown instanceof Error && "errcode" in thrown && thrown.errcode === SQLITE_BUSY;
-
-const SQLITE_BUSY = 5;

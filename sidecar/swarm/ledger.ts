@@ -8,6 +8,7 @@ import { LIMITS } from "../../shared/limits.ts";
 import type { CreateTask, OnlyEvents } from "../../shared/protocol/sidecar.ts";
 import { hasEnded, Task, type TaskEvent } from "../../shared/swarm/task.ts";
 import type { Logger } from "../log.ts";
+import { transaction } from "../sqlite/transaction.ts";
 import type { Executor, KeptBytes, OutputStream } from "./executor.ts";
 import { LedgerBreakers } from "./ledger-breakers.ts";
 import { LedgerEvents } from "./ledger-events.ts";
@@ -265,16 +266,11 @@ export class Ledger {
   }
 
   #transaction<T>(work: () => T): T {
-    this.#db.exec("BEGIN IMMEDIATE");
     try {
-      const result = work();
-      this.#db.exec("COMMIT");
-      return result;
+      return transaction(this.#db, work);
     } catch (thrown) {
       // What was counted in the meantime did not happen.
       this.#events.forget();
-      // Where the disk is full SQLite has rolled back by itself, and another one would hide the reason.
-      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       throw thrown;
     }
   }

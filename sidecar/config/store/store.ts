@@ -1,0 +1,230 @@
+/**
+ * The table `mcp_configs` and its history, in SQLite: the truth about which MCP servers there are. What a write gave back
+ * survives a loss of power. Other processes may read it and, between its writes, write to it.
+ */
+import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { HivegateError } from "../../../shared/errors.ts";
+import { LIMITS } from "../../../shared/limits.ts";
+import { openDatabaseFile, openDatabaseToRead } from "../../sqlite/open.ts";
+import { isLocked, transaction } from "../../sqlite/transaction.ts";
+import type { Fingerprint } from "../backend.ts";
+import type { Author, ConfigEdit, ConfigEntry, StoredConfig } from "../entry.ts";
+import { fingerprintOf, sameEntry } from "../fingerprint.ts";
+import {
+  columnsOf,
+  justValue,
+  readConfig,
+  readSeed,
+  readVersion,
+  type Seed,
+  type StoredVersion,
+} from "./rows.ts";
+import { MIGRATIONS } from "./schema.ts";
+import { prepareStatements, type Statements } from "./statements.ts";
+
+export type WriteOptions = {
+  nowMs: number;
+  /** The revision that each of these has; null: it is not there. @throws HivegateError `precondition_failed` */
+  expected?: ReadonlyMap<string, number | null>;
+  /** What is the base of the next merge. */
+  seed?: Seed;
+  /** Versions that take no effect, and by whom: they are kept in the history. */
+  lost?: { edits: readonly ConfigEdit[]; author: Author };
+  /** Those that may start and read only what the API may; none. */
+  limited?: ReadonlySet<string>;
+  /** Writes more, in tables of its own, in the same transaction. */
+  also?: (db: DatabaseSync) => void;
+};
+
+/** Revisions that this write made, by name: of what took effect, and of what did not. */
+export type Written = {
+  /** The last of all. */
+  revision: number;
+  made: ReadonlyMap<string, number>;
+  lost: ReadonlyMap<string, number>;
+};
+
+export const storeFile = (stateDir: string): string => join(stateDir, "configs.db");
+
+const KIND = { what: "the store of configurations", migrations: MIGRATIONS };
+
+export class ConfigStore {
+  readonly file: string;
+  /** For whoever has tables of his own in this file. */
+  readonly db: DatabaseSync;
+  readonly #statements: Statements;
+  /** What the last list came to: to parse all of it takes ten times as long as to see what changed. */
+  #read: ReadonlyMap<string, StoredConfig> = new Map();
+
+  /**
+   * `lockWaitMs`: how long a write waits for one of another process, with this whole process; then it is `overloaded`.
+   * @throws Error with one line that is fit for a terminal when it was written by another version; or as SQLite does
+   */
+  constructor(
+    file: string,
+    {
+      readOnly = false,
+      lockWaitMs = LIMITS.configLockWaitMs,
+    }: { readOnly?: boolean; lockWaitMs?: number } = {},
+  ) {
+    this.file = file;
+    const pragmas = `PRAGMA synchronous = FULL; PRAGMA busy_timeout = ${lockWaitMs}`;
+    this.db = readOnly ? openDatabaseToRead(file, KIND) : openDatabaseFile(file, { ...KIND, pragmas });
+    this.#statements = prepareStatements(this.db);
+  }
+
+  /** Of the last change of all; 0: there was none. */
+  get revision(): number {
+    return Number(this.#statements.revision.get()?.revision ?? 0);
+  }
+
+  /** Another one than before when anything may have changed, whoever did it. */
+  get mark(): string {
+    return `${this.#statements.dataVersion.get()?.data_version}:${this.revision}`;
+  }
+
+  get count(): number {
+    return Number(this.#statements.count.get()?.count);
+  }
+
+  /** In the order of their names. They are given again as long as they are the same: not to be written to. */
+  list(): StoredConfig[] {
+    const read = new Map<string, StoredConfig>();
+    for (const row of this.#statements.revisions.all()) {
+      const name = String(row.name);
+      const known = this.#read.get(name);
+      const entry = known?.revision === row.revision ? known : this.get(name);
+      if (entry) read.set(name, entry);
+    }
+    this.#read = read;
+    return [...read.values()];
+  }
+
+  get(name: string): StoredConfig | null {
+    const row = this.#statements.get.get(name);
+    return row ? readConfig(row) : null;
+  }
+
+  ofAgent(agent: string): StoredConfig[] {
+    return this.#statements.ofAgent.all(agent).map(readConfig);
+  }
+
+  /** Those that may start and read only what the API may. */
+  limited(): Set<string> {
+    return new Set(this.#statements.limited.all().map(({ name }) => String(name)));
+  }
+
+  /** The version that took effect last, of whichever server. */
+  last(): StoredVersion | null {
+    const row = this.#statements.last.get();
+    return row ? readVersion(row) : null;
+  }
+
+  version(name: string, revision: number): StoredVersion | null {
+    const row = this.#statements.version.get(name, revision);
+    return row ? readVersion(row) : null;
+  }
+
+  /** Older than `before`, newest first; of all servers where `name` is null. */
+  history(name: string | null, before: number | null, limit: number): StoredVersion[] {
+    const below = before ?? Number.MAX_SAFE_INTEGER;
+    const { history, historyOf } = this.#statements;
+    const rows = name === null ? history.all(below, limit) : historyOf.all(below, name, limit);
+    return rows.map(readVersion);
+  }
+
+  /** What was taken over last; null: nothing ever was. */
+  seed(): (Seed & { readAtMs: number }) | null {
+    const row = this.#statements.seed.get();
+    return row ? readSeed(row) : null;
+  }
+
+  fingerprint(): Fingerprint {
+    return fingerprintOf(this.list());
+  }
+
+  /**
+   * All of it or nothing. What is already so makes no version.
+   * @throws HivegateError `precondition_failed`, `overloaded` when another process keeps it locked; or as SQLite does
+   */
+  write(edits: readonly ConfigEdit[], author: Author, options: WriteOptions): Written {
+    try {
+      return transaction(this.db, () => this.#write(edits, author, options));
+    } catch (thrown) {
+      if (!isLocked(thrown)) throw thrown;
+      throw new HivegateError("overloaded", LOCKED, { cause: thrown });
+    }
+  }
+
+  close(): void {
+    this.db.close();
+  }
+
+  #write(edits: readonly ConfigEdit[], author: Author, options: WriteOptions): Written {
+    const { nowMs, expected = new Map(), seed, lost, limited = new Set(), also } = options;
+    for (const [name, revision] of expected) {
+      if ((this.get(name)?.revision ?? null) !== revision) throw new HivegateError("precondition_failed");
+    }
+    const lostMade = new Map(
+      lost?.edits.map((edit) => [
+        edit.name,
+        this.#append(edit, lost.author, nowMs, { lost: true, limited: true }),
+      ]),
+    );
+    const made = new Map<string, number>();
+    for (const edit of edits) {
+      const revision = this.#apply(edit, author, nowMs, limited.has(edit.name));
+      if (revision !== null) made.set(edit.name, revision);
+    }
+    if (edits.some(({ entry }) => entry === null)) this.#statements.forgetRemoved.run(LIMITS.removedConfigs);
+    if (seed) this.#keepSeed(seed, nowMs);
+    also?.(this.db);
+    return { revision: this.revision, made, lost: lostMade };
+  }
+
+  /** The revision that this makes; null: it was so already. */
+  #apply(edit: ConfigEdit, author: Author, nowMs: number, limited: boolean): number | null {
+    const { name, entry } = edit;
+    const { insert, update, free } = this.#statements;
+    const before = this.get(name);
+    if (entry === null && before === null) return null;
+    if (entry && before && sameEntry(entry, before)) {
+      if (!limited) free.run(name);
+      return null;
+    }
+    const revision = this.#append(edit, author, nowMs, { lost: false, limited });
+    const mark = limited ? 1 : 0;
+    if (entry === null) this.#statements.delete.run(name);
+    else if (before) update.run(...columnsOf(entry), revision, nowMs, mark, name);
+    else insert.run(...columnsOf(entry), name, revision, nowMs, nowMs, mark);
+    return revision;
+  }
+
+  #append(
+    { name, entry }: ConfigEdit,
+    { by, source }: Author,
+    nowMs: number,
+    flags: { lost: boolean; limited: boolean },
+  ): number {
+    const { append, forgetVersions } = this.#statements;
+    const value = entry && JSON.stringify(justValue(entry));
+    const { lastInsertRowid } = append.run(
+      ...([name, value, nowMs, by, source] as const),
+      flags.lost ? 1 : 0,
+      flags.limited ? 1 : 0,
+    );
+    forgetVersions.run({ name, kept: LIMITS.configVersions });
+    return Number(lastInsertRowid);
+  }
+
+  #keepSeed({ source, entries }: Seed, nowMs: number): void {
+    const list = [...entries.values()].map((entry: ConfigEntry) => ({
+      name: entry.name,
+      ...justValue(entry),
+    }));
+    this.#statements.keepSeed.run(source, JSON.stringify(list), nowMs);
+  }
+}
+
+const LOCKED = "Another program is writing the configuration. Try again in a moment.";
