@@ -56,4 +56,16 @@ export const MIGRATIONS: readonly string[] = [
     read_at INTEGER NOT NULL
   ) STRICT;
   `,
+  // What `hivegate migrate` did, so that it can be taken back.
+  `
+  CREATE TABLE mcp_migrations (
+    id TEXT PRIMARY KEY,
+    at INTEGER NOT NULL,
+    "from" TEXT NOT NULL,
+    mode TEXT NOT NULL,
+    backup TEXT NOT NULL,
+    -- The last revision that is its own.
+    revision INTEGER NOT NULL
+  ) STRICT;
+  `,
 ];
