@@ -1,5 +1,7 @@
 /** What may be said of an MCP server: how it is reached, and what is known of it beforehand. */
 import { z } from "zod";
+import { LIMITS } from "../../shared/limits.ts";
+import { ConfigValue } from "../../shared/protocol/config.ts";
 import { GATEWAY_SERVER, QUALIFIER } from "../../shared/protocol/tools.ts";
 import { containerName } from "../config-variables.ts";
 import { GenericTools } from "./generic-tools.ts";
@@ -11,9 +13,9 @@ export type McpProfileName = z.infer<typeof McpProfileName>;
 /** What a swarm's own server is called where nobody gave it a name: its kind, without the version. */
 export const serverNameOf = (profile: McpProfileName): string => profile.replace(/@.*$/, "");
 
-const ServerName = z
+export const ServerName = z
   .string()
-  .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, "a server's name is a-z, 0-9, _ and -, at most 63")
+  .regex(/^[A-Za-z0-9][\w.-]{0,62}$/, "a server's name is letters, digits, _, - and ., at most 63")
   .refine((name) => !name.includes(QUALIFIER), `a server's name has no ${QUALIFIER} in it`)
   // `a_` and `__b` would be read as `a` and `_b`.
   .refine((name) => !name.endsWith("_"), "a server's name does not end in _")
@@ -30,8 +32,7 @@ const headers = z.record(
 const address = (protocol: RegExp, error: string) => z.url({ protocol, error });
 
 /** What every server may have, however it is reached. */
-const common = {
-  name: ServerName,
+export const commonFields = {
   /** Servers of one pool tell of the same agents, and any one of them is asked. The server's own name when not given. */
   pool: ServerName.optional(),
   /** Whose agents it tells of. Without it it tells of none: it has tools, and nothing else is asked of it. */
@@ -50,6 +51,15 @@ const common = {
     .optional(),
   /** Connect at the start rather than when it is first asked something. */
   eager: z.boolean().optional(),
+  /** How long a client's request to it may take, where the client does not say otherwise: `LIMITS.mcpExchangeMs` if not given. */
+  timeoutMs: z.int().min(1).max(LIMITS.mostToolStreamSilenceMs).optional(),
+};
+
+const common = {
+  name: ServerName,
+  /** Tools by name (`*` stands for anything): no other one of this server is there for anybody. All when not given. */
+  allowedTools: ConfigValue.shape.allowed_tools.unwrap().optional(),
+  ...commonFields,
 };
 
 const Tcp = z.object({
@@ -111,18 +121,25 @@ export type McpServerConfigOf<Type extends McpServerConfig["type"]> = Extract<
 
 export const poolOf = ({ pool, name }: McpServerConfig): string => pool ?? name;
 
+export const SAME_PROFILE = "the MCP servers of a pool need the same profile";
+
+/** The first server whose profile is not that of the server that its pool begins with. */
+export function poolStranger(configs: readonly McpServerConfig[]): McpServerConfig | null {
+  const profiles = new Map<string, McpProfileName | undefined>();
+  for (const config of configs) {
+    const pool = poolOf(config);
+    if (!profiles.has(pool)) profiles.set(pool, config.profile);
+    if (profiles.get(pool) !== config.profile) return config;
+  }
+  return null;
+}
+
 export const McpServerConfigs = z
   .array(McpServerConfig)
   .refine((configs) => new Set(configs.map(({ name }) => name)).size === configs.length, {
     message: "every MCP server needs a name of its own",
   })
-  .refine(
-    (configs) =>
-      new Map(configs.map((one) => [`${poolOf(one)} ${one.profile}`, one])).size === poolsIn(configs),
-    { message: "the MCP servers of a pool need the same profile" },
-  );
-
-const poolsIn = (configs: readonly McpServerConfig[]): number => new Set(configs.map(poolOf)).size;
+  .refine((configs) => poolStranger(configs) === null, { message: SAME_PROFILE });
 
 /** Where it is, as one line without secrets: a server that was moved is not the one that failed before. */
 export function placeOf(config: McpServerConfig): string {
