@@ -68,4 +68,6 @@ export const MIGRATIONS: readonly string[] = [
     revision INTEGER NOT NULL
   ) STRICT;
   `,
+  // What is remembered of a migration from the older system: see rollout/memory.ts.
+  "CREATE TABLE mcp_config_migration (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
 ];
