@@ -1,6 +1,6 @@
+import { type Clock, pause, platformClock } from "../../shared/clock.ts";
 import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import { type Observe, timed } from "../../shared/metrics/timed.ts";
 import type { BreakerRules, BreakerState } from "../../shared/pressure/breaker.ts";
 import { Guard } from "../../shared/pressure/guarded.ts";
 import type { McpAnswer, McpRequest } from "../../shared/protocol/mcp.ts";
@@ -17,18 +17,18 @@ export type McpConnectionOptions = SharedLinkOptions & {
   callTimeoutMs: number;
   /** `saved` is what `save` was given last, were it before a restart; null when there is nothing. */
   breaker: { rules: BreakerRules; saved: unknown; save(state: BreakerState): void };
-  /** Hears how each request went, the ones that the circuit breaker kept back included. */
-  observe?: Observe;
   /** Whole milliseconds since the epoch. */
   now: () => number;
   /** In [0, 1). */
   random: () => number;
 };
 
-type CallOptions = { timeoutMs?: number };
+export type CallOptions = { timeoutMs?: number };
 
-const outcomeOf = (answer: McpAnswer): string => ("error" in answer ? "mcp_failed" : "ok");
-const NOBODY: Observe = () => {};
+const TOOK_TOO_LONG = new HivegateError(
+  "mcp_unavailable",
+  "The MCP server was replaced or taken away, and did not answer in time. The request may still take effect.",
+);
 
 /**
  * The one connection to one MCP server, or its one process, for everybody. It opens on first use and again on the first
@@ -42,6 +42,11 @@ export class McpConnection implements Upstream {
   readonly #notified = new Set<(notification: Notification) => void>();
   readonly #troubled = new Set<() => void>();
   readonly #link: SharedLink;
+  readonly #listening = new AbortController();
+  /** Aborted when it was retired and nobody waits for an answer any more. */
+  readonly #idle = new AbortController();
+  /** What it was retired with; null before that. */
+  #refusal: HivegateError | null = null;
   #pending = 0;
   #isFailing = false;
   /** How often calls were lost with a connection, or because there was none to be had. */
@@ -83,6 +88,11 @@ export class McpConnection implements Upstream {
     return this.#pending;
   }
 
+  /** Something was sent and is not answered yet. */
+  get isBusy(): boolean {
+    return this.isOpen && this.#pending > 0;
+  }
+
   /** The last call got no answer. */
   get isFailing(): boolean {
     return this.#isFailing;
@@ -105,10 +115,17 @@ export class McpConnection implements Upstream {
     return this.#link.info;
   }
 
-  exchange(request: McpRequest, exchange: Exchange): Promise<McpAnswer> {
-    const { observe = NOBODY } = this.#options;
-    const told: Observe = (outcome, ms) => observe(exchange.signal.aborted ? "cancelled" : outcome, ms);
-    return timed(() => this.#exchange(request, exchange), told, { now: () => performance.now(), outcomeOf });
+  async exchange(request: McpRequest, exchange: Exchange): Promise<McpAnswer> {
+    const timeoutMs = timeoutOf(request, exchange);
+    if (request.method === LISTEN) return this.#listen(request, exchange, timeoutMs);
+    const startedMs = this.#options.now();
+    try {
+      return await this.#guarded(() => this.#ask(request, timeoutMs, exchange), exchange);
+    } catch (error) {
+      if (!(error instanceof LostConnection) || !isSafeToRepeat(error, request, exchange)) throw error;
+      const leftMs = Math.max(1, timeoutMs - (this.#options.now() - startedMs));
+      return await this.#guarded(() => this.#ask(request, leftMs, exchange), exchange);
+    }
   }
 
   notify(notification: Notification): void {
@@ -130,9 +147,12 @@ export class McpConnection implements Upstream {
    * stops waiting instead (`within`).
    * @throws as `call`
    */
-  request(method: string, params: Params, options: CallOptions = {}): Promise<unknown> {
-    const observe = this.#options.observe ?? NOBODY;
-    return timed(() => this.#request({ method, params }, options), observe, { now: () => performance.now() });
+  async request(method: string, params: Params, { timeoutMs }: CallOptions = {}): Promise<unknown> {
+    const limitMs = timeoutMs ?? this.#options.callTimeoutMs;
+    const answer = await this.#guarded(() => this.#ask({ method, params }, limitMs));
+    if ("result" in answer) return answer.result;
+    const { code, message } = answer.error;
+    throw new HivegateError("mcp_failed", undefined, { cause: new Error(`${code} ${message}`) });
   }
 
   /** Milliseconds until the server answered, were it with an error. @throws as `call`, but not `mcp_failed` */
@@ -160,7 +180,19 @@ export class McpConnection implements Upstream {
 
   /** Whoever waits for an answer gets `shutting_down`, and so does whoever asks from now on. Resolves when all has ended. */
   close(): Promise<void> {
-    return this.#link.close();
+    return this.#link.close(new HivegateError("shutting_down"));
+  }
+
+  /**
+   * Makes way: whoever asks from now on, or waits for a connection, gets `refusal`; listens are over. What was sent may be
+   * answered for `limitMs` still, then it is ended. Resolves when nothing is left of it.
+   */
+  async retire(refusal: HivegateError, limitMs: number, clock: Clock = platformClock): Promise<void> {
+    this.#refusal = refusal;
+    this.#listening.abort(new LostConnection(refusal));
+    this.#link.retire(refusal);
+    if (this.isBusy) await pause(clock, limitMs, this.#idle.signal);
+    await this.#link.close(TOOK_TOO_LONG);
   }
 
   /** The connection itself, `authenticate`, and the greeting in the words of both eras. */
@@ -168,39 +200,22 @@ export class McpConnection implements Upstream {
     return 4 * this.#options.connectTimeoutMs;
   }
 
-  async #request(request: McpRequest, { timeoutMs }: CallOptions): Promise<unknown> {
-    const answer = await this.#guarded(() => this.#ask(request, timeoutMs ?? this.#options.callTimeoutMs));
-    if ("result" in answer) return answer.result;
-    const { code, message } = answer.error;
-    throw new HivegateError("mcp_failed", undefined, { cause: new Error(`${code} ${message}`) });
-  }
-
-  async #exchange(request: McpRequest, exchange: Exchange): Promise<McpAnswer> {
-    const timeoutMs = timeoutOf(request, exchange);
-    if (request.method === LISTEN) return this.#listen(request, exchange, timeoutMs);
-    const startedMs = this.#options.now();
-    try {
-      return await this.#guarded(() => this.#ask(request, timeoutMs, exchange), exchange);
-    } catch (error) {
-      if (!(error instanceof LostConnection) || !isSafeToRepeat(error, request, exchange)) throw error;
-      const leftMs = Math.max(1, timeoutMs - (this.#options.now() - startedMs));
-      return await this.#guarded(() => this.#ask(request, leftMs, exchange), exchange);
-    }
-  }
-
   /** It goes on for as long as somebody listens, which says nothing of how the server is. */
   async #listen(request: McpRequest, exchange: Exchange, timeoutMs: number): Promise<McpAnswer> {
     const link = await this.#guarded(() => this.#link.opened(this.#openingMs, exchange.signal), exchange);
-    return link.ask(request, timeoutMs, exchange);
+    const signal = AbortSignal.any([exchange.signal, this.#listening.signal]);
+    return link.ask(request, timeoutMs, { ...exchange, signal });
   }
 
   async #guarded<T>(call: () => Promise<T>, exchange: Opening | null = null): Promise<T> {
+    if (this.#refusal) throw this.#refusal;
     if (this.#pending >= LIMITS.mcpPendingCalls) throw new HivegateError("overloaded");
     this.#pending++;
     try {
       return await this.#judged(call, exchange);
     } finally {
       this.#pending--;
+      if (this.#refusal && this.#pending === 0) this.#idle.abort();
     }
   }
 
@@ -226,7 +241,7 @@ export class McpConnection implements Upstream {
   #failed(error: unknown, losses: number, exchange: Opening | null): boolean | null {
     const code = error instanceof HivegateError ? error.code : "internal";
     const isOurs = code === "overloaded" || code === "shutting_down" || code === "internal";
-    if (isOurs || exchange?.signal.aborted) return null;
+    if (isOurs || this.#refusal || exchange?.signal.aborted) return null;
     // How long a client waits for what is its own choice: whether the server is there at all, a ping tells (`onSilent`).
     if (code === "timeout" && exchange) return null;
     this.#isFailing = code !== "mcp_failed";
@@ -246,7 +261,9 @@ export class McpConnection implements Upstream {
     for (const listener of this.#troubled) listener();
   }
 
+  /** One that was retired is nobody's any more. */
   #circuitChanged(state: BreakerState): void {
+    if (this.#refusal) return;
     const { name, log, breaker } = this.#options;
     log.info({ server: name, circuit: state.phase }, "the MCP server's circuit changed");
     breaker.save(state);

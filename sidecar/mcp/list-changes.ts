@@ -1,10 +1,17 @@
 import { LIMITS } from "../../shared/limits.ts";
 import type { McpAnswer, McpRequest } from "../../shared/protocol/mcp.ts";
 import { LISTEN } from "./exchange-time.ts";
+import type { Notification } from "./json-rpc-session.ts";
 import { isRecord } from "./record.ts";
 import type { ServerInfo } from "./upstream.ts";
 
 const LISTS = ["tools", "prompts", "resources"] as const;
+
+/** That any of them may be another one now. */
+export const LISTS_CHANGED: readonly Notification[] = LISTS.map((list) => ({
+  method: `notifications/${list}/list_changed`,
+  params: {},
+}));
 
 /** What to ask a server of 2026 so that it tells of changes in its lists; null: it would tell of none. */
 export function listenFor({ era, capabilities }: ServerInfo): McpRequest | null {

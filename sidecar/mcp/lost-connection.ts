@@ -27,6 +27,13 @@ export class StillOpening extends HivegateError {
   }
 }
 
+/** The request was not sent: this connection makes way for another one, which is to be asked instead. */
+export class Superseded extends HivegateError {
+  constructor() {
+    super("mcp_unavailable");
+  }
+}
+
 /** Requests that only look. */
 const LOOKS = /(^ping|\/list|\/read|\/get|\/discover|^completion\/complete)$/;
 

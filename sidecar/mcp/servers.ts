@@ -1,14 +1,17 @@
+import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { Observe } from "../../shared/metrics/timed.ts";
-import type { BreakerRules, BreakerState } from "../../shared/pressure/breaker.ts";
-import type { Logger } from "../log.ts";
+import type { ConfigDifference } from "../../shared/protocol/config.ts";
 import { inOrder } from "./balance.ts";
-import { McpConnection } from "./connection.ts";
+import { ClientView } from "./client-view.ts";
 import { GenericTools } from "./generic-tools.ts";
-import { type McpProfileName, type McpServerConfig, placeOf, poolOf } from "./server-config.ts";
-import type { Era, Upstream } from "./upstream.ts";
-import type { DockerAccess } from "./wires/docker-exec.ts";
-import { openWire } from "./wires/open-wire.ts";
+import { LiveConnection } from "./live-connection.ts";
+import { breakerNameOf, type ConnectionPorts, connectionTo } from "./open-connection.ts";
+import { type McpProfileName, type McpServerConfig, poolOf } from "./server-config.ts";
+import { isDifference, isSameConnection, isSameView, serverDifference } from "./server-difference.ts";
+import type { Upstream } from "./upstream.ts";
+
+export type { BreakerStore } from "./open-connection.ts";
 
 export type McpServer = {
   name: string;
@@ -17,64 +20,95 @@ export type McpServer = {
   generic: GenericTools;
   /** Whether it tells of agents: else its tools are all that is known of it. */
   tellsOfAgents: boolean;
-  connection: McpConnection;
+  /** The same one for as long as there is a server of this name, whatever becomes of the rest. */
+  connection: LiveConnection;
 };
 
-/** Where the states of circuit breakers outlive a restart. */
-export type BreakerStore = {
-  /** What was saved last under this name; null when there is nothing. */
-  load(name: string): unknown;
-  save(name: string, state: BreakerState): void;
-};
-
-export type McpServersOptions = {
-  callTimeoutMs: number;
-  rules: BreakerRules;
-  breakers: BreakerStore;
-  /** For servers in containers; without it none of them can be reached. */
-  docker?: DockerAccess;
-  log: Logger;
+export type McpServersOptions = ConnectionPorts & {
   /** Hears how each request to a server went. */
   observe?: (server: string, ...how: Parameters<Observe>) => void;
-  /** Whole milliseconds since the epoch. */
-  now: () => number;
-  /** In [0, 1). */
-  random: () => number;
+  /** As `LIMITS.replacedServerMs`, which it is when not given. */
+  replacedMs?: number;
 };
 
-/** All configured MCP servers, with exactly one connection to each, whatever the number of users. */
-export class McpServers {
-  readonly #servers: ReadonlyMap<string, McpServer>;
-  #turn = 0;
+type Member = McpServer & { config: McpServerConfig; view: ClientView };
 
-  /** `configs` as `McpServerConfigs` accepts them: the names differ. */
+/**
+ * All configured MCP servers, with exactly one connection to each, whatever the number of users. Which ones there are, and
+ * how each is reached, may change while they are used.
+ */
+export class McpServers {
+  readonly #options: McpServersOptions;
+  readonly #listeners = new Set<(difference: ConfigDifference) => void>();
+  /** Those that were taken away, until nothing is left of them. */
+  readonly #leaving = new Set<LiveConnection>();
+  #members: ReadonlyMap<string, Member> = new Map();
+  #turn = 0;
+  #isClosed = false;
+
   constructor(configs: readonly McpServerConfig[], options: McpServersOptions) {
-    this.#servers = new Map(configs.map((config) => [config.name, serverOf(config, options)]));
-    for (const { name, eager = false } of configs) if (eager) this.#connect(name);
+    this.#options = options;
+    this.apply(configs);
   }
 
-  /** What goes wrong is in the log, and whoever asks hears of it. */
-  #connect(name: string): void {
-    void this.get(name)
-      ?.connection.info()
-      .catch(() => {});
+  /**
+   * From now on these are the servers: `configs` as `McpServerConfigs` accepts them, expanded. A server that stays as it was
+   * is not touched. One that is reached in another way gets a new connection, and one that is not there any more is
+   * closed; each has some time to end what it was asked before. Nothing is waited for, and nothing here can fail: a server
+   * that cannot be reached says so when it is asked.
+   * @throws HivegateError `shutting_down`
+   */
+  apply(configs: readonly McpServerConfig[]): ConfigDifference {
+    if (this.#isClosed) throw new HivegateError("shutting_down");
+    const before = this.#members;
+    const difference = serverDifference(this.configs, configs);
+    const [isNew, isChanged] = [new Set(difference.added), new Set(difference.changed)];
+    this.#members = new Map(
+      configs.map((config) => [config.name, this.#memberOf(config, before.get(config.name))]),
+    );
+    for (const member of before.values()) {
+      const after = this.#members.get(member.name);
+      if (!after) this.#remove(member);
+      else if (isChanged.has(member.name)) this.#change(member, after);
+    }
+    for (const { name, eager } of configs)
+      if (eager && (isNew.has(name) || isChanged.has(name))) this.#connect(name);
+    if (isDifference(difference)) for (const listener of this.#listeners) listener(difference);
+    return difference;
+  }
+
+  /** `listener` hears of each difference, when it is in force. Returns how to stop. */
+  onChange(listener: (difference: ConfigDifference) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** A new connection, or a new process, in place of the one there is. @throws HivegateError `unknown_server` */
+  restart(name: string): void {
+    const member = this.#members.get(name);
+    if (!member) throw new HivegateError("unknown_server");
+    this.#replace(member, member);
+  }
+
+  /** As they were applied last, secrets included. */
+  get configs(): McpServerConfig[] {
+    return [...this.#members.values()].map(({ config }) => config);
   }
 
   get(name: string): McpServer | null {
-    return this.#servers.get(name) ?? null;
+    return this.#members.get(name) ?? null;
   }
 
   all(): McpServer[] {
-    return [...this.#servers.values()];
+    return [...this.#members.values()];
   }
 
-  /** As whoever brings a client's requests to it uses it; null when there is none of this name. */
+  /**
+   * As whoever brings a client's requests to it uses it; null when there is none of this name. The same object for as long
+   * as there is one.
+   */
   upstream(name: string): Upstream | null {
-    return this.get(name)?.connection ?? null;
-  }
-
-  upstreams(): Upstream[] {
-    return this.all().map(({ connection }) => connection);
+    return this.#members.get(name)?.view ?? null;
   }
 
   /**
@@ -101,44 +135,57 @@ export class McpServers {
 
   /** Resolves when every connection and every process has ended. */
   async close(): Promise<void> {
-    await Promise.all(this.all().map(({ connection }) => connection.close()));
+    this.#isClosed = true;
+    const all = [...this.all().map(({ connection }) => connection), ...this.#leaving];
+    await Promise.all(all.map((connection) => connection.close()));
+  }
+
+  #memberOf(config: McpServerConfig, before: Member | undefined): Member {
+    const { name, profile } = config;
+    const connection = before?.connection ?? this.#connectionTo(config);
+    return {
+      ...{ name, config, connection },
+      pool: poolOf(config),
+      profile: profile ?? "generic",
+      generic: config.generic ?? GenericTools.parse({}),
+      tellsOfAgents: profile !== undefined,
+      view: before?.view ?? new ClientView(connection, config),
+    };
+  }
+
+  #connectionTo(config: McpServerConfig): LiveConnection {
+    const { observe, replacedMs = LIMITS.replacedServerMs } = this.#options;
+    const { name } = config;
+    return new LiveConnection(connectionTo(config, this.#options), {
+      ...{ name, replacedMs },
+      ...(observe && { observe: (...how) => observe(name, ...how) }),
+    });
+  }
+
+  #change(before: Member, after: Member): void {
+    after.view.configure(after.config);
+    if (!isSameConnection(before.config, after.config)) this.#replace(before, after);
+    else if (!isSameView(before.config, after.config)) after.connection.listsChanged();
+  }
+
+  /** Whoever changes how a server is reached wants that to be tried: its circuit begins closed. */
+  #replace(before: Member, { config, connection }: Member): void {
+    this.#options.breakers.forget(breakerNameOf(before.config));
+    connection.replace(connectionTo(config, this.#options));
+  }
+
+  #remove({ config, connection }: Member): void {
+    this.#options.breakers.forget(breakerNameOf(config));
+    this.#leaving.add(connection);
+    void connection.end().then(() => this.#leaving.delete(connection));
+  }
+
+  /** What goes wrong is in the log, and whoever asks hears of it. */
+  #connect(name: string): void {
+    void this.get(name)
+      ?.connection.info()
+      .catch(() => {});
   }
 }
 
-const standingOf = ({ isFailing, retryInMs, pending }: McpConnection) => ({ isFailing, retryInMs, pending });
-
-function serverOf(
-  config: McpServerConfig,
-  { rules, breakers, observe, docker, ...options }: McpServersOptions,
-): McpServer {
-  const { name, profile } = config;
-  const breakerName = `mcp:${name}@${placeOf(config)}`;
-  const connection = new McpConnection({
-    name,
-    wire: openWire(config, { docker: docker ?? null, log: options.log }),
-    token: config.type === "tcp" ? (config.token ?? null) : null,
-    era: greetedFirst(config),
-    connectTimeoutMs: isProcess(config) ? LIMITS.mcpStartTimeoutMs : LIMITS.mcpConnectTimeoutMs,
-    breaker: {
-      rules,
-      saved: breakers.load(breakerName),
-      save: (state) => breakers.save(breakerName, state),
-    },
-    ...(observe && { observe: (outcome, durationMs) => observe(name, outcome, durationMs) }),
-    ...options,
-  });
-  return {
-    name,
-    pool: poolOf(config),
-    profile: profile ?? "generic",
-    generic: config.generic ?? GenericTools.parse({}),
-    tellsOfAgents: profile !== undefined,
-    connection,
-  };
-}
-
-const isProcess = ({ type }: McpServerConfig): boolean => type === "stdio" || type === "docker-exec";
-
-/** Swarms that we know, and whatever is behind a bare port, are older than 2026 and take questions they do not know ill. */
-const greetedFirst = ({ type, profile = "generic" }: McpServerConfig): Era =>
-  type === "tcp" || profile !== "generic" ? "2025" : "2026";
+const standingOf = ({ isFailing, retryInMs, pending }: LiveConnection) => ({ isFailing, retryInMs, pending });

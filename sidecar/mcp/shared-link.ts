@@ -17,6 +17,8 @@ export type SharedLinkOptions = {
   era: Era;
   /** For each step: the connection, the greeting. */
   connectTimeoutMs: number;
+  /** What has to be over before anything is opened, as for a process that must not run twice; never rejects. */
+  before?: Promise<void>;
   log: Logger;
 };
 
@@ -30,9 +32,10 @@ export class SharedLink {
   readonly #options: SharedLinkOptions;
   readonly #events: Events;
   readonly #closing = new AbortController();
-  #closed = false;
+  /** Why it is not opened any more; null while it may be. */
+  #refusal: HivegateError | null = null;
   #link: McpLink | null = null;
-  #ended: Promise<void> = Promise.resolve();
+  #ended: Promise<void>;
   #opening: Promise<McpLink> | null = null;
   #isFailing = false;
   #info: ServerInfo | null = null;
@@ -41,6 +44,7 @@ export class SharedLink {
   constructor(options: SharedLinkOptions, events: Events) {
     this.#options = options;
     this.#events = events;
+    this.#ended = options.before ?? Promise.resolve();
   }
 
   /** Null while there is none that can be used. */
@@ -57,24 +61,34 @@ export class SharedLink {
     return this.#connections;
   }
 
-  /** @throws HivegateError `mcp_unavailable`, also when it is not open in time; `shutting_down`; or the signal's reason */
+  /**
+   * @throws HivegateError `mcp_unavailable`, also when it is not open in time; what it was retired or closed with; or the
+   * signal's reason
+   */
   async opened(timeoutMs: number, signal?: AbortSignal): Promise<McpLink> {
     if (this.current) return this.current;
-    const opened = within(this.#open(), timeoutMs, () => new StillOpening(timeoutMs));
-    return signal ? unlessAborted(opened, signal) : opened;
+    const opened = unlessAborted(this.#open(), this.#closing.signal);
+    const inTime = within(opened, timeoutMs, () => new StillOpening(timeoutMs));
+    return signal ? unlessAborted(inTime, signal) : inTime;
   }
 
-  /** Whoever waits for an answer gets `shutting_down`, and so does whoever needs it from now on. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    const ended = this.#link?.close(new HivegateError("shutting_down"));
-    this.#closing.abort();
+  /** It is not opened any more: whoever waits for that, or would need it, gets `refusal`. An open link stays as it is. */
+  retire(refusal: HivegateError): void {
+    this.#refusal ??= refusal;
+    if (!this.current) this.#closing.abort(this.#refusal);
+  }
+
+  /** Whoever waits for an answer gets `reason`, and so does whoever needs it from now on. */
+  async close(reason: HivegateError): Promise<void> {
+    this.#refusal ??= reason;
+    const ended = this.#link?.close(reason);
+    this.#closing.abort(this.#refusal);
     await Promise.all([ended, this.#opening?.catch(() => {})]);
     await this.#ended;
   }
 
   async #open(): Promise<McpLink> {
-    if (this.#closed) throw new HivegateError("shutting_down");
+    if (this.#refusal) throw this.#refusal;
     this.#opening ??= this.#connect().finally(() => {
       this.#opening = null;
     });
@@ -84,7 +98,7 @@ export class SharedLink {
   async #connect(): Promise<McpLink> {
     const { name, log } = this.#options;
     const link = await this.#greeted().catch((cause: unknown) => {
-      if (this.#closed) throw new HivegateError("shutting_down");
+      if (this.#refusal) throw this.#refusal;
       // The first failure is news, those after it are the same one.
       log[this.#isFailing ? "debug" : "warn"]({ server: name, err: cause }, "cannot use the MCP server");
       this.#isFailing = true;
@@ -104,7 +118,8 @@ export class SharedLink {
     try {
       return await this.#linked(era);
     } catch (error) {
-      const mayBeTheWords = error instanceof LostConnection && era === "2026" && !this.#info && !this.#closed;
+      const mayBeTheWords =
+        error instanceof LostConnection && era === "2026" && !this.#info && !this.#refusal;
       if (!mayBeTheWords) throw error;
       return await this.#linked("2025");
     }
@@ -128,7 +143,7 @@ export class SharedLink {
     if (this.#link !== link) return;
     this.#link = null;
     this.#ended = link.close(new HivegateError("mcp_unavailable"));
-    if (this.#closed) return;
+    if (this.#closing.signal.aborted) return;
     this.#options.log.warn({ server: this.#options.name, ...link.counters }, "lost the MCP server");
     this.#events.onLost();
   }

@@ -12,6 +12,7 @@ export class LedgerBreakers {
   readonly #load: StatementSync;
   readonly #save: StatementSync;
   readonly #forget: StatementSync;
+  readonly #forgetOldest: StatementSync;
   readonly #log: Logger;
 
   constructor(db: DatabaseSync, log: Logger) {
@@ -19,7 +20,8 @@ export class LedgerBreakers {
     this.#load = db.prepare("SELECT state FROM breakers WHERE name = ?");
     // Replacing gives a new row id: they tell which changed last.
     this.#save = db.prepare("INSERT OR REPLACE INTO breakers (name, state) VALUES (?, ?)");
-    this.#forget = db.prepare(
+    this.#forget = db.prepare("DELETE FROM breakers WHERE name = ?");
+    this.#forgetOldest = db.prepare(
       "DELETE FROM breakers WHERE rowid <= (SELECT rowid FROM breakers ORDER BY rowid DESC LIMIT 1 OFFSET ?)",
     );
   }
@@ -38,9 +40,18 @@ export class LedgerBreakers {
   save(name: string, state: object): void {
     try {
       this.#save.run(name, JSON.stringify(state));
-      this.#forget.run(BREAKERS);
+      this.#forgetOldest.run(BREAKERS);
     } catch (err) {
       this.#log.warn({ err, breaker: name }, "the state of a circuit breaker cannot be kept");
+    }
+  }
+
+  /** What it was the circuit of is there no more, or is to be tried anew. */
+  forget(name: string): void {
+    try {
+      this.#forget.run(name);
+    } catch (err) {
+      this.#log.warn({ err, breaker: name }, "the state of a circuit breaker cannot be forgotten");
     }
   }
 }

@@ -58,7 +58,11 @@ describe.skipIf(!(await dockerAvailable()))("a task that goes to MCP", () => {
       });
       const connections = new McpServers(servers, {
         ...{ callTimeoutMs: 10_000, rules: BREAKER_RULES, log: recordingLog().log },
-        ...{ breakers: { load: () => null, save: () => {} }, now: Date.now, random: Math.random },
+        ...{
+          breakers: { load: () => null, save: () => {}, forget: () => {} },
+          now: Date.now,
+          random: Math.random,
+        },
       });
       onTestFinished(() => connections.close());
       const call = (tool: string, args: Record<string, unknown>) =>

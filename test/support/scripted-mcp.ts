@@ -41,7 +41,7 @@ export function mcpServers(configs: readonly object[], docker?: DockerAccess) {
   const servers = new McpServers(McpServerConfigs.parse(configs), {
     callTimeoutMs: 5_000,
     rules: { ...BREAKER_RULES, firstMs: 100, mostMs: 200 },
-    breakers: { load: () => null, save: () => {} },
+    breakers: { load: () => null, save: () => {}, forget: () => {} },
     ...(docker && { docker }),
     ...{ log, now: Date.now, random: Math.random },
   });

@@ -13,6 +13,7 @@ function memory() {
   return {
     load: (name: string) => states.get(name) ?? null,
     save: (name: string, state: BreakerState) => void states.set(name, state),
+    forget: (name: string) => void states.delete(name),
     states,
   };
 }
