@@ -48,12 +48,11 @@ function furthest(issue: Extract<Issue, { code: "invalid_union" }>, path: Path):
   return best ? firstOf(best, path) : null;
 }
 
-/** Names come from our schemas, and from objects without a `__proto__` of their own. */
 const at = (value: unknown, path: Path): unknown =>
   path.reduce<unknown>(
     (inner, step) =>
       typeof inner === "object" && inner !== null && Object.hasOwn(inner, step)
-        ? Object.getOwnPropertyDescriptor(inner, step)?.value
+        ? Reflect.get(inner, step)
         : undefined,
     value,
   );

@@ -1,0 +1,46 @@
+import { lstat, readlink } from "node:fs/promises";
+import { dirname, join, parse, resolve, sep } from "node:path";
+import { codeOf } from "./read.ts";
+
+/** As Linux follows at most. */
+const MOST_LINKS = 40;
+
+/**
+ * The names on the way to a file that decide what is there: each symbolic link, the file itself, or the first one that
+ * is missing; and the folder it is in, which may be replaced. No folder of theirs is a link.
+ */
+export async function trailOf(path: string): Promise<string[]> {
+  const trail: string[] = [];
+  let links = 0;
+  let [at, rest] = split(path);
+  for (;;) {
+    const [step, ...others] = rest;
+    if (step === undefined) return [...trail, dirname(at), at];
+    const next = join(at, step);
+    const link = await linkOf(next);
+    if (link === "missing" || (typeof link === "object" && ++links > MOST_LINKS)) return [...trail, next];
+    if (link === "none") {
+      [at, rest] = [next, others];
+      continue;
+    }
+    trail.push(next);
+    const [root, inner] = split(resolve(at, link.to));
+    [at, rest] = [root, [...inner, ...others]];
+  }
+}
+
+function split(path: string): [root: string, steps: string[]] {
+  const whole = resolve(path);
+  const { root } = parse(whole);
+  return [root, whole.slice(root.length).split(sep).filter(Boolean)];
+}
+
+async function linkOf(path: string): Promise<{ to: string } | "none" | "missing"> {
+  try {
+    return (await lstat(path)).isSymbolicLink() ? { to: await readlink(path) } : "none";
+  } catch (thrown) {
+    // What is behind a folder that may not be searched is not known; its own rights may change.
+    if (codeOf(thrown) === "EINVAL") return "none";
+    return "missing";
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * Watches one file by its folder, and by those of the links that lead to it: editors put a new file in the old one's place,
+ * Kubernetes turns a link round, and whoever watched the file itself would go on watching what is no longer there.
+ */
+import { stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { type FSWatcher, watch } from "chokidar";
+import type { Clock } from "../../../shared/clock.ts";
+import { LIMITS } from "../../../shared/limits.ts";
+import type { Logger } from "../../log.ts";
+import { type ConfigRead, codeOf, readConfigFile } from "./read.ts";
+import { trailOf } from "./trail.ts";
+
+export type ConfigWatchOptions = {
+  /** Hears what is there, at the start and whenever it differs from what was heard before. */
+  onRead(read: ConfigRead): void;
+  /** Whether a text may be taken for a whole file. One that may not is looked at once more before it is told. */
+  isWhole(text: string): boolean;
+  log: Logger;
+  clock: Clock;
+};
+
+export class ConfigWatch {
+  readonly #path: string;
+  readonly #options: ConfigWatchOptions;
+  /** What the watcher that is at work watches, as `trailOf` said. */
+  #trail: readonly string[] = [];
+  #watcher: FSWatcher | null = null;
+  #heard: ConfigRead | null = null;
+  /** As it was before it was read last. */
+  #stamp = "";
+  /** Since when something has changed that was not read yet; null: nothing has. */
+  #restlessSinceMs: number | null = null;
+  #cancelLook: () => void = () => {};
+  #cancelPoll: () => void = () => {};
+  #looking: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(path: string, options: ConfigWatchOptions) {
+    this.#path = path;
+    this.#options = options;
+    this.#restlessSinceMs = options.clock.now() - LIMITS.configMostSettleMs;
+    this.#look();
+    this.#pollLater();
+  }
+
+  /** Resolves when nothing is watched or read any more; nobody hears anything from now on. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancelLook();
+    this.#cancelPoll();
+    await this.#looking;
+    await this.#watcher?.close();
+  }
+
+  #touched(): void {
+    const { clock } = this.#options;
+    this.#restlessSinceMs ??= clock.now();
+    this.#lookIn(Math.min(LIMITS.configSettleMs, this.#leftMs(this.#restlessSinceMs)));
+  }
+
+  /** How long what changed since then may still be left to settle. */
+  #leftMs(sinceMs: number): number {
+    return Math.max(0, sinceMs + LIMITS.configMostSettleMs - this.#options.clock.now());
+  }
+
+  #lookIn(delayMs: number): void {
+    this.#cancelLook();
+    if (!this.#isClosed) this.#cancelLook = this.#options.clock.after(delayMs, () => this.#look());
+  }
+
+  #look(): void {
+    this.#looking = this.#looking.then(async () => {
+      const sinceMs = this.#restlessSinceMs;
+      if (this.#isClosed || sinceMs === null) return;
+      // Whatever changes from here on is a change again.
+      this.#restlessSinceMs = null;
+      await this.#follow();
+      this.#stamp = await stampOf(this.#path);
+      const read = await readConfigFile(this.#path);
+      const leftMs = this.#leftMs(sinceMs);
+      if (this.#isClosed) return;
+      if (leftMs > 0 && !this.#isWhole(read)) {
+        this.#restlessSinceMs = sinceMs;
+        return this.#lookIn(leftMs);
+      }
+      if (isSame(read, this.#heard)) return;
+      this.#heard = read;
+      this.#options.onRead(read);
+    });
+  }
+
+  #isWhole(read: ConfigRead): boolean {
+    return read.state === "text" && this.#options.isWhole(read.text);
+  }
+
+  /** Watches the way to the file as it is now. Whoever reads afterwards misses no change. */
+  async #follow(): Promise<void> {
+    const trail = await trailOf(this.#path);
+    if (isDeepSame(trail, this.#trail)) return;
+    const old = this.#watcher;
+    this.#trail = trail;
+    this.#watcher = await this.#watching(trail);
+    await old?.close();
+    // The way may have changed while that one began.
+    if (!isDeepSame(trail, await trailOf(this.#path))) this.#touched();
+  }
+
+  #watching(trail: readonly string[]): Promise<FSWatcher> {
+    const folders = new Set(trail.map(dirname));
+    const known = new Set([...trail, ...folders]);
+    const watcher = watch([...folders], {
+      ...{ depth: 0, followSymlinks: false, ignoreInitial: true, atomic: false },
+      ignored: (path) => !known.has(path),
+    });
+    watcher.on("all", () => this.#touched());
+    watcher.on("error", (thrown) =>
+      this.#options.log.warn(
+        { code: codeOf(thrown), everyMs: LIMITS.configPollMs },
+        "the configuration file cannot be watched; it is looked at from time to time",
+      ),
+    );
+    return new Promise((resolve) => watcher.once("ready", () => resolve(watcher)));
+  }
+
+  #pollLater(): void {
+    this.#cancelPoll = this.#options.clock.after(LIMITS.configPollMs, async () => {
+      if ((await stampOf(this.#path)) !== this.#stamp) this.#touched();
+      if (!this.#isClosed) this.#pollLater();
+    });
+  }
+}
+
+/** What changes with a file's content, or with what the path leads to. */
+async function stampOf(path: string): Promise<string> {
+  try {
+    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+    return [dev, ino, size, mtimeNs, ctimeNs].join(" ");
+  } catch (thrown) {
+    return codeOf(thrown);
+  }
+}
+
+const isDeepSame = (a: readonly string[], b: readonly string[]): boolean => a.join("\0") === b.join("\0");
+
+const isSame = (a: ConfigRead, b: ConfigRead | null): boolean => JSON.stringify(a) === JSON.stringify(b);
