@@ -458,6 +458,8 @@ export const LIMITS = {
   configSettleMs: 100,
   /** or after this at the latest. */
   configMostSettleMs: 600,
+  /** So often it is looked at as well, for what the system does not tell of. */
+  configPollMs: 2_000,
   /** What a server that was replaced or taken away has under way may take this long; then it is ended. */
   replacedServerMs: 5 * 60_000,
 
