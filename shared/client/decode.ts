@@ -28,6 +28,7 @@ const FRAME_TYPES: Record<GatewayFrame["type"], true> = {
   welcome: true,
   session: true,
   hive_status: true,
+  config_changed: true,
   snapshot: true,
   agent_update: true,
   resumed: true,

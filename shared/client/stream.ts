@@ -5,11 +5,13 @@
 import { type Clock, platformClock } from "../clock.ts";
 import { asHivegateError, HivegateError } from "../errors.ts";
 import type { Encoding, Filters, Mode } from "../protocol/client.ts";
+import type { ConfigChanged } from "../protocol/config.ts";
 import type { GatewayFrame, SUBPROTOCOL } from "../protocol/gateway.ts";
 import type { Task } from "../swarm/task.ts";
 import { ANSWER_TIMEOUT_MS } from "./answer-timeout.ts";
 import { type Answer, answers, type Request, type RequestType } from "./answers.ts";
 import { errorFromAnswer, GatewayUnreachable } from "./client-errors.ts";
+import { ConfigNews } from "./config-news.ts";
 import { Connection, type ConnectionState } from "./connection.ts";
 import { createOnce, type NewTask } from "./create-task.ts";
 import { Emitter } from "./emitter.ts";
@@ -50,6 +52,11 @@ export type StreamEvents = {
   error: HivegateError;
   /** A task created or followed over this connection is in another state. The picture's tasks tell of all of them. */
   task: Task;
+  /**
+   * The MCP servers' configuration is another one. All lists are empty where the names are not for this client, and where it
+   * changed while there was no connection.
+   */
+  config_changed: ConfigChanged;
   frame: GatewayFrame;
 };
 
@@ -60,6 +67,7 @@ const RESYNC_EVERY_MS = 5_000;
 
 export class HivegateStream {
   readonly picture = new LivePicture();
+  readonly #config = new ConfigNews();
   readonly #connection: Connection;
   readonly #clock: Clock;
   readonly #events = new Emitter<StreamEvents>();
@@ -122,6 +130,11 @@ export class HivegateStream {
 
   get state(): ConnectionState {
     return this.#connection.state;
+  }
+
+  /** Of the MCP servers' configuration, as last told. Null: it was not, or the sidecar keeps none. */
+  get configRevision(): number | null {
+    return this.#config.revision;
   }
 
   /** Listens; the answer stops it. */
@@ -236,7 +249,9 @@ export class HivegateStream {
     if (outcome === "gap") this.#resync();
     else if (frame.type === "snapshot" || frame.type === "agent_update") this.#inStep();
     if (!this.#requests.settle(frame)) this.#unasked(frame);
+    const changed = this.#config.heard(frame);
     this.#events.emit("frame", frame);
+    if (changed) this.#events.emit("config_changed", changed);
     if (outcome === "changed") this.#events.emit("change", this.picture);
   }
 

@@ -114,10 +114,20 @@ export type ConfigDifference = z.infer<typeof ConfigDifference>;
 export const ReloadAnswer = ConfigDifference.extend({ revision: z.int().nonnegative() });
 export type ReloadAnswer = z.infer<typeof ReloadAnswer>;
 
-/** What clients hear. */
+/**
+ * What clients hear. All lists are empty where names are not for the client, or are not known any more: then it was away,
+ * or the gateway was, and several changes may be one.
+ */
 export const ConfigChanged = ConfigDifference.extend({
   type: z.literal("config_changed"),
   revision: z.int().positive(),
   timestamp: Timestamp,
 });
 export type ConfigChanged = z.infer<typeof ConfigChanged>;
+
+/** Which revision is in force. Whoever knew of another one has missed a change, and cannot be told what it came to. */
+export const ConfigRevision = z.object({
+  type: z.literal("config_revision"),
+  revision: z.int().nonnegative(),
+});
+export type ConfigRevision = z.infer<typeof ConfigRevision>;

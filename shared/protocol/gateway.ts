@@ -5,6 +5,7 @@ import { OrchestratorNotice } from "../relay/records.ts";
 import { Agent, AgentPatch, SeenAgent } from "../swarm/agent.ts";
 import { Task, TaskEvent, TaskMethod, TaskState } from "../swarm/task.ts";
 import { Encoding, Filters, Mode } from "./client.ts";
+import { ConfigChanged } from "./config.ts";
 import { HiveId, TaskId, Timestamp } from "./ids.ts";
 import { JsonRpcError } from "./mcp.ts";
 import {
@@ -25,6 +26,8 @@ export const SUBPROTOCOL = "hivegate.v1";
 
 const requestId = z.string().optional();
 const position = { epoch: z.string().nullable(), offset: z.number().int() };
+/** Of the MCP servers' configuration: see `ConfigChanged`. Null: the gateway does not know, or the sidecar keeps none. */
+const config = { config_revision: z.int().nonnegative().nullable().optional() };
 
 /** Where the swarms live that the swarm's own commands tell of. */
 const SwarmSource = z.enum(["docker", "process"]);
@@ -138,6 +141,7 @@ export const GatewayFrame = z.discriminatedUnion("type", [
     hive: HiveId,
     protocol: z.literal(SUBPROTOCOL),
     ...position,
+    ...config,
     mode: Mode,
     filters: Filters,
     encoding: Encoding,
@@ -160,6 +164,7 @@ export const GatewayFrame = z.discriminatedUnion("type", [
     requestId,
     recovered: z.boolean(),
     ...position,
+    ...config,
     timestamp: Timestamp,
   }),
   /** To be answered at once by `ack` with the same id: so it is seen how far the client has read. */
@@ -240,6 +245,7 @@ export const GatewayFrame = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("snapshot"),
     ...position,
+    ...config,
     /** Names what this session sees of the hive, for `resume`: it changes with its filters and permissions. */
     view: z.string().optional(),
     timestamp: Timestamp,
@@ -252,6 +258,8 @@ export const GatewayFrame = z.discriminatedUnion("type", [
       ...asked,
     }),
   }),
+  /** Comes in every mode, whatever a session sees of the hive. */
+  ConfigChanged,
   /** For whoever is at `from` or later. A new agent comes whole, any other as the fields that changed. */
   z.object({
     type: z.literal("agent_update"),

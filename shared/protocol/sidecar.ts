@@ -27,6 +27,7 @@ import { z } from "zod";
 import { ERROR_CODES } from "../errors.ts";
 import { Agent, AgentPatch } from "../swarm/agent.ts";
 import { Priority, Task, TaskMethod, TaskText, TaskTimeoutMs } from "../swarm/task.ts";
+import { ConfigChanged, ConfigRevision } from "./config.ts";
 import { TaskId, Timestamp } from "./ids.ts";
 
 export const HIVE_HEADER = "hivegate-hive";
@@ -230,12 +231,15 @@ export const TelemetryQuery = z.object({
 /**
  * One line of the telemetry stream. It begins with a `snapshot`, or, after the position that the reader
  * already holds, with the `change` since then; each `change` says which offset it follows, so that a gap is
- * seen. `alive` comes when nothing else does.
+ * seen. `alive` comes when nothing else does. What configurations of MCP servers there are is no part of the picture:
+ * `config_revision` comes before all else, `config_changed` at any time, and neither is counted by offsets.
  */
 export const TelemetryLine = z.discriminatedUnion("type", [
   TelemetrySnapshot,
   TelemetryChangeLine,
   z.object({ type: z.literal("alive"), timestamp: Timestamp }),
+  ConfigRevision,
+  ConfigChanged,
 ]);
 export type TelemetryLine = z.infer<typeof TelemetryLine>;
 

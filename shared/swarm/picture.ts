@@ -55,6 +55,8 @@ export class Picture {
   apply(line: TelemetryLine): "applied" | "nothing_new" | "gap" {
     switch (line.type) {
       case "alive":
+      case "config_revision":
+      case "config_changed":
         return "nothing_new";
       case "snapshot":
         this.#replace(line);

@@ -37,6 +37,7 @@ export function somethingHappens(world: World): void {
   if (!event) return;
   world.tell(() => event.name);
   event.happen(world);
+  if (world.sidecar.hasConfigs && world.random.chance(0.1)) world.sidecar.changeConfig();
 }
 
 /** All is well from now on: what is late arrives, what is broken is noticed, and everybody is awake. */

@@ -5,6 +5,7 @@
 import type { Clock } from "../../shared/clock.ts";
 import { asHivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
+import type { ConfigChanged } from "../../shared/protocol/config.ts";
 import { Demand, TelemetryQuery, TelemetrySnapshot } from "../../shared/protocol/sidecar.ts";
 import { TelemetryHub } from "../../sidecar/telemetry/hub.ts";
 import type { Net } from "./net.ts";
@@ -14,11 +15,20 @@ import { Source } from "./source.ts";
 import type { Swarm } from "./swarm.ts";
 import type { End } from "./wire.ts";
 
-export type SidecarPorts = { clock: Clock; random: Random; net: Net; swarm: Swarm };
+export type SidecarPorts = {
+  clock: Clock;
+  random: Random;
+  net: Net;
+  swarm: Swarm;
+  /** Whether it tells of the MCP servers' configuration. */
+  hasConfigs: boolean;
+};
 
 /** One run of the sidecar's process. */
-type Life = { hub: TelemetryHub; clock: OwnClock };
+type Life = { hub: TelemetryHub; clock: OwnClock; tellConfig: (change: ConfigChanged) => void };
 
+/** What no scoped viewer may read. */
+export const CONFIGURED_SERVER = "a-server-of-the-whole-hive";
 const ALIVE = new TextEncoder().encode('{"type":"alive","timestamp":1}\n');
 const QUIET_LOG = { info() {}, warn() {}, error() {}, debug() {} };
 
@@ -26,11 +36,22 @@ export class SidecarHost {
   /** Whether requests get through to it, are refused, or vanish. */
   way: "open" | "refused" | "silent" = "open";
   readonly #ports: SidecarPorts;
+  /** It outlives the process. */
+  readonly #config = { revision: 1 };
   #life: Life | null = null;
 
   constructor(ports: SidecarPorts) {
     this.#ports = ports;
     this.start();
+  }
+
+  get hasConfigs(): boolean {
+    return this.#ports.hasConfigs;
+  }
+
+  /** Null: none is told of. */
+  get configRevision(): number | null {
+    return this.hasConfigs ? this.#config.revision : null;
   }
 
   get isUp(): boolean {
@@ -63,7 +84,22 @@ export class SidecarHost {
       containerChanged: () => tellContainer(),
       taskChanged: (task) => hub.taskChanged(task),
     };
-    this.#life = { hub, clock };
+    const life: Life = { hub, clock, tellConfig: () => {} };
+    if (this.hasConfigs)
+      hub.watchConfigs({
+        status: this.#config,
+        onChange: (listener) => {
+          life.tellConfig = listener;
+        },
+      });
+    this.#life = life;
+  }
+
+  /** Also while it is down: somebody edits the file. */
+  changeConfig(): void {
+    const revision = ++this.#config.revision;
+    const lists = { added: [CONFIGURED_SERVER], changed: [], removed: [] };
+    this.#life?.tellConfig({ type: "config_changed", revision, timestamp: this.#life.clock.now(), ...lists });
   }
 
   /** Its connections break when the machine's kernel closes them, or when nobody answers: see the net. */
@@ -87,7 +123,9 @@ export class SidecarHost {
     const lines = this.#life.hub.open({ reader: "test", intervalMs: null, position: null }).getReader();
     const { value } = await lines.read();
     await lines.cancel();
-    return TelemetrySnapshot.parse(JSON.parse(new TextDecoder().decode(value)));
+    // Behind the line about the configuration.
+    const text = new TextDecoder().decode(value).split("\n")[this.hasConfigs ? 1 : 0] ?? "";
+    return TelemetrySnapshot.parse(JSON.parse(text));
   }
 
   #answer(end: End, request: string): void {

@@ -93,6 +93,9 @@ async function disagreement({ sidecar, present, swarm }: World): Promise<string 
   for (const viewer of present) {
     const difference = firstDifference(truth, viewer);
     if (difference) return difference;
+    const { configRevision } = viewer.stream;
+    if (configRevision !== sidecar.configRevision)
+      return `${viewer.name} knows of configuration ${configRevision}, not ${sidecar.configRevision}`;
   }
   return null;
 }

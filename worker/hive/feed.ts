@@ -3,6 +3,7 @@
  * code of the same deployment, but not always: during a deployment versions meet.
  */
 import { z } from "zod";
+import { ConfigChanged, ConfigRevision } from "../../shared/protocol/config.ts";
 import { Timestamp } from "../../shared/protocol/ids.ts";
 import {
   Circuit,
@@ -28,6 +29,8 @@ export const FeedMessage = z.discriminatedUnion("type", [
   TelemetrySnapshot.extend({ asked: z.literal(true).optional() }),
   TelemetryChangeLine,
   z.object({ type: z.literal("status"), status: HiveStatus }),
+  ConfigRevision,
+  ConfigChanged,
 ]);
 export type FeedMessage = z.infer<typeof FeedMessage>;
 

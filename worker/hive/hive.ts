@@ -49,6 +49,8 @@ export class Hive {
   readonly #guard: Guard;
   readonly #demand: DemandLine;
   readonly #metrics = new HiveMetrics();
+  /** Of the MCP servers' configuration, as the sidecar told last. */
+  #configRevision: number | null = null;
   /** Its name at the sidecar, followed by how often it has come there: see `TelemetryRequest`. */
   readonly #reader: string;
   #stream: AbortController | null = null;
@@ -99,6 +101,8 @@ export class Hive {
     if (message.type === "demand") return;
     watcher.watching = true;
     send(watcher, { type: "status", status: this.#status() });
+    if (this.#configRevision !== null)
+      send(watcher, { type: "config_revision", revision: this.#configRevision });
     this.#catchUp(watcher, message.position);
   }
 
@@ -196,6 +200,7 @@ export class Hive {
       this.#live = true;
       this.#tellStatus();
     }
+    if ("revision" in line) this.#configRevision = line.revision;
     if (line.type !== "alive") this.#broadcast(new FeedNews(line, text));
     return true;
   }

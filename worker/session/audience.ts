@@ -5,13 +5,14 @@
 import { may } from "../../shared/auth/permission.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { MODE_INTERVAL_MS, type Mode } from "../../shared/protocol/client.ts";
+import type { ConfigChanged, ConfigRevision } from "../../shared/protocol/config.ts";
 import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
 import type { TelemetryChangeLine, TelemetrySnapshot } from "../../shared/protocol/sidecar.ts";
 import { Picture } from "../../shared/swarm/picture.ts";
 import type { View } from "../../shared/swarm/view.ts";
 import type { HiveStatus } from "../hive/feed.ts";
 import type { Delivery } from "./delivery.ts";
-import { MissedSince, SnapshotCache } from "./frames.ts";
+import { configFrame, type Encoded, MissedSince, SnapshotCache } from "./frames.ts";
 import { Group, groupKey } from "./group.ts";
 import { effectiveMode, type Resume, type Session, type SessionState } from "./session.ts";
 import type { ShardCounts } from "./shard-counts.ts";
@@ -33,7 +34,9 @@ export class Audience {
   readonly #missed = new MissedSince(this.picture);
   readonly #snapshots = new SnapshotCache<Group>();
   readonly #ticks = new Map<Mode, Ticks>();
-  /** Null before anybody told. */
+  /** Of the MCP servers' configuration. Null before anybody told. */
+  configRevision: number | null = null;
+  /** Likewise. */
   #status: HiveStatus | null = null;
   /** Whether the picture is what the Hive has, as far as is known. */
   #current = false;
@@ -144,6 +147,25 @@ export class Audience {
     }
   }
 
+  /** Told to whoever does not know yet, in every mode; a revision alone is no news to whoever knew of none. */
+  tellConfig(message: ConfigChanged | ConfigRevision): void {
+    const { revision } = message;
+    this.configRevision = revision;
+    const { clock, delivery } = this.#ports;
+    const timestamp = clock.now();
+    for (const group of this.#groups.values()) {
+      let encoded: Encoded | null = null;
+      for (const session of [...group.sessions]) {
+        const known = session.state.configRevision;
+        if (known === revision) continue;
+        delivery.synced(session, { configRevision: revision });
+        if (known === null && message.type === "config_revision") continue;
+        encoded ??= group.encoded(configFrame(message, group.kind.view, timestamp));
+        delivery.send(session, encoded);
+      }
+    }
+  }
+
   /** The feed goes on from somewhere else than where it left those off whose places are not known. */
   unmoor(): void {
     for (const session of this.#groupOf.keys()) if (session.place.at === "anywhere") session.place = NOWHERE;
@@ -191,6 +213,7 @@ export class Audience {
       recovered,
       epoch,
       offset,
+      config_revision: this.configRevision,
       timestamp,
     });
     if (!recovered) {
@@ -201,7 +224,7 @@ export class Audience {
     this.#ports.counts.resumed++;
     // Without a connection the client took what it holds for stale; nothing else tells it otherwise.
     if (this.#status) this.#ports.delivery.sendFrame(session, this.#statusFrame(this.#status));
-    this.#ports.delivery.synced(session, this.picture.epoch);
+    this.#synced(session);
     session.place = { at: "offset", told: position.offset, seen: position.offset };
     if (group) this.#giveUpdate(session, group, timestamp);
   }
@@ -212,13 +235,20 @@ export class Audience {
     const { clock, counts, delivery } = this.#ports;
     counts.snapshots++;
     const live = this.#status?.live === true;
-    const encoded = this.#snapshots.of(group, this.picture.version, live, () =>
-      group.snapshot(this.picture, live, clock.now()),
+    const { picture, configRevision } = this;
+    const present = `${picture.version} ${live} ${configRevision}`;
+    const encoded = this.#snapshots.of(group, present, () =>
+      group.snapshot(picture, { live, configRevision, nowMs: clock.now() }),
     );
     const { offset } = this.picture;
     session.place = { at: "offset", told: offset, seen: offset };
-    delivery.synced(session, this.picture.epoch);
+    this.#synced(session);
     delivery.send(session, encoded);
+  }
+
+  #synced(session: Session): void {
+    const configRevision = this.configRevision ?? session.state.configRevision;
+    this.#ports.delivery.synced(session, { epoch: this.picture.epoch, configRevision });
   }
 
   /** To a session that has room. */

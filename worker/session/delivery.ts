@@ -110,9 +110,9 @@ export class Delivery {
     return hasRoom;
   }
 
-  /** The client holds a picture of this epoch from now on. */
-  synced(session: Session, epoch: string | null): void {
-    this.#save(session, { epoch });
+  /** What the client holds from now on: a picture of this epoch, this revision of the configuration. */
+  synced(session: Session, held: Partial<Pick<SessionState, "epoch" | "configRevision">>): void {
+    this.#save(session, held);
   }
 
   /** The client gave a sign of life. It is stored now and then, for a shard that loses its memory. */

@@ -64,6 +64,7 @@ export type Answer = Exclude<
       | "tool_lost"
       | "welcome"
       | "hive_status"
+      | "config_changed"
       | "snapshot"
       | "agent_update"
       | "probe"

@@ -104,6 +104,10 @@ export class FeedLink {
       case "status":
         audience.tellStatus(message.status);
         break;
+      case "config_revision":
+      case "config_changed":
+        audience.tellConfig(message);
+        break;
     }
   }
 

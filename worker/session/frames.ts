@@ -1,10 +1,11 @@
 /** Telemetry as frames: each is made and encoded once, for all sessions that are to have the same. */
 import { LIMITS } from "../../shared/limits.ts";
 import type { Encoding } from "../../shared/protocol/client.ts";
+import type { ConfigChanged, ConfigRevision } from "../../shared/protocol/config.ts";
 import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
 import type { TelemetryChange } from "../../shared/protocol/sidecar.ts";
 import type { Missed, Picture } from "../../shared/swarm/picture.ts";
-import { seenOf, seenOfMissed, type View } from "../../shared/swarm/view.ts";
+import { isWholeHive, seenOf, seenOfMissed, type View } from "../../shared/swarm/view.ts";
 import { DIALECTS, type DialectName, type WholeAgent } from "./dialect.ts";
 
 /** How frames are written for some clients. */
@@ -44,8 +45,8 @@ export class SnapshotCache<Key> {
   #version = "";
   #bytes = 0;
 
-  of(key: Key, version: number, live: boolean, make: () => Encoded): Encoded {
-    const present = `${version} ${live}`;
+  /** `present` names what is so for all of them. */
+  of(key: Key, present: string, make: () => Encoded): Encoded {
     if (present !== this.#version) this.#clear();
     this.#version = present;
     const known = this.#kept.get(key);
@@ -93,11 +94,30 @@ const asked = ({ swarms, container }: Parts) => ({
   ...(swarms && { topology_changes: swarms }),
 });
 
-export function snapshotFrame(picture: Picture, view: View, live: boolean, timestamp: number): GatewayFrame {
+/** What a snapshot tells beside the picture. */
+export type Present = { live: boolean; configRevision: number | null; nowMs: number };
+
+export function snapshotFrame(
+  picture: Picture,
+  view: View,
+  { live, configRevision, nowMs }: Present,
+): GatewayFrame & { type: "snapshot" } {
   const { epoch, offset } = picture;
   const { agents, servers = [], tasks = [], ...parts } = seenOf(picture, view);
   const payload = { agents, servers, tasks, ...asked(parts) };
-  return { type: "snapshot", epoch, offset, timestamp, live, payload };
+  const held = { epoch, offset, config_revision: configRevision };
+  return { type: "snapshot", ...held, timestamp: nowMs, live, payload };
+}
+
+/** Servers are named to whoever sees the whole hive; where no names are known either, to nobody. */
+export function configFrame(
+  message: ConfigChanged | ConfigRevision,
+  { scope }: View,
+  timestamp: number,
+): GatewayFrame {
+  if (message.type === "config_changed" && isWholeHive(scope)) return message;
+  const { revision } = message;
+  return { type: "config_changed", revision, added: [], changed: [], removed: [], timestamp };
 }
 
 /** Null: nothing that this view shows. */

@@ -3,10 +3,18 @@
  * stand at the same place, which most of the time is all of them.
  */
 import type { Encoding, Mode } from "../../shared/protocol/client.ts";
+import type { GatewayFrame } from "../../shared/protocol/gateway.ts";
 import type { Picture } from "../../shared/swarm/picture.ts";
 import { type View, viewKey, viewName, wholeAgent } from "../../shared/swarm/view.ts";
 import type { DialectName } from "./dialect.ts";
-import { Encoded, type Encoder, type MissedSince, snapshotFrame, updateFrame } from "./frames.ts";
+import {
+  Encoded,
+  type Encoder,
+  type MissedSince,
+  type Present,
+  snapshotFrame,
+  updateFrame,
+} from "./frames.ts";
 import type { Place, Session } from "./session.ts";
 
 type Standing = Place & { at: "offset" };
@@ -52,8 +60,12 @@ export class Group {
     return true;
   }
 
-  snapshot(picture: Picture, live: boolean, nowMs: number): Encoded {
-    const frame = { ...snapshotFrame(picture, this.kind.view, live, nowMs), view: this.viewName };
+  snapshot(picture: Picture, present: Present): Encoded {
+    return this.encoded({ ...snapshotFrame(picture, this.kind.view, present), view: this.viewName });
+  }
+
+  /** For all of its sessions. */
+  encoded(frame: GatewayFrame): Encoded {
     return new Encoded(frame, this.#encoder);
   }
 

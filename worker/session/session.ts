@@ -10,8 +10,8 @@ import type { SessionRates } from "./session-rates.ts";
 
 /**
  * Stored in the socket's attachment (at most 16,384 bytes), so it is written only when it changes: at the
- * start, when the session is given a picture of another epoch, when the client changes what it wants, and when it
- * begins or ceases to follow tasks or streamed calls.
+ * start, when the session is given a picture of another epoch or told of another configuration, when the client changes
+ * what it wants, and when it begins or ceases to follow tasks or streamed calls.
  */
 export const SessionState = z.object({
   clientId: z.uuid(),
@@ -28,6 +28,8 @@ export const SessionState = z.object({
   encoding: Encoding,
   /** The epoch of the picture that the client holds; null: it holds none. */
   epoch: z.string().nullable(),
+  /** Of the MCP servers' configuration, as the client was told last; null: never yet. */
+  configRevision: z.number().nullable().default(null),
   connectedMs: Timestamp,
   /** When the client was heard last, as far as that was stored. */
   heardMs: Timestamp,

@@ -174,7 +174,7 @@ export class Shard {
     const { uuid, hive, clock } = this.#ports;
     const connectedMs = clock.now();
     const state: SessionState = {
-      ...{ clientId: uuid(), ...hello, hive, epoch: null },
+      ...{ clientId: uuid(), ...hello, hive, epoch: null, configRevision: this.#audience.configRevision },
       ...{ connectedMs, heardMs: connectedMs, owesAnswer: false, follows: false },
     };
     const rights = this.#rightsOf(state);
@@ -337,12 +337,13 @@ export class Shard {
   }
 
   #welcome(
-    { clientId, hive, mode, filters, encoding, identity }: SessionState,
+    { clientId, hive, mode, filters, encoding, identity, configRevision }: SessionState,
     rights: Rights | null,
   ): GatewayFrame {
     const { epoch, offset } = this.#audience.picture;
     return {
       ...{ type: "welcome", client_id: clientId, hive, protocol: SUBPROTOCOL, epoch, offset },
+      config_revision: configRevision,
       ...{ mode, filters, encoding, expires_at: identity.expiresMs, ...(rights && { role: rights.role }) },
       limits: {
         frame_bytes: LIMITS.clientFrameBytes,

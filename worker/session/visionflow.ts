@@ -65,6 +65,7 @@ const WRITERS: { [Type in GatewayFrame["type"]]?: Writer<Type> } = {
   probe: NOTHING,
   heartbeat_ack: NOTHING,
   token_refreshed: NOTHING,
+  config_changed: NOTHING,
   error: ({ code, message, timestamp, ...rest }) => [
     { ...rest, type: "error", error_code: code.toUpperCase(), message, timestamp },
   ],
