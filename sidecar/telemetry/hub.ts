@@ -1,5 +1,6 @@
 import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
+import type { ConfigChanged } from "../../shared/protocol/config.ts";
 import type {
   ContainerFigures,
   Position,
@@ -30,6 +31,8 @@ export type TelemetryHubOptions = {
   tasks: readonly Task[];
   /** New with each start of the sidecar: offsets count within it. */
   epoch: string;
+  /** Of the MCP servers' configuration; null, or absent: none is kept. */
+  configRevision?: () => number | null;
   log: Logger;
   now: () => number;
 };
@@ -118,7 +121,7 @@ export class TelemetryHub {
     if (this.#closed) throw new HivegateError("shutting_down");
     if (!this.#readers.has(whoIs(name)) && this.#readers.size >= LIMITS.telemetryReaders)
       throw new HivegateError("overloaded");
-    const first = this.#encode(this.#firstLine(position));
+    const first = this.#first(position);
     const mostBytes = first.length + LIMITS.telemetryReaderBacklogBytes;
     let remove = () => {};
     return new ReadableStream<Uint8Array>(
@@ -148,6 +151,11 @@ export class TelemetryHub {
     this.#say(this.#picture.applyTask(task, this.#options.now()));
   }
 
+  /** Which MCP servers there are is another matter than what they tell: it moves no offset. */
+  configChanged(change: ConfigChanged): void {
+    this.#say(change);
+  }
+
   /** Ends all streams, and asks the servers no more. */
   close(): void {
     this.#closed = true;
@@ -155,6 +163,16 @@ export class TelemetryHub {
       reader.stream.close();
       this.#remove(reader);
     }
+  }
+
+  #first(position: Position | null): Uint8Array {
+    const lines = [...this.#configLine(), this.#firstLine(position)];
+    return this.#encoder.encode(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  }
+
+  #configLine(): TelemetryLine[] {
+    const revision = this.#options.configRevision?.() ?? null;
+    return revision === null ? [] : [{ type: "config_revision", revision }];
   }
 
   #firstLine(position: Position | null): TelemetryLine {
