@@ -31,8 +31,6 @@ export type TelemetryHubOptions = {
   tasks: readonly Task[];
   /** New with each start of the sidecar: offsets count within it. */
   epoch: string;
-  /** Of the MCP servers' configuration; null, or absent: none is kept. */
-  configRevision?: () => number | null;
   log: Logger;
   now: () => number;
 };
@@ -43,6 +41,12 @@ export type TelemetryHubOptions = {
  * is not known here, and what it had still said of that one does not reach the new one.
  */
 export type TelemetryRequest = { reader: string; intervalMs: number | null; position: Position | null };
+
+/** What is told of the MCP servers' configuration: `Configs` has it. */
+export type ConfigNews = {
+  readonly status: { revision: number };
+  onChange(listener: (change: ConfigChanged) => void): void;
+};
 
 export type TelemetryFigures = {
   readers: number;
@@ -78,6 +82,7 @@ export class TelemetryHub {
   readonly #encoder = new TextEncoder();
   #keepAlive: NodeJS.Timeout | null = null;
   #stopContainer: (() => void) | null = null;
+  #configs: ConfigNews | null = null;
   #intervalMs: number | null = null;
   #cutOffs = 0;
   #closed = false;
@@ -151,9 +156,10 @@ export class TelemetryHub {
     this.#say(this.#picture.applyTask(task, this.#options.now()));
   }
 
-  /** Which MCP servers there are is another matter than what they tell: it moves no offset. */
-  configChanged(change: ConfigChanged): void {
-    this.#say(change);
+  /** Tells of the MCP servers' configuration too. That is no part of the picture, and moves no offset. */
+  watchConfigs(configs: ConfigNews): void {
+    this.#configs = configs;
+    configs.onChange((change) => this.#say(change));
   }
 
   /** Ends all streams, and asks the servers no more. */
@@ -171,8 +177,7 @@ export class TelemetryHub {
   }
 
   #configLine(): TelemetryLine[] {
-    const revision = this.#options.configRevision?.() ?? null;
-    return revision === null ? [] : [{ type: "config_revision", revision }];
+    return this.#configs ? [{ type: "config_revision", revision: this.#configs.status.revision }] : [];
   }
 
   #firstLine(position: Position | null): TelemetryLine {
