@@ -14,8 +14,8 @@ export type HybridHealthOptions = {
   circuit(): Circuit | null;
   /** False: MCP is switched off, and nothing of it is checked. */
   mcpEnabled: boolean;
-  /** Those that listen on a port: nothing is learnt of the others without a call. */
-  servers: readonly Pick<McpServerConfigOf<"tcp">, "name" | "host" | "port">[];
+  /** Those that there are now and that listen on a port: nothing is learnt of the others without a call. */
+  servers(): readonly Pick<McpServerConfigOf<"tcp">, "name" | "host" | "port">[];
   /** Those in use now: they may change. `ws:` or `wss:`. */
   orchestratorUrls(): readonly string[];
   /** What orchestrators want to be sent; null: nothing. */
@@ -30,6 +30,8 @@ export type HybridHealthOptions = {
 type Components = HybridHealth["components"];
 type McpHealth = Components["mcp_telemetry"]["overall_mcp_health"];
 
+/** What it is called in the log, beside the services. */
+const EXECUTOR = "executor";
 const PROBE_MS = 200;
 const EXECUTOR_MS = 500;
 /** A health check must not be a lever to load the host. */
@@ -51,9 +53,11 @@ export class HybridHealthCheck {
   }
 
   async #look(): Promise<HybridHealth> {
+    const probes = probesOf(this.#options);
+    this.#forgetOthers(probes.map(([service]) => service));
     const [docker_hive_mind, mcp_services] = await Promise.all([
       this.#executor(),
-      Promise.all(probesOf(this.#options).map(([service, probe]) => this.#service(service, probe))),
+      Promise.all(probes.map(([service, probe]) => this.#service(service, probe))),
     ]);
     const overall_mcp_health = this.#mcpHealth(mcp_services);
     const dockerIsWell = docker_hive_mind.status === "healthy";
@@ -81,7 +85,7 @@ export class HybridHealthCheck {
       .catch((err: unknown): ExecutorHealth => ({ running: false, details: { err } }));
     const circuit = this.#options.circuit();
     const rest = { ...(circuit && { circuit }), timestamp: this.#options.now() };
-    this.#noteChange("executor", health.running, health.details);
+    this.#noteChange(EXECUTOR, health.running, health.details);
     if (health.running) return { status: "healthy", details: health.details, ...rest };
     return { status: "critical", error: "Commands cannot be run where the swarm lives.", ...rest };
   }
@@ -99,6 +103,12 @@ export class HybridHealthCheck {
       const error = `It did not answer as it should within ${PROBE_MS} ms.`;
       return { service, healthy: false, error, timestamp: this.#options.now() };
     }
+  }
+
+  /** What is not checked any more is neither well nor unwell. */
+  #forgetOthers(services: readonly string[]): void {
+    for (const service of this.#unwell)
+      if (service !== EXECUTOR && !services.includes(service)) this.#unwell.delete(service);
   }
 
   /** One line in the log for each change, however often somebody asks. */
@@ -129,7 +139,7 @@ function probesOf(options: HybridHealthOptions): [service: string, Probe][] {
   // Strangers may know how many there are, and not where.
   const nameOf = (index: number) => (urls.length === 1 ? "orchestrator" : `orchestrator:${index + 1}`);
   return [
-    ...servers.map(({ name, host, port }): [string, Probe] => [`mcp:${name}`, tcpProbe(host, port)]),
+    ...servers().map(({ name, host, port }): [string, Probe] => [`mcp:${name}`, tcpProbe(host, port)]),
     ...urls.map((url, index): [string, Probe] => [nameOf(index), webSocketProbe(url, orchestratorToken)]),
     ...(healthUrl ? [["http_health", httpProbe(healthUrl)] satisfies [string, Probe]] : []),
   ];

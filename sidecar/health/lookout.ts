@@ -15,12 +15,16 @@ import type { ExecutorHealth } from "../swarm/executor.ts";
 import type { Pool } from "../telemetry/pool.ts";
 import { kept } from "./kept.ts";
 
+export type PingableServer = Pick<McpServer, "name" | "pool"> & {
+  /** As `Agent.server_source`. */
+  source: string;
+  connection: Pick<McpServer["connection"], "ping" | "circuit" | "capabilities">;
+};
+
 export type LookoutOptions = {
-  pools: readonly Pick<Pool, "name" | "source" | "read">[];
-  servers: readonly (Pick<McpServer, "name" | "pool"> & {
-    source: string;
-    connection: Pick<McpServer["connection"], "ping" | "circuit" | "capabilities">;
-  })[];
+  /** Those that there are now. */
+  pools(): readonly Pick<Pool, "name" | "source" | "read">[];
+  servers(): readonly PingableServer[];
   /** What the swarm's own commands say. */
   swarms(): Promise<Pick<SwarmList, "swarms" | "method">>;
   executorHealth(): Promise<ExecutorHealth>;
@@ -68,7 +72,7 @@ export class Lookout {
         running: false,
         details: {},
       })),
-      Promise.all(this.#options.servers.map((server) => ping(server))),
+      Promise.all(this.#options.servers().map((server) => ping(server))),
     ]);
     const docker_health = health.running ? "healthy" : "critical";
     // What went wrong there may name hosts and paths; it is in the log.
@@ -90,7 +94,7 @@ export class Lookout {
 
   /** What all pools tell, merged as the picture would: an agent belongs to the first that tells of it. */
   async #askMcp(): Promise<McpTelemetry> {
-    const { pools } = this.#options;
+    const pools = this.#options.pools();
     if (pools.length === 0) return { mcp_status: "disabled", telemetry: null };
     const reports = await Promise.allSettled(pools.map((pool) => within(pool.read(), MCP_MS, late)));
     const told = reports.flatMap((report) => (report.status === "fulfilled" ? [report.value] : []));
@@ -108,12 +112,7 @@ export class Lookout {
   }
 }
 
-async function ping({
-  name,
-  pool,
-  source,
-  connection,
-}: LookoutOptions["servers"][number]): Promise<PingedServer> {
+async function ping({ name, pool, source, connection }: PingableServer): Promise<PingedServer> {
   const server = { server: name, pool, server_source: source, capabilities: connection.capabilities };
   try {
     // Our impatience alone: it must not count against the server, as a call that timed out would.

@@ -27,6 +27,7 @@ export function watchMcp(registry: Registry, { figures }: Pick<McpFront, "figure
     labelNames: ["server"],
     registers,
     collect() {
+      this.reset();
       for (const { server, tools } of figures().servers) if (tools !== null) this.set({ server }, tools);
     },
   });

@@ -4,7 +4,7 @@ import type { McpFront } from "../mcp/front.ts";
 import type { ToolStreams } from "../mcp/streams/streams.ts";
 import type { Executor } from "../swarm/executor.ts";
 import type { CollectorNews, TelemetrySource } from "../telemetry/hub.ts";
-import { countCalls, type ObserveCall } from "./call-metrics.ts";
+import { type CallCounts, countCalls } from "./call-metrics.ts";
 import { watchMcp } from "./mcp-metrics.ts";
 import type { ObserveCommand } from "./observed-executor.ts";
 import { type RelaySources, watchRelay } from "./relay-metrics.ts";
@@ -18,12 +18,14 @@ export type MetricsOptions = {
   method: Executor["method"];
 };
 
+const POLL_OUTCOMES = ["ok", "failed"];
+
 export class SidecarMetrics {
   readonly tasks: TaskMetrics;
   readonly #registry = new Registry();
   readonly #method: Executor["method"];
-  readonly #commands: ObserveCall<"method" | "kind">;
-  readonly #mcp: ObserveCall<"server">;
+  readonly #commands: CallCounts<"method" | "kind">;
+  readonly #mcp: CallCounts<"server">;
   readonly #polls: Counter;
 
   constructor({ hive, method }: MetricsOptions) {
@@ -50,16 +52,21 @@ export class SidecarMetrics {
   }
 
   readonly command: ObserveCommand = (kind, outcome, durationMs) =>
-    this.#commands({ method: this.#method, kind }, outcome, durationMs);
+    this.#commands.observe({ method: this.#method, kind }, outcome, durationMs);
 
   readonly mcpRequest = (server: string, outcome: string, durationMs: number): void =>
-    this.#mcp({ server }, outcome, durationMs);
+    this.#mcp.observe({ server }, outcome, durationMs);
+
+  /** It is not configured any more. */
+  forgetServer(server: string): void {
+    this.#mcp.forget({ server });
+  }
 
   /** The same source; its polls are counted as they come in. */
   observedSource(source: TelemetrySource): TelemetrySource {
     const { pool } = source;
     const count = ({ report }: CollectorNews) => this.#polls.inc({ pool, outcome: report ? "ok" : "failed" });
-    for (const outcome of ["ok", "failed"]) this.#polls.inc({ pool, outcome }, 0);
+    for (const outcome of POLL_OUTCOMES) this.#polls.inc({ pool, outcome }, 0);
     return {
       pool,
       servers: () => source.servers(),
@@ -69,6 +76,11 @@ export class SidecarMetrics {
           tell(news);
         }),
     };
+  }
+
+  /** None of its servers is configured any more. */
+  forgetPool(pool: string): void {
+    for (const outcome of POLL_OUTCOMES) this.#polls.remove({ pool, outcome });
   }
 
   /** Call it once. */

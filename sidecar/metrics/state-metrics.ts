@@ -51,7 +51,7 @@ export function watchState(registry: Registry, sources: StateSources): void {
     labelNames: ["dependency"],
     registers,
     collect() {
-      // An orchestrator that is used no more has none.
+      // What is not configured any more has none.
       this.reset();
       for (const [dependency, { state }] of sources.circuits())
         this.set({ dependency }, CIRCUIT_LEVELS[state]);
@@ -63,6 +63,7 @@ export function watchState(registry: Registry, sources: StateSources): void {
     labelNames: ["server"],
     registers,
     collect() {
+      this.reset();
       for (const { server, stale_since } of sources.servers())
         this.set({ server }, stale_since === null ? 0 : Math.max(0, sources.now() - stale_since) / 1000);
     },

@@ -37,20 +37,18 @@ export function openHealth({ config, executor, guard, log }: Ground, watched: Wa
     executorHealth,
     circuit: () => guard?.circuit ?? null,
     mcpEnabled: config.enable.mcpTelemetry,
-    servers: config.mcpServers.filter((server) => server.type === "tcp"),
+    servers: () => servers.configs.filter((server) => server.type === "tcp"),
     orchestratorUrls: () => orchestrators.urls,
     orchestratorToken: config.orchestrator.token,
     healthUrl: config.healthUrl,
     ...{ log, now },
   });
   const lookout = new Lookout({
-    pools: telemetry.sources.map(({ pool }) => pool),
-    servers: telemetry.sources.flatMap(({ pool }) =>
-      servers
-        .all()
-        .filter((server) => server.pool === pool.name)
-        .map((server) => ({ ...server, source: pool.source })),
-    ),
+    pools: () => telemetry.sources.all.map(({ pool }) => pool),
+    servers: () =>
+      telemetry.sources.all.flatMap((source) =>
+        source.servers.map((server) => ({ ...server, source: source.pool.source })),
+      ),
     swarms: () => tasks.swarmsByCommand(),
     executorHealth,
     container: () => telemetry.hub.container,
@@ -73,7 +71,7 @@ export function watchState(ground: Ground, watched: Watched, refusals: Readonly<
         .answer()
         .orchestrators.map(({ url, circuit }): [string, Circuit] => [`orchestrator:${url}`, circuit]),
     ],
-    servers: () => telemetry.sources.flatMap(({ collector }) => collector.servers()),
+    servers: () => telemetry.sources.all.flatMap((source) => source.telemetry.servers()),
     telemetry: telemetry.hub,
     ...{ refusals, now },
   });

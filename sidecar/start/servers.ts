@@ -8,11 +8,14 @@ export const MCP_CALL_TIMEOUT_MS = 5_000;
 
 /** The connections to the MCP servers, one each, for everybody in the sidecar. */
 export function openServers({ config, ledger, metrics, log }: Ground): McpServers {
-  return new McpServers(config.mcpServers, {
+  const servers = new McpServers(config.mcpServers, {
     callTimeoutMs: MCP_CALL_TIMEOUT_MS,
     rules: breakerRules(config.breaker),
     breakers: ledger.breakers(log),
-    observe: metrics.mcpRequest,
+    // What one that is gone still had to answer is not a series of its own.
+    observe: (name, ...how) => {
+      if (servers.get(name)) metrics.mcpRequest(name, ...how);
+    },
     docker: {
       docker: new Dockerode({ socketPath: config.dockerSocket }),
       allowed: config.allowedContainers,
@@ -21,4 +24,8 @@ export function openServers({ config, ledger, metrics, log }: Ground): McpServer
     now: Date.now,
     log,
   });
+  servers.onChange(({ removed }) => {
+    for (const name of removed) metrics.forgetServer(name);
+  });
+  return servers;
 }

@@ -12,16 +12,18 @@ import type { Ground } from "./ground.ts";
 /** The hive's tasks. Whatever becomes of one is told to the telemetry's readers and to the metrics. */
 export function openTasks(ground: Ground, servers: McpServers, hub: TelemetryHub): Tasks {
   const { config, ledger, executor, metrics, log } = ground;
-  const { mcpTelemetry, mcpFallback } = config.enable;
+  const { mcpTelemetry, mcpFallback, dockerPrimary } = config.enable;
+  const mcp = new McpRunner({
+    upstreams: () => upstreamsOf(mcpTelemetry || mcpFallback ? servers.all() : []),
+    clock: platformClock,
+    log,
+  });
+  if (!dockerPrimary) warnOfNobody(servers, mcp, log);
   return new Tasks({
     ...{ ledger, executor, log, now: Date.now },
     profile: profileOf(config.profile),
     cli: config.cli,
-    mcp: new McpRunner({
-      upstreams: upstreamsOf(mcpTelemetry || mcpFallback ? servers.all() : []),
-      clock: platformClock,
-      log,
-    }),
+    mcp,
     hybrid: config.enable,
     telemetry: telemetryOf(() => (mcpTelemetry ? servers.primary() : null)),
     telemetryTimeoutMs: config.telemetryTimeoutMs,
@@ -32,6 +34,19 @@ export function openTasks(ground: Ground, servers: McpServers, hub: TelemetryHub
       metrics.tasks.changed(task);
     },
   });
+}
+
+/** Where the swarm's own commands come second, tasks may depend on there being a server that takes them. */
+function warnOfNobody(servers: McpServers, mcp: McpRunner, log: Ground["log"]): void {
+  let takesTasks = true;
+  const look = () => {
+    if (mcp.takesTasks === takesTasks) return;
+    takesTasks = mcp.takesTasks;
+    if (takesTasks) log.info("there is an MCP server that takes tasks again");
+    else log.warn("no MCP server that takes tasks is configured, and ENABLE_DOCKER_PRIMARY is false");
+  };
+  look();
+  servers.onChange(look);
 }
 
 /** A server of the first pool is asked about tasks; without one there is no telemetry. */

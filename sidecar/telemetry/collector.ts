@@ -18,14 +18,15 @@ export type CollectorOptions = {
 type Watcher = { intervalMs: number; tell: (news: CollectorNews) => void; stopListening: () => void };
 
 /**
- * Asks one pool of servers about its agents for as long as somebody watches. Polls never overlap. Where the
- * server notifies of every change, silence spares nearly all of them.
+ * Asks one pool of servers about its agents for as long as somebody watches. Polls never overlap, unless the pool
+ * consists of other servers meanwhile. Where the server notifies of every change, silence spares nearly all of them.
  */
 export class Collector implements TelemetrySource {
   readonly #options: CollectorOptions;
   #watcher: Watcher | null = null;
   #cancel: (() => void) | null = null;
-  #isPolling = false;
+  /** The poll that is under way. */
+  #poll: symbol | null = null;
   #isWoken = false;
   #last: { polled: Polled; endedMs: number } | null = null;
   #report: TelemetryReport | null = null;
@@ -52,12 +53,24 @@ export class Collector implements TelemetrySource {
     const held = Math.min(LONGEST_INTERVAL_MS, Math.max(SHORTEST_INTERVAL_MS, intervalMs));
     if (this.#watcher) {
       this.#watcher = { ...this.#watcher, intervalMs: held, tell };
-      if (!this.#isPolling) this.#schedule();
+      if (!this.#poll) this.#schedule();
       return;
     }
     this.#watcher = { intervalMs: held, tell, stopListening: this.#options.listen(() => this.#wake()) };
     // A poll that was under way when the last one stopped watching will do.
-    if (!this.#isPolling) this.#pollAfter(0);
+    if (!this.#poll) this.#pollAfter(0);
+  }
+
+  /**
+   * Call it when the pool consists of other servers than before. They are asked at once, and what a server says that has
+   * not answered yet, and may be none of them, is not used.
+   */
+  renew(): void {
+    this.#poll = null;
+    if (!this.#watcher) return;
+    this.#watcher.stopListening();
+    this.#watcher.stopListening = this.#options.listen(() => this.#wake());
+    this.#pollAfter(0);
   }
 
   #rest(): void {
@@ -70,7 +83,7 @@ export class Collector implements TelemetrySource {
   /** Any number of calls during a pause are one reason to end it. */
   #wake(): void {
     this.#isWoken = true;
-    if (!this.#isPolling) this.#schedule();
+    if (!this.#poll) this.#schedule();
   }
 
   #schedule(): void {
@@ -83,18 +96,20 @@ export class Collector implements TelemetrySource {
 
   #pollAfter(waitMs: number): void {
     this.#cancel?.();
-    this.#cancel = this.#options.clock.after(Math.max(0, waitMs), () => void this.#poll());
+    this.#cancel = this.#options.clock.after(Math.max(0, waitMs), () => void this.#ask());
   }
 
-  async #poll(): Promise<void> {
+  async #ask(): Promise<void> {
     const { pool, clock } = this.#options;
+    const poll = Symbol();
     const startedMs = clock.now();
     this.#cancel = null;
-    this.#isPolling = true;
+    this.#poll = poll;
     this.#isWoken = false;
     // Whose fault it was is in the log, and in the servers' states.
     const report = await pool.read().catch(() => null);
-    this.#isPolling = false;
+    if (this.#poll !== poll) return;
+    this.#poll = null;
     const endedMs = clock.now();
     this.#last = { polled: this.#polled(report, endedMs - startedMs), endedMs };
     // What nobody heard of does not count: it must not make older data look fresh.

@@ -77,6 +77,9 @@ const whoIs = (name: string): string => name.replace(/\.\d+$/, "");
 export class TelemetryHub {
   readonly #options: TelemetryHubOptions;
   readonly #picture: TelemetryPicture;
+  #sources: readonly TelemetrySource[];
+  /** What each source told last. */
+  readonly #reports = new Map<TelemetrySource, PoolReport>();
   /** By name, without the number of the stream. */
   readonly #readers = new Map<string, Reader>();
   readonly #encoder = new TextEncoder();
@@ -90,8 +93,8 @@ export class TelemetryHub {
   constructor(options: TelemetryHubOptions) {
     this.#options = options;
     const { epoch, sources, tasks } = options;
-    const servers = sources.flatMap((source) => source.servers());
-    this.#picture = new TelemetryPicture({ epoch, servers, tasks, nowMs: options.now() });
+    this.#sources = sources;
+    this.#picture = new TelemetryPicture({ epoch, servers: this.#servers(), tasks, nowMs: options.now() });
   }
 
   /** What the container used when it was measured last; null while nobody watches. */
@@ -162,6 +165,24 @@ export class TelemetryHub {
     configs.onChange((change) => this.#say(change));
   }
 
+  /**
+   * These are the sources from now on. Those that there were before go on; new ones are asked at once, if anybody wants
+   * news. The agents of those that are not among them any more are gone.
+   */
+  sourcesChanged(sources: readonly TelemetrySource[]): void {
+    const gone = this.#sources.filter((source) => !sources.includes(source));
+    const come = sources.filter((source) => !this.#sources.includes(source));
+    this.#sources = sources;
+    for (const source of gone) {
+      this.#reports.delete(source);
+      source.watch(null, () => {});
+    }
+    if (this.#intervalMs !== null) this.#watch(come, this.#intervalMs);
+    const pools = new Set(gone.map(({ pool }) => pool));
+    this.#say(this.#picture.applySources(this.#servers(), pools, this.#options.now()));
+    if (gone.length > 0) this.#tellAgain();
+  }
+
   /** Ends all streams, and asks the servers no more. */
   close(): void {
     this.#closed = true;
@@ -216,8 +237,7 @@ export class TelemetryHub {
     const intervalMs = wanted.length > 0 ? Math.min(...wanted) : null;
     if (intervalMs === this.#intervalMs) return;
     this.#intervalMs = intervalMs;
-    for (const source of this.#options.sources)
-      source.watch(intervalMs, (news) => this.#heard(source.pool, news));
+    this.#watch(this.#sources, intervalMs);
     if (intervalMs !== null) {
       this.#stopContainer ??= this.#options.watchContainer((figures) =>
         this.#say(this.#picture.applyContainer(figures, this.#options.now())),
@@ -228,17 +248,33 @@ export class TelemetryHub {
     this.#stopContainer = null;
     this.#say(this.#picture.applyContainer(null, this.#options.now()));
     // Whoever comes next begins with what is known now, and has to see how old it is.
-    const servers = this.#options.sources.flatMap((source) => source.servers());
-    this.#say(this.#picture.applyServers(servers, this.#options.now()));
+    this.#say(this.#picture.applyServers(this.#servers(), this.#options.now()));
   }
 
-  #heard(pool: string, { report, servers }: CollectorNews): void {
+  #servers(): ServerState[] {
+    return this.#sources.flatMap((source) => source.servers());
+  }
+
+  #watch(sources: readonly TelemetrySource[], intervalMs: number | null): void {
+    for (const source of sources) source.watch(intervalMs, (news) => this.#heard(source, news));
+  }
+
+  #heard(source: TelemetrySource, { report, servers }: CollectorNews): void {
     const nowMs = this.#options.now();
+    if (report) this.#reports.set(source, report);
     this.#say(
       report
-        ? this.#picture.applyPoll(pool, report, servers, nowMs)
+        ? this.#picture.applyPoll(source.pool, report, servers, nowMs)
         : this.#picture.applyServers(servers, nowMs),
     );
+  }
+
+  /** Agents of pools that are gone may be known to others too, and those that went left room for others. */
+  #tellAgain(): void {
+    for (const source of this.#sources) {
+      const report = this.#reports.get(source);
+      if (report) this.#heard(source, { report, servers: source.servers() });
+    }
   }
 
   #say(line: TelemetryLine | null): void {

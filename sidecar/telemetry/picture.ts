@@ -100,6 +100,24 @@ export class TelemetryPicture {
     );
   }
 
+  /** These are all the servers that there are. What was known of the pools that are `gone` is no more. */
+  applySources(
+    servers: readonly ServerState[],
+    gone: ReadonlySet<string>,
+    nowMs: number,
+  ): TelemetryChangeLine | null {
+    const { agents, servers: before, swarms } = this.#picture;
+    const left = swarms.filter(({ server }) => !gone.has(server));
+    return this.#apply(
+      {
+        removed: [...agents.values()].filter(({ server }) => gone.has(server)).map((agent) => agent.agent_id),
+        servers: isSame(before, servers) ? undefined : [...servers],
+        swarms: left.length === swarms.length ? undefined : left,
+      },
+      nowMs,
+    );
+  }
+
   /** The states of some servers changed. Their agents stay as they were. */
   applyServers(servers: readonly ServerState[], nowMs: number): TelemetryChangeLine | null {
     return this.#apply({ servers: this.#serversWith(servers) }, nowMs);

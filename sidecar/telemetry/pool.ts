@@ -13,7 +13,7 @@ export type Told = { agents: number; atMs: number };
 export class Pool {
   readonly name: string;
   readonly source: string;
-  readonly #members: readonly Member[];
+  #members: readonly Member[];
   readonly #listeners = new Set<() => void>();
   #turn = 0;
 
@@ -22,6 +22,15 @@ export class Pool {
     this.name = name;
     this.source = source;
     this.#members = members;
+  }
+
+  /** At least one. A read that is under way goes on with those whom it began with. */
+  set members(members: readonly Member[]) {
+    this.#members = members;
+  }
+
+  get members(): readonly Member[] {
+    return this.#members;
   }
 
   /** Until some member's circuit lets a call through; 0: it does. */

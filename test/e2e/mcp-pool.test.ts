@@ -7,8 +7,8 @@ import type { ServerState } from "../../shared/protocol/sidecar.ts";
 import { breakerRules } from "../../sidecar/mcp/breaker-rules.ts";
 import { McpServers } from "../../sidecar/mcp/servers.ts";
 import { Ledger } from "../../sidecar/swarm/ledger.ts";
-import { sourcesOf } from "../../sidecar/telemetry/collectors.ts";
 import type { CollectorNews } from "../../sidecar/telemetry/hub.ts";
+import { Sources } from "../../sidecar/telemetry/sources.ts";
 import { startDemo } from "../support/demo.ts";
 import { recordingLog } from "../support/recording-log.ts";
 import { type Forwarder, startForwarder } from "../support/tcp-forwarder.ts";
@@ -44,13 +44,15 @@ function watchPool(ways: readonly Pick<Forwarder, "port">[], intervalMs: number,
       ...{ log, now: Date.now, random: Math.random },
     },
   );
-  const [source] = sourcesOf(servers.pools(), { timeoutMs: CALL_MS, log, clock: platformClock });
+  const sources = new Sources({ timeoutMs: CALL_MS, log, clock: platformClock });
+  sources.follow(servers.pools());
+  const [source] = sources.all;
   if (!source) throw new Error("a pool was configured");
-  const { collector } = source;
+  const { telemetry } = source;
   const heard: (CollectorNews & { atMs: number })[] = [];
-  collector.watch(intervalMs, (news) => void heard.push({ ...news, atMs: performance.now() }));
+  telemetry.watch(intervalMs, (news) => void heard.push({ ...news, atMs: performance.now() }));
   const close = () => {
-    collector.watch(null, () => {});
+    telemetry.watch(null, () => {});
     servers.close();
     ledger.close();
   };

@@ -10,10 +10,10 @@ import { Picture } from "../../shared/swarm/picture.ts";
 import { LineSplitter, readLines } from "../../shared/wire/lines.ts";
 import { HybridHealthCheck } from "../../sidecar/health/hybrid.ts";
 import { McpServers } from "../../sidecar/mcp/servers.ts";
-import { sourcesOf } from "../../sidecar/telemetry/collectors.ts";
 import { demoProfile } from "../../sidecar/telemetry/demo-profile.ts";
 import { TelemetryHub } from "../../sidecar/telemetry/hub.ts";
 import { taskStatus } from "../../sidecar/telemetry/profiles.ts";
+import { Sources } from "../../sidecar/telemetry/sources.ts";
 import { type DemoOptions, startDemo } from "../support/demo.ts";
 import { recordingLog } from "../support/recording-log.ts";
 
@@ -40,16 +40,16 @@ async function startSwarm(options: DemoOptions = {}) {
     {
       callTimeoutMs: 5_000,
       rules: { ...BREAKER_RULES, firstMs: 100, mostMs: 200 },
-      breakers: { load: () => null, save: () => {} },
+      breakers: { load: () => null, save: () => {}, forget: () => {} },
       ...{ log, now, random: Math.random },
     },
   );
   const server = servers.primary();
   if (!server) throw new Error("there is a server, it was just configured");
+  const sources = new Sources({ timeoutMs: 300, log, clock: platformClock });
+  sources.follow(servers.pools());
   const hub = new TelemetryHub({
-    sources: sourcesOf(servers.pools(), { timeoutMs: 300, log, clock: platformClock }).map(
-      ({ collector }) => collector,
-    ),
+    sources: sources.all.map(({ telemetry }) => telemetry),
     watchContainer: () => () => {},
     tasks: [],
     epoch: randomUUID(),
@@ -190,7 +190,7 @@ describe("the health of a real host", () => {
       circuit: () => null,
       memory: () => ({ rss_bytes: 1, heap_used_bytes: 1 }),
       mcpEnabled: true,
-      servers: [{ name: "main", host: "127.0.0.1", port: demo.mcpPort }],
+      servers: () => [{ name: "main", host: "127.0.0.1", port: demo.mcpPort }],
       orchestratorUrls: () => [`ws://127.0.0.1:${demo.wsPort}/ws`],
       orchestratorToken: null,
       healthUrl: `http://127.0.0.1:${demo.healthPort}/health`,

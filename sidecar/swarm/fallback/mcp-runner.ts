@@ -6,12 +6,17 @@ import type { CallTool } from "../../telemetry/profile.ts";
 import type { Exit, OutputSink, Recovery } from "../executor.ts";
 import type { SpawnRequest } from "../profiles/profile.ts";
 import { type McpHandle, readHandle, writeHandle } from "./handle.ts";
-import { isNotGiven } from "./orchestrator.ts";
+import { isNotGiven, type Told } from "./orchestrator.ts";
 import type { Given, RunCallbacks, TaskRunner } from "./task-runner.ts";
 import { firstOf, type Upstream } from "./upstreams.ts";
-import { type Ending, lost, TaskWatch } from "./watch.ts";
+import { type Ending, lost, TaskWatch, Untold } from "./watch.ts";
 
-export type McpRunnerOptions = { upstreams: readonly Upstream[]; clock: Clock; log: Logger };
+export type McpRunnerOptions = {
+  /** Those that there are now. */
+  upstreams(): readonly Upstream[];
+  clock: Clock;
+  log: Logger;
+};
 
 /** A result is shown as far as this; the whole of it stays with the server. */
 const RESULT_CHARS = 4_000;
@@ -24,16 +29,16 @@ export class McpRunner implements TaskRunner {
   readonly method = "mcp-fallback";
   readonly #options: McpRunnerOptions;
   /** Tasks that servers have, as far as they can be asked about. */
-  readonly #watched = new Map<string, { upstream: Upstream; id: string; watch: TaskWatch }>();
+  readonly #watched = new Map<string, { handle: McpHandle & { id: string }; watch: TaskWatch }>();
   #turn = 0;
 
   constructor(options: McpRunnerOptions) {
     this.#options = options;
   }
 
-  /** Whether there is a server that can be given tasks at all. */
+  /** Whether there is a server now that can be given tasks at all. */
   get takesTasks(): boolean {
-    return this.#options.upstreams.length > 0;
+    return this.#options.upstreams().length > 0;
   }
 
   /** Whether a server has this task. */
@@ -65,11 +70,13 @@ export class McpRunner implements TaskRunner {
   async stop(taskId: string): Promise<void> {
     const task = this.#watched.get(taskId);
     if (!task) return;
-    const { upstream, id, watch } = task;
+    const { handle, watch } = task;
+    const upstream = this.#upstream(handle.server);
+    if (!upstream) throw new HivegateError("mcp_unavailable", NOT_CONFIGURED);
     const { stop } = upstream.orchestrator;
     if (!stop) throw new HivegateError("not_supported", "The MCP server that has this task cannot stop it.");
     // It may also refuse because the task has just ended.
-    await stop(id, upstream.call).finally(() => watch.hurry());
+    await stop(handle.id, upstream.call).finally(() => watch.hurry());
   }
 
   swarms(): Promise<Swarm[]> {
@@ -83,7 +90,11 @@ export class McpRunner implements TaskRunner {
   }
 
   #first<T>(work: (upstream: Upstream) => Promise<T>): Promise<T> {
-    return firstOf(this.#options.upstreams, this.#turn++, work);
+    return firstOf(this.#options.upstreams(), this.#turn++, work);
+  }
+
+  #upstream(server: string): Upstream | undefined {
+    return this.#options.upstreams().find(({ name }) => name === server);
   }
 
   async #give(
@@ -115,25 +126,34 @@ export class McpRunner implements TaskRunner {
   }
 
   async #exitOf(taskId: string, { server, id }: McpHandle, output: OutputSink): Promise<Exit> {
-    const upstream = this.#options.upstreams.find(({ name }) => name === server);
-    const status = upstream?.orchestrator.status;
-    if (!upstream || !status || id === null) return endedAs(lost(whyLost(upstream, id)));
+    const upstream = this.#upstream(server);
+    if (!upstream?.orchestrator.status || id === null) return endedAs(lost(whyLost(upstream, id)));
     const watch = new TaskWatch({
-      ask: () => status(id, upstream.call),
+      ask: () => this.#told(server, id),
       result: (result) => output("stdout", `${shown(result)}\n`),
       clock: this.#options.clock,
     });
-    this.#watched.set(taskId, { upstream, id, watch });
+    this.#watched.set(taskId, { handle: { server, id }, watch });
     const ending = await watch.untilEnded();
     this.#watched.delete(taskId);
     return endedAs(ending);
   }
+
+  /** As the server of this name tells now: it may have been replaced, or be taken away and come back. */
+  async #told(server: string, id: string): Promise<Told> {
+    const upstream = this.#upstream(server);
+    const status = upstream?.orchestrator.status;
+    if (!upstream || !status) throw new Untold(whyLost(upstream, id));
+    return status(id, upstream.call);
+  }
 }
+
+const NOT_CONFIGURED = "The MCP server that the task was given to is no longer configured.";
 
 const noteOf = (what: string): string => `Not run by the swarm's commands: MCP server ${what}.`;
 
 function whyLost(upstream: Upstream | undefined, id: string | null): string {
-  if (!upstream) return "The MCP server that the task was given to is no longer configured.";
+  if (!upstream) return NOT_CONFIGURED;
   if (id === null) return "The MCP server that the task was given to did not answer with an id.";
   return "The MCP server takes tasks, but does not tell how they are.";
 }

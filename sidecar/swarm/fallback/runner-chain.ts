@@ -26,15 +26,20 @@ type Failure = { method: TaskMethod; error: HivegateError };
 export class RunnerChain {
   readonly #commands: TaskRunner;
   readonly #mcp: McpRunner;
-  readonly #order: readonly TaskRunner[];
+  readonly #flags: HybridFlags;
 
   constructor(commands: TaskRunner, mcp: McpRunner, flags: HybridFlags) {
     this.#commands = commands;
     this.#mcp = mcp;
-    const servers = mcp.takesTasks && flags.mcpFallback ? [mcp] : [];
-    this.#order = flags.dockerPrimary
-      ? [commands, ...servers]
-      : [...servers, ...(flags.dockerFallback ? [commands] : [])];
+    this.#flags = flags;
+  }
+
+  /** Who is asked, one after the other: servers that take tasks come and go. */
+  get #order(): readonly TaskRunner[] {
+    const { dockerPrimary, dockerFallback, mcpFallback } = this.#flags;
+    const servers = this.#mcp.takesTasks && mcpFallback ? [this.#mcp] : [];
+    if (dockerPrimary) return [this.#commands, ...servers];
+    return [...servers, ...(dockerFallback ? [this.#commands] : [])];
   }
 
   /**
@@ -97,7 +102,11 @@ const NAMES: Record<TaskMethod, string> = {
 /** One error that names every cause; its code is that of the swarm's own commands. */
 function allFailed(failures: readonly Failure[]): HivegateError {
   const own = failures.find(({ method }) => method !== "mcp-fallback") ?? failures[0];
-  if (!own) throw new Error("there is nobody to do a task");
+  if (!own)
+    return new HivegateError(
+      "mcp_unavailable",
+      "Nobody takes tasks: no MCP server that can is configured, and the swarm's own commands are switched off.",
+    );
   if (failures.length === 1) return own.error;
   const causes = failures.map(({ method, error }) => `${NAMES[method]}: ${error.message}`);
   return new HivegateError(own.error.code, causes.join(" "), { cause: failures.map(({ error }) => error) });

@@ -7,7 +7,7 @@ import type { Told } from "./orchestrator.ts";
 export type Ending = Pick<Task, "state" | "error">;
 
 export type TaskWatchOptions = {
-  /** @throws HivegateError as `Orchestrator.status` */
+  /** @throws HivegateError as `Orchestrator.status`, or `Untold` */
   ask(): Promise<Told>;
   /** Hears what the server says of the result, once, if it says anything. */
   result(result: unknown): void;
@@ -21,6 +21,9 @@ const LATEST_MS = 10_000;
 const REFUSALS = 3;
 /** A server that says nothing for so long has taken with it what became of the task. */
 const SILENCE_MS = 10 * 60 * 1_000;
+
+/** Nobody can be asked about the task now; `message` says why. */
+export class Untold extends Error {}
 
 /** Follows one task that an MCP server has, by asking for it from time to time. */
 export class TaskWatch {
@@ -72,13 +75,20 @@ export class TaskWatch {
       if (told.state !== "running" && told.result !== null) result(told.result);
       return endOf(told);
     } catch (thrown) {
-      const isRefusal = thrown instanceof HivegateError && thrown.code === "mcp_failed";
-      this.#refusals = isRefusal ? this.#refusals + 1 : 0;
-      if (this.#refusals >= REFUSALS) return lost("The MCP server does not know the task any more.");
+      const refusal = refusalIn(thrown);
+      this.#refusals = refusal === null ? 0 : this.#refusals + 1;
+      if (refusal !== null && this.#refusals >= REFUSALS) return lost(refusal);
       const silentMs = clock.now() - this.#toldAtMs;
       return silentMs < SILENCE_MS ? null : lost("The MCP server that has the task does not answer.");
     }
   }
+}
+
+/** Why nobody will ever tell how the task is, if that is what it means; null: it may be better the next time. */
+function refusalIn(thrown: unknown): string | null {
+  if (thrown instanceof Untold) return thrown.message;
+  const isRefusal = thrown instanceof HivegateError && thrown.code === "mcp_failed";
+  return isRefusal ? "The MCP server does not know the task any more." : null;
 }
 
 /** An end that nobody saw: it may be under way still. */

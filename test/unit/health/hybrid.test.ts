@@ -42,7 +42,7 @@ function checkOf(host: { mcp: { port: number }; port: number }, options: Partial
     circuit: () => null,
     memory: () => ({ rss_bytes: 1, heap_used_bytes: 1 }),
     mcpEnabled: true,
-    servers: [{ name: "demo", host: "127.0.0.1", port: host.mcp.port }],
+    servers: () => [{ name: "demo", host: "127.0.0.1", port: host.mcp.port }],
     orchestratorUrls: () => [`ws://127.0.0.1:${host.port}/ws`],
     orchestratorToken: TOKEN,
     healthUrl: `http://127.0.0.1:${host.port}/health`,
@@ -109,7 +109,11 @@ describe("the hybrid health check", () => {
     const host = await startHost();
     await host.mcp.close();
     const urls = [`ws://127.0.0.1:${host.mcp.port}/ws`];
-    const { health, clock } = checkOf(host, { servers: [], healthUrl: null, orchestratorUrls: () => urls });
+    const { health, clock } = checkOf(host, {
+      servers: () => [],
+      healthUrl: null,
+      orchestratorUrls: () => urls,
+    });
     const services = async () => {
       clock.nowMs += 2_000;
       const { mcp_services } = (await health.check()).components.mcp_telemetry;

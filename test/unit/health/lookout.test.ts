@@ -30,8 +30,8 @@ const SWARM = {
 
 const lookoutWith = (options: Partial<LookoutOptions> = {}) =>
   new Lookout({
-    pools: [],
-    servers: [],
+    pools: () => [],
+    servers: () => [],
     swarms: async () => ({ swarms: [SWARM], method: "docker-exec" }),
     executorHealth: async () => ({ running: true, details: { status: "running" } }),
     container: () => null,
@@ -47,7 +47,7 @@ const soon = async <T>(promise: Promise<T>, withinMs: number): Promise<T> => {
 describe("asking for agents", () => {
   it("H5 asks docker and MCP at the same time, and waits 200 ms for MCP", async () => {
     const slow = { name: "slow", source: "demo", read: never };
-    expect(await soon(lookoutWith({ pools: [slow] }).agents(), 200)).toEqual({
+    expect(await soon(lookoutWith({ pools: () => [slow] }).agents(), 200)).toEqual({
       docker: { swarms: [SWARM], method: "docker-exec" },
       mcp_telemetry: { mcp_status: "timeout", telemetry: null },
     });
@@ -59,7 +59,7 @@ describe("asking for agents", () => {
       { name: "slow", source: "demo", read: never },
       poolOf("b", anAgent({ agent_id: "1", server: "b" }), anAgent({ agent_id: "2", server: "b" })),
     ];
-    const { mcp_telemetry } = await soon(lookoutWith({ pools }).agents(), 200);
+    const { mcp_telemetry } = await soon(lookoutWith({ pools: () => pools }).agents(), 200);
     expect(mcp_telemetry.mcp_status).toBe("available");
     expect(mcp_telemetry.telemetry?.agents.map(({ agent_id, server }) => `${server}:${agent_id}`)).toEqual([
       "a:1",
@@ -69,7 +69,7 @@ describe("asking for agents", () => {
 
   it("H5 S4 says that the circuit is open, or that there is no MCP at all", async () => {
     const broken = { name: "broken", source: "demo", read: openCircuit };
-    const open = await lookoutWith({ pools: [broken] }).agents();
+    const open = await lookoutWith({ pools: () => [broken] }).agents();
     expect(open.mcp_telemetry).toEqual({ mcp_status: "circuit_breaker_open", telemetry: null });
     const none = await lookoutWith().agents();
     expect(none.mcp_telemetry).toEqual({ mcp_status: "disabled", telemetry: null });
@@ -77,7 +77,7 @@ describe("asking for agents", () => {
 
   it("H5 tells why docker failed beside what MCP says, and nothing that is not for clients", async () => {
     const swarms = () => Promise.reject(new Error("/var/run/secret.sock"));
-    const answer = await lookoutWith({ swarms, pools: [poolOf("a", anAgent())] }).agents();
+    const answer = await lookoutWith({ swarms, pools: () => [poolOf("a", anAgent())] }).agents();
     expect(answer.docker).toMatchObject({ error: { code: "internal" } });
     expect(JSON.stringify(answer)).not.toContain("secret");
     expect(answer.mcp_telemetry.mcp_status).toBe("available");
@@ -91,7 +91,7 @@ describe("discovery", () => {
       serverOf("silent", never),
       serverOf("open", openCircuit),
     ];
-    const { docker, mcp } = await soon(lookoutWith({ servers }).discovery(), 100);
+    const { docker, mcp } = await soon(lookoutWith({ servers: () => servers }).discovery(), 100);
     expect(docker).toEqual({ docker_health: "healthy", container_status: { status: "running" } });
     expect(mcp.servers).toMatchObject([
       { server: "well", status: "available", latency_ms: 3, capabilities: { tools: {} } },
@@ -115,7 +115,12 @@ describe("a crowd that asks the same", () => {
     const swarms = vi.fn(async () => ({ swarms: [SWARM], method: "docker-exec" as const }));
     const executorHealth = vi.fn(async () => ({ running: true, details: {} }));
     const pools = [{ name: "a", source: "demo", read }];
-    const lookout = lookoutWith({ pools, servers: [serverOf("a", ping)], swarms, executorHealth });
+    const lookout = lookoutWith({
+      pools: () => pools,
+      servers: () => [serverOf("a", ping)],
+      swarms,
+      executorHealth,
+    });
     const looks = () => [read, ping, swarms, executorHealth].map((look) => look.mock.calls.length);
     const crowd = () =>
       Promise.all(

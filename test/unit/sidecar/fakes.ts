@@ -153,7 +153,7 @@ export const fakeProfile = (overrides: Partial<Profile> = {}): Profile => ({
 
 /** No MCP server takes tasks. */
 export const noFallback = {
-  mcp: new McpRunner({ upstreams: [], clock: platformClock, log: silentLog }),
+  mcp: new McpRunner({ upstreams: () => [], clock: platformClock, log: silentLog }),
   hybrid: { dockerPrimary: true, dockerFallback: true, mcpFallback: true },
 };
 

@@ -28,7 +28,7 @@ function start(script: Script = {}, options: Options & { kind?: "demo" | "ruv-sw
     },
     kind,
   );
-  const mcp = new McpRunner({ upstreams: [upstreamOf(server)], clock, log: silentLog });
+  const mcp = new McpRunner({ upstreams: () => [upstreamOf(server)], clock, log: silentLog });
   const started = startTasks({ ...rest, mcp });
   started.executor.beforeStart = unreachable;
   return { ...started, server, state };

@@ -8,7 +8,7 @@ import { silentLog, TASK_ID } from "../../sidecar/fakes.ts";
 import { caught, failing, heard, REQUEST, type Script, scripted, upstreamOf } from "./scripted.ts";
 
 const runnerOf = (...upstreams: Upstream[]) =>
-  new McpRunner({ upstreams, clock: platformClock, log: silentLog });
+  new McpRunner({ upstreams: () => upstreams, clock: platformClock, log: silentLog });
 
 const done = { status: "completed", result: "r".repeat(LIMITS.taskEventBytes) };
 

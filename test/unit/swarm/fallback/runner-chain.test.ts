@@ -55,7 +55,7 @@ function chain({ flags = FLAGS, commands = null, mcp = null, servers = true }: P
     task_status: ({ taskId }) => ({ taskId, swarmId: "swarm-1", status: "active" }),
   });
   const runner = new McpRunner({
-    upstreams: servers ? [upstreamOf(server)] : [],
+    upstreams: () => (servers ? [upstreamOf(server)] : []),
     clock: platformClock,
     log: silentLog,
   });

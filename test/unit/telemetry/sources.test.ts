@@ -2,7 +2,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { BREAKER_RULES } from "../../../shared/pressure/breaker.ts";
 import { McpServerConfigs } from "../../../sidecar/mcp/server-config.ts";
 import { McpServers } from "../../../sidecar/mcp/servers.ts";
-import { sourcesOf } from "../../../sidecar/telemetry/collectors.ts";
+import { Sources } from "../../../sidecar/telemetry/sources.ts";
 import { mcpServer, startLineServer } from "../../support/line-server.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { recordingLog } from "../../support/recording-log.ts";
@@ -22,13 +22,19 @@ it("S6 a server is asked when it tells of a change, not for what it says beside 
   const servers = new McpServers(
     McpServerConfigs.parse([{ name: "g", profile: "generic", host: "127.0.0.1", port: server.port }]),
     {
-      ...{ callTimeoutMs: 5_000, rules: BREAKER_RULES, breakers: { load: () => null, save: () => {} } },
+      ...{
+        callTimeoutMs: 5_000,
+        rules: BREAKER_RULES,
+        breakers: { load: () => null, save: () => {}, forget: () => {} },
+      },
       ...{ log, now: () => clock.now(), random: () => 0 },
     },
   );
   onTestFinished(() => servers.close());
-  const [source] = sourcesOf(servers.pools(), { timeoutMs: 5_000, log, clock });
-  const told = new Promise((resolve) => source?.collector.watch(10_000, resolve));
+  const sources = new Sources({ timeoutMs: 5_000, log, clock });
+  sources.follow(servers.pools());
+  const [source] = sources.all;
+  const told = new Promise((resolve) => source?.telemetry.watch(10_000, resolve));
   clock.advance(0);
   await told;
   /** Everything said so far has been heard, and what it leads to has reached the server. */
