@@ -462,6 +462,10 @@ export const LIMITS = {
   configPollMs: 2_000,
   /** What a server that was replaced or taken away has under way may take this long; then it is ended. */
   replacedServerMs: 5 * 60_000,
+  /** How long another program's lock on the older system's database is waited for; then what wanted it fails. */
+  oldDatabaseLockMs: 5_000,
+  /** How long connecting to one in PostgreSQL may take. */
+  oldDatabaseConnectMs: 10_000,
 
   /** Steps of a rollout's schedule, and how long one may take. */
   rolloutSteps: 16,
