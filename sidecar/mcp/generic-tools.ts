@@ -16,16 +16,17 @@ const Named = Agent.pick({
   last_active: true,
 }).extend(AgentPerformance.shape);
 
-/**
- * How a server of the `generic` profile tells of its agents: `tool` gives an object in which `list` holds
- * them. `fields` says which of an agent's fields is called what; those that it leaves out have the usual names
- * (see `GENERIC_FIELDS`), except the figures: of those only the ones named here are read, since nobody else
- * knows their units. `source` is `Agent.server_source`; the pool's name when not given.
- */
+/** How a server of the `generic` profile tells of its agents. */
 export const GenericTools = z.strictObject({
-  source: field.optional(),
-  tool: field.default("agent_list"),
-  list: field.default("agents"),
-  fields: z.partialRecord(Named.keyof(), field).default({}),
+  source: field.optional().describe("The agents' server_source; the pool's name when not given."),
+  tool: field.default("agent_list").describe("The tool that gives an object in which its agents are."),
+  list: field.default("agents").describe("Under what they are in that object."),
+  /** The usual names are `GENERIC_FIELDS`. */
+  fields: z
+    .partialRecord(Named.keyof(), field)
+    .default({})
+    .describe(
+      "Which of an agent's fields is called what. Those that are left out have the usual names, except the figures: of those only the ones named here are read, since nobody else knows their units.",
+    ),
 });
 export type GenericTools = z.infer<typeof GenericTools>;

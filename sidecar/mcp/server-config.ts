@@ -46,7 +46,9 @@ export const commonFields = {
    */
   cache: z
     .strictObject({
-      tools: z.record(z.string().min(1).max(200), z.union([z.int().positive(), z.literal(false)])),
+      tools: z
+        .record(z.string().min(1).max(200), z.union([z.literal(false), z.int().positive()]))
+        .describe("Milliseconds, or false, by tool."),
     })
     .optional(),
   /** Connect at the start rather than when it is first asked something. */

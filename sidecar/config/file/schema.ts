@@ -113,7 +113,7 @@ export const SHAPES = {
 export type Kind = keyof typeof SHAPES;
 
 export const McpFile = z.object({
-  $schema: z.string().optional(),
+  $schema: z.string().optional().describe("For editors: this schema's address or path."),
   mcpServers: z
     .record(ServerName, z.union([SHAPES.stdio, SHAPES["docker-exec"], SHAPES.http, SHAPES.ws, SHAPES.tcp]))
     .describe("MCP servers by name."),

@@ -29,6 +29,8 @@ function serverOf(entry: ConfigEntry, fields: Record<string, unknown>): McpServe
     ...fields,
     ...{ name: entry.name, type: kind },
     ...(!entry.allowed_tools.includes("*") && { allowedTools: entry.allowed_tools }),
+    // As ${TOKEN:-} is where there is none.
+    ...(fields.token === "" && { token: null }),
     ...("port" in fields && { port: numberOf(fields.port) }),
     ...("timeoutMs" in fields && { timeoutMs: numberOf(fields.timeoutMs) }),
   });
