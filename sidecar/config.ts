@@ -145,11 +145,35 @@ export class ConfigError extends Error {
   }
 }
 
+/** What a migration goes by: it needs nothing else to be set. @throws ConfigError */
+export function readMigrationConfig(
+  env: Record<string, string | undefined>,
+): MigrationConfig & Pick<Config, "hive" | "stateDir" | "alertWebhookUrl"> {
+  const parsed = MigrationVariables.safeParse(setOnly(env));
+  if (!parsed.success) throw new ConfigError(describe(parsed.error));
+  const { HIVE_ID, SIDECAR_STATE_DIR, ALERT_WEBHOOK_URL, ...v } = parsed.data;
+  return {
+    ...migrationOf(v),
+    ...{ hive: HIVE_ID, stateDir: SIDECAR_STATE_DIR, alertWebhookUrl: ALERT_WEBHOOK_URL ?? null },
+  };
+}
+
+const migrationOf = (
+  v: Omit<z.infer<typeof MigrationVariables>, "HIVE_ID" | "SIDECAR_STATE_DIR" | "ALERT_WEBHOOK_URL">,
+): MigrationConfig => ({
+  oldDatabase: v.MCP_OLD_DATABASE ?? null,
+  useNewSystem: v.MCP_USE_NEW_SYSTEM,
+  mode: v.MCP_MIGRATION_MODE,
+  validateBackup: v.MCP_BACKUP_VALIDATION,
+  autoRollback: v.MCP_ENABLE_AUTO_ROLLBACK,
+});
+
+const setOnly = (env: Record<string, string | undefined>): Record<string, string> =>
+  Object.fromEntries(Object.entries(env).flatMap(([name, value]) => (value ? [[name, value]] : [])));
+
 /** @throws ConfigError */
 export function readConfig(env: Record<string, string | undefined>): Config {
-  const given = Object.fromEntries(
-    Object.entries(env).flatMap(([name, value]) => (value ? [[name, value]] : [])),
-  );
+  const given = setOnly(env);
   const parsed = Consistent.safeParse(given);
   if (!parsed.success) throw new ConfigError(describe(parsed.error));
   const v = parsed.data;
@@ -187,13 +211,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     mcpConfigFile:
       v.MCP_CONFIG_FILE ?? (v.MCP_SERVERS || !existsSync(MCP_CONFIG_FILE) ? null : MCP_CONFIG_FILE),
     mcpApi: { commands: v.MCP_API_COMMANDS, variables: v.MCP_API_VARIABLES },
-    migration: {
-      oldDatabase: v.MCP_OLD_DATABASE ?? null,
-      useNewSystem: v.MCP_USE_NEW_SYSTEM,
-      mode: v.MCP_MIGRATION_MODE,
-      validateBackup: v.MCP_BACKUP_VALIDATION,
-      autoRollback: v.MCP_ENABLE_AUTO_ROLLBACK,
-    },
+    migration: migrationOf(v),
     alertWebhookUrl: v.ALERT_WEBHOOK_URL ?? null,
     orchestratorUrls: v.ORCHESTRATOR_WS_URL,
     orchestrator: {
@@ -275,6 +293,17 @@ const Variables = z.object({
     .optional(),
   ...TraceVariables,
   LOG_LEVEL: oneOf("debug", "info", "warn", "error", "silent").default("info"),
+});
+
+const MigrationVariables = Variables.pick({
+  HIVE_ID: true,
+  SIDECAR_STATE_DIR: true,
+  MCP_OLD_DATABASE: true,
+  MCP_USE_NEW_SYSTEM: true,
+  MCP_MIGRATION_MODE: true,
+  MCP_BACKUP_VALIDATION: true,
+  MCP_ENABLE_AUTO_ROLLBACK: true,
+  ALERT_WEBHOOK_URL: true,
 });
 
 /** What each variable alone cannot be wrong in. */
