@@ -1,0 +1,65 @@
+/** What has to be right before anything is done. Nothing is changed here. */
+import { LIMITS } from "../../../shared/limits.ts";
+import type { McpServerConfig } from "../../mcp/server-config.ts";
+import type { Fingerprint } from "../backend.ts";
+import type { ConfigEntry } from "../entry.ts";
+import { ownRules } from "../file/rules.ts";
+import { checkTogether, toServerConfig } from "../file/server.ts";
+import { fingerprintOf, sameEntry } from "../fingerprint.ts";
+import { type Plan, planOf } from "./plan.ts";
+import { MigrationRefused } from "./refused.ts";
+import type { Source } from "./source.ts";
+
+export type Held = { entries: ConfigEntry[]; fingerprint: Fingerprint };
+
+/** @throws MigrationRefused */
+export async function checkSource(source: Source): Promise<Held> {
+  const problems = await source.problems();
+  if (problems.length > 0)
+    throw new MigrationRefused(`${source.place} cannot be migrated as it is: correct this first`, problems);
+  const entries = await source.entries();
+  const fingerprint = await source.fingerprint();
+  if (fingerprintOf(entries).sha256 !== fingerprint.sha256)
+    throw new MigrationRefused(`${source.place} changed while it was read: try again`);
+  return { entries, fingerprint };
+}
+
+/** @throws MigrationRefused */
+export function checkPlan(
+  entries: readonly ConfigEntry[],
+  stored: readonly ConfigEntry[],
+  env: Record<string, string | undefined>,
+): Plan {
+  const plan = planOf(entries, stored, sameEntry);
+  if (plan.clashing.length > 0)
+    throw new MigrationRefused(
+      "the store has other configurations of the same names: remove them there, or correct the source",
+      plan.clashing,
+    );
+  const all = [...stored, ...plan.added];
+  const enabled = all.filter((entry) => entry.enabled);
+  if (all.length > LIMITS.configServers)
+    throw new MigrationRefused(`that makes ${all.length} servers, and ${LIMITS.configServers} is the most`);
+  if (enabled.length > LIMITS.enabledServers)
+    throw new MigrationRefused(
+      `that makes ${enabled.length} enabled servers, and ${LIMITS.enabledServers} is the most: disable some in the source`,
+    );
+  const problems = problemsOf(enabled, env);
+  if (problems.length > 0)
+    throw new MigrationRefused("the sidecar could not use some servers: correct or disable them", problems);
+  return plan;
+}
+
+/** The sidecar refuses its configuration whole when it cannot use all of it. */
+function problemsOf(enabled: readonly ConfigEntry[], env: Record<string, string | undefined>): string[] {
+  const rules = ownRules(env);
+  const servers: McpServerConfig[] = [];
+  const problems: string[] = [];
+  for (const entry of enabled) {
+    const server = toServerConfig(entry, rules);
+    if ("message" in server) problems.push(`${entry.name}: ${[...server.path, server.message].join(": ")}`);
+    else servers.push(server);
+  }
+  const together = checkTogether(servers);
+  return together ? [...problems, `${together.name}: ${together.message}`] : problems;
+}

@@ -1,0 +1,85 @@
+/** The older system's database as what is migrated. It is read only. */
+import { cpSync, mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Fingerprint } from "../backend.ts";
+import type { OldDatabase, OldProblem, OpenOldDatabase } from "../old/database.ts";
+import { digestOf, filesIn } from "./files.ts";
+import { sizeOf } from "./ground.ts";
+import { MigrationRefused } from "./refused.ts";
+import type { Source } from "./source.ts";
+
+/** `place`: a SQLite file, or `postgres://…`. @throws Error with one line for a terminal */
+export async function databaseSource(
+  place: string,
+  options: { readOnly: boolean },
+  open: OpenOldDatabase,
+): Promise<Source> {
+  const database = await open(place, options);
+  const copies = database.type === "sqlite" ? sqliteCopies(open) : postgresCopies(database);
+  return {
+    kind: database.type,
+    place: database.place,
+    bytes: database.type === "sqlite" ? sizeOf(place) + sizeOf(`${place}-wal`) : null,
+    problems: async () => (await database.problems()).map(inWords),
+    entries: () => database.list(),
+    fingerprint: () => database.fingerprint(),
+    async backUp(directory) {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      await database.backUp(directory);
+    },
+    ...copies,
+    restore: (directory) => database.restore(directory),
+    close: () => database.close(),
+  };
+}
+
+type Copies = Pick<Source, "checkBackup" | "openToTime">;
+
+/** A backup's copy is a database of its own, to be read and written without harm. */
+function sqliteCopies(open: OpenOldDatabase): Copies {
+  const openCopy = (directory: string, scratch: string): Promise<OldDatabase> => {
+    const copy = join(scratch, "source");
+    cpSync(directory, copy, { recursive: true });
+    const main = readdirSync(copy).find((name) => !/-(wal|shm|journal)$/.test(name));
+    if (main === undefined) throw new MigrationRefused(`the backup is corrupted: ${directory} is empty`);
+    return open(join(copy, main), { readOnly: false });
+  };
+  return {
+    async checkBackup(directory, fingerprint, scratch) {
+      const database = await openCopy(directory, scratch);
+      try {
+        expectSame(directory, await database.fingerprint(), fingerprint);
+      } finally {
+        await database.close();
+      }
+    },
+    async openToTime(directory, scratch) {
+      const backend = await openCopy(directory, scratch);
+      return { backend, isCopy: true, close: () => backend.close() };
+    },
+  };
+}
+
+/** A dump is no database that could be opened: it is what a second one gives, file by file. */
+const postgresCopies = (database: OldDatabase): Copies => ({
+  async checkBackup(directory, fingerprint, scratch) {
+    expectSame(directory, await database.fingerprint(), fingerprint);
+    const again = join(scratch, "source");
+    mkdirSync(again);
+    await database.backUp(again);
+    for (const file of filesIn(again))
+      if (digestOf(join(again, file)).sha256 !== digestOf(join(directory, file)).sha256)
+        throw new MigrationRefused(
+          `${join(directory, file)} is not what ${database.place} holds: it was changed meanwhile, or the backup is corrupted`,
+        );
+  },
+  openToTime: async () => ({ backend: database, isCopy: false, close: async () => {} }),
+});
+
+function expectSame(directory: string, found: Fingerprint, expected: Fingerprint): void {
+  if (found.sha256 !== expected.sha256)
+    throw new MigrationRefused(`the backup is corrupted: ${directory} does not hold what the source held`);
+}
+
+const inWords = ({ table, id, message }: OldProblem): string =>
+  `${table}${id === null ? "" : `, id ${id}`}: ${message}`;

@@ -1,0 +1,105 @@
+/** What a migration and its way back stand on: the files of a state directory, held, and a place for what is half-made. */
+import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { backup, DatabaseSync } from "node:sqlite";
+import { storeFile } from "../store/store.ts";
+import { flush, freeBytes, moveFlushed } from "./files.ts";
+import { holdStateDirectory } from "./lock.ts";
+import { MigrationRefused, reasonOf } from "./refused.ts";
+
+export class Ground {
+  readonly stateDir: string;
+  readonly store: string;
+  /** In the same file system as the store, so that what is ready is put in force by its name alone. */
+  readonly scratch: string;
+
+  constructor(stateDir: string) {
+    this.stateDir = stateDir;
+    this.store = storeFile(stateDir);
+    this.scratch = join(stateDir, "migrating");
+  }
+
+  get hasStore(): boolean {
+    return existsSync(this.store);
+  }
+
+  /**
+   * Holds the directory, and clears away what a migration that was killed left behind. The answer undoes both.
+   * @throws MigrationRefused
+   */
+  hold(): () => void {
+    try {
+      mkdirSync(this.stateDir, { recursive: true, mode: 0o700 });
+    } catch (cause) {
+      throw new MigrationRefused(`the state directory cannot be made: ${reasonOf(cause)}`, [], { cause });
+    }
+    const release = holdStateDirectory(this.stateDir);
+    this.#clear();
+    mkdirSync(this.scratch, { mode: 0o700 });
+    return () => {
+      this.#clear();
+      release();
+    };
+  }
+
+  /** A copy of the store as it is now, whoever uses it, for `to`. False: there is none. */
+  async copyStore(to: string): Promise<boolean> {
+    if (!this.hasStore) return false;
+    const db = new DatabaseSync(this.store, { readOnly: true });
+    try {
+      await backup(db, to);
+    } catch (cause) {
+      throw new MigrationRefused(`configs.db cannot be read: ${reasonOf(cause)}`, [], { cause });
+    } finally {
+      db.close();
+    }
+    return true;
+  }
+
+  /**
+   * All of the store in its one file, so that the name of that file decides: what stood in its log is where it belongs.
+   * @throws MigrationRefused when another program has it open
+   */
+  settle(): void {
+    if (!this.hasStore) return;
+    const db = new DatabaseSync(this.store, { timeout: 0 });
+    try {
+      const answer = db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
+      if (answer?.busy !== 0) throw new MigrationRefused("another program has configs.db open: end it first");
+    } finally {
+      db.close();
+    }
+    if (existsSync(`${this.store}-wal`))
+      throw new MigrationRefused("another program has configs.db open: end it first");
+    flush(this.store);
+  }
+
+  /** From here on `ready` is the store; null: there is none, as before the first one. */
+  putInForce(ready: string | null): void {
+    this.settle();
+    if (ready !== null) {
+      flush(ready);
+      moveFlushed(ready, this.store);
+    } else if (this.hasStore) {
+      rmSync(this.store);
+      flush(this.stateDir);
+    }
+  }
+
+  #clear(): void {
+    rmSync(this.scratch, { recursive: true, force: true });
+  }
+}
+
+/** @throws MigrationRefused */
+export function checkRoom(directory: string, neededBytes: number): void {
+  const free = freeBytes(directory);
+  if (free < neededBytes)
+    throw new MigrationRefused(
+      `there is not enough room in ${directory}: ${mebibytes(neededBytes)} MiB are needed, ${mebibytes(free)} MiB are free`,
+    );
+}
+
+const mebibytes = (bytes: number): number => Math.ceil(bytes / 1024 / 1024);
+
+export const sizeOf = (file: string): number => (existsSync(file) ? statSync(file).size : 0);

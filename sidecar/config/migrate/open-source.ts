@@ -1,0 +1,35 @@
+/** Finds out what a place holds. */
+import { closeSync, openSync, readSync } from "node:fs";
+import { openOldDatabase } from "../old/open.ts";
+import { databaseSource } from "./database-source.ts";
+import { fileSource } from "./file-source.ts";
+import { MigrationRefused, reasonOf } from "./refused.ts";
+import type { Source } from "./source.ts";
+
+/** `place`: a SQLite file, `postgres://…`, or a file of MCP servers. @throws MigrationRefused */
+export async function openSource(place: string, options: { readOnly: boolean }): Promise<Source> {
+  const isUrl = /^postgres(ql)?:\/\//i.test(place);
+  if (!isUrl && !isSqlite(place)) return fileSource(place);
+  try {
+    return await databaseSource(place, options, openOldDatabase);
+  } catch (cause) {
+    throw cause instanceof MigrationRefused ? cause : new MigrationRefused(reasonOf(cause), [], { cause });
+  }
+}
+
+const SQLITE_HEAD = "SQLite format 3\0";
+
+/** @throws MigrationRefused when it cannot be read */
+function isSqlite(file: string): boolean {
+  try {
+    const descriptor = openSync(file, "r");
+    try {
+      const head = Buffer.alloc(SQLITE_HEAD.length);
+      return readSync(descriptor, head) === head.length && head.toString("latin1") === SQLITE_HEAD;
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (cause) {
+    throw new MigrationRefused(`${file} cannot be read: ${reasonOf(cause)}`, [], { cause });
+  }
+}
