@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import manifest from "../../package.json" with { type: "json" };
 import { EXIT, type Io } from "./command.ts";
 import { audit } from "./commands/audit.ts";
+import { config } from "./commands/config.ts";
 import { follow } from "./commands/follow.ts";
 import { sidecar } from "./commands/sidecar.ts";
 import { status } from "./commands/status.ts";
@@ -16,7 +17,7 @@ import { type Program, runProgram } from "./program.ts";
 
 const program: Program = {
   version: manifest.version,
-  commands: { task, follow, stop, tasks, status, swarms, token, audit, sidecar },
+  commands: { task, follow, stop, tasks, status, swarms, token, audit, config, sidecar },
 };
 
 const io: Io = {

@@ -3,9 +3,11 @@
 import type { Path } from "./text.ts";
 
 /** What is wrong, and where in the entry. Nothing of a value is in the message: it may be a secret. */
-export type EntryProblem = { message: string; path: Path };
+export type EntryProblem = Missing & { path: Path };
+/** `unset`: the variable that is not set, where that is all that is wrong. */
+type Missing = { message: string; unset?: string };
 
-/** The value of a variable, or why it cannot be had: `{ message }`. Null: it is not set. */
+/** The value of a variable, or why it may not be used: `{ message }`. Null: it is not set. */
 export type Variable = (name: string) => string | null | { message: string };
 
 /** `$${`, which stands for `${`, or a place for a variable, to its brace or the text's end. */
@@ -16,26 +18,25 @@ const INSIDE = /^(?:env:)?([A-Za-z_]\w*)(?::-(.*))?$/s;
 const EXPECTED = "expected ${NAME} or ${NAME:-default} with a variable's name; for ${ itself write $${";
 
 /** The text with its variables replaced; what they hold is taken as it is, whatever it looks like. */
-export function expandText(text: string, variable: Variable): string | { message: string } {
-  const problems: string[] = [];
+export function expandText(text: string, variable: Variable): string | Missing {
+  const problems: Missing[] = [];
   const expanded = text.replace(PLACE, (whole, inside: string | undefined, brace: string | undefined) => {
     if (inside === undefined) return "${";
     const value = brace === "" ? { message: EXPECTED } : valueFor(inside, variable);
     if (typeof value === "string") return value;
-    problems.push(value.message);
+    problems.push(value);
     return whole;
   });
-  const [message] = problems;
-  return message === undefined ? expanded : { message };
+  return problems[0] ?? expanded;
 }
 
-function valueFor(inside: string, variable: Variable): string | { message: string } {
+function valueFor(inside: string, variable: Variable): string | Missing {
   const [, name, otherwise] = INSIDE.exec(inside) ?? [];
   // What looks like a place within a default is a mistake: its brace would end the outer one.
   if (name === undefined || otherwise?.includes("${")) return { message: EXPECTED };
   const value = variable(name);
   if (value !== null) return value;
-  return otherwise ?? { message: `the variable ${name} is not set, and there is no default` };
+  return otherwise ?? { message: `the variable ${name} is not set, and there is no default`, unset: name };
 }
 
 /** All texts in a value, at any depth; names of fields stay as they are. */
