@@ -117,6 +117,34 @@ describe("the collector of one pool's telemetry", () => {
     expect(server.polls).toBeLessThanOrEqual(11);
   });
 
+  it("C1 a pool that consists of other servers is asked at once, and what the former ones say is not used", async () => {
+    const { collector, server, news, listeners, watch } = watched();
+    server.tookMs = 5_000;
+    watch(10_000);
+    await run(10);
+    const [before] = listeners;
+    server.tookMs = 0;
+    server.agents = [anAgent({ agent_id: "new" })];
+    collector.renew();
+    await run(0);
+    expect(news.map(({ report }) => report?.agents)).toEqual([[anAgent({ agent_id: "new" })]]);
+    expect([listeners.size, listeners.has(before ?? (() => {}))]).toEqual([1, false]);
+    await run(9_999);
+    expect([news.length, server.polls]).toEqual([1, 2]);
+    await run(1);
+    expect([news.length, server.polls]).toEqual([2, 3]);
+  });
+
+  it("C1 a pool that nobody watches is not asked because its servers changed", async () => {
+    const { collector, server, watch } = watched();
+    collector.renew();
+    await run(10_000);
+    expect([server.polls, vi.getTimerCount()]).toEqual([0, 0]);
+    watch(100);
+    await run(0);
+    expect(server.polls).toBe(1);
+  });
+
   it("H9 nobody watching means no polls at all, and data that grow old", async () => {
     const { collector, server, listeners, watch } = watched();
     await run(1_000);

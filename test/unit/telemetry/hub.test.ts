@@ -12,10 +12,11 @@ beforeEach(() => void vi.useFakeTimers({ now: 5_000 }));
 afterEach(() => void vi.useRealTimers());
 
 /** A pool of one server that the test speaks for. */
-function fakeSource() {
-  let state = aServer({ status: "unavailable", agents: 0 });
+function fakeSource(pool = "demo") {
+  const known = { server: pool, pool };
+  let state = aServer({ ...known, status: "unavailable", agents: 0 });
   const fake = {
-    pool: "demo",
+    pool,
     intervals: [] as (number | null)[],
     tell: null as ((news: CollectorNews) => void) | null,
     servers: () => [{ ...state, stale_since: fake.tell ? state.stale_since : fake.freshAtMs }],
@@ -26,7 +27,7 @@ function fakeSource() {
     },
     agents(...agents: Agent[]) {
       fake.freshAtMs = Date.now();
-      state = aServer({ agents: agents.length });
+      state = aServer({ ...known, agents: agents.length });
       fake.tell?.({ report: { agents, swarms: [] }, servers: fake.servers() });
     },
     fails(staleSince: number) {
@@ -262,6 +263,61 @@ describe("the telemetry hub", () => {
     expect(() => open()).toThrow(expect.objectContaining({ code: "overloaded" }));
     await readers[0]?.cancel();
     expect(() => open()).not.toThrow();
+  });
+
+  it("C1 S3 a pool that comes is asked at once if anybody wants news, and one that goes takes its agents along", async () => {
+    const { hub, source, open } = hubWith();
+    const other = fakeSource("other");
+    const reader = readerOf(open({ reader: "r" }));
+    source.agents(anAgent());
+    hub.sourcesChanged([source, other]);
+    expect([source.intervals, other.intervals]).toEqual([[100], [100]]);
+    other.agents(anAgent({ agent_id: "agent-2", server: "other" }));
+    hub.sourcesChanged([other]);
+    expect([source.intervals, other.intervals]).toEqual([[100, null], [100]]);
+    for (let n = 0; n < 2; n++) await reader.next();
+    expect(await reader.next()).toMatchObject({
+      change: { servers: [{ server: "demo" }, { server: "other" }] },
+    });
+    expect(await reader.next()).toMatchObject({ change: { agents: [{ agent_id: "agent-2" }] } });
+    expect(await reader.next()).toMatchObject({
+      change: { removed: ["agent-1"], servers: [{ server: "other" }] },
+    });
+    hub.demand("r", 50);
+    expect([source.intervals, other.intervals]).toEqual([
+      [100, null],
+      [100, 50],
+    ]);
+    await reader.cancel();
+    hub.sourcesChanged([fakeSource("third")]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("C1 a pool that comes while nobody wants news is not asked, and is there for whoever comes next", async () => {
+    const { hub, source, open } = hubWith();
+    const other = fakeSource("other");
+    hub.sourcesChanged([other]);
+    expect([source.intervals, other.intervals]).toEqual([[null], []]);
+    const reader = readerOf(open());
+    expect(await reader.next()).toMatchObject({ offset: 1, servers: [{ server: "other" }] });
+    expect(other.intervals).toEqual([100]);
+  });
+
+  it("C1 S3 an agent of a pool that goes stays where another one tells of it too, and leaves others its room", async () => {
+    const { hub, source, open } = hubWith();
+    const other = fakeSource("other");
+    hub.sourcesChanged([source, other]);
+    const reader = readerOf(open());
+    source.agents(anAgent());
+    other.agents(anAgent({ server: "other" }));
+    hub.sourcesChanged([other]);
+    expect(await reader.next()).toMatchObject({ type: "snapshot", offset: 1 });
+    expect(await reader.next()).toMatchObject({ change: { agents: [{ server: "demo" }] } });
+    expect(await reader.next()).toMatchObject({ change: { servers: [{}, { status: "available" }] } });
+    expect(await reader.next()).toMatchObject({ change: { removed: ["agent-1"] } });
+    expect(await reader.next()).toMatchObject({
+      change: { agents: [{ agent_id: "agent-1", server: "other" }] },
+    });
   });
 
   it("Q3 closing ends the streams after what was said, and stops asking", async () => {

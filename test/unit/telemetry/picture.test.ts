@@ -238,6 +238,7 @@ const anEvent = fc.oneof(
   fc.record({ kind: fc.constant("poll" as const), server, agents: fc.array(told, { maxLength: 6 }) }),
   fc.record({ kind: fc.constantFrom("failure" as const, "rest" as const), server, at: fc.nat(9) }),
   fc.record({ kind: fc.constant("task" as const), n: fc.nat(5), at: fc.nat(9) }),
+  fc.record({ kind: fc.constant("gone" as const), server }),
 );
 type Event = typeof anEvent extends fc.Arbitrary<infer T> ? T : never;
 
@@ -254,6 +255,12 @@ function apply(sender: TelemetryPicture, ledger: Map<string, Task>, event: Event
         [stateOf(event.server, { status: "available", stale_since: event.at })],
         nowMs,
       );
+    case "gone": {
+      const left = sender.snapshot(0).servers.filter(({ pool }) => pool !== event.server);
+      const line = sender.applySources(left, new Set([event.server]), nowMs);
+      expect(ids(sender).filter((id) => id.startsWith(event.server))).toEqual([]);
+      return line;
+    }
     case "task": {
       const task = taskNumber(event.n, event.at);
       ledger.set(task.taskId, task);
