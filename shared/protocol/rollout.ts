@@ -53,7 +53,6 @@ export const RolloutStatus = z.object({
   compared: z.object({ reads: z.int().nonnegative(), differences: z.int().nonnegative() }),
   old_database: z
     .object({
-      reachable: z.boolean(),
       /** Servers whose last change it does not have yet. */
       behind: z.int().nonnegative(),
       behind_since: Timestamp.nullable(),

@@ -1,0 +1,292 @@
+/**
+ * Keeps the older system's database and the store saying the same, for as long as there are both. Where the older one counts (modes
+ * `safe` and `rollback`) it is written first, and what it refuses is not done at all. Where the store counts (`full`) it is written
+ * first, and what the older one does not take comes there later: the store's history after the last revision that came is the list
+ * of what waits, so it can neither be lost nor grow beyond one change per server. Killed between the two writes, the next start
+ * makes them the same again (`pair`).
+ */
+import type { Clock } from "../../../shared/clock.ts";
+import { asHivegateError, HivegateError, isOurFault } from "../../../shared/errors.ts";
+import { LIMITS } from "../../../shared/limits.ts";
+import type { Alerts } from "../../alerts.ts";
+import type { Logger } from "../../log.ts";
+import { within } from "../../mcp/within.ts";
+import { withinMs } from "../../swarm/tasks-deadline.ts";
+import type { ConfigEdit, ConfigEntry } from "../entry.ts";
+import type { OldDatabase } from "../old/database.ts";
+import type { ConfigStore } from "../store/store.ts";
+import type { RolloutMemory } from "./memory.ts";
+import { away, type OldConnection } from "./old-connection.ts";
+import { editsForOld, type OldForm, type PairingPlan, planPairing } from "./pairing.ts";
+
+export type MirrorPorts = {
+  /** Which of the two is right about what differs, and is written first. */
+  counts: "old" | "store";
+  store: ConfigStore;
+  old: Pick<OldConnection, "get">;
+  form: OldForm;
+  memory: RolloutMemory;
+  alerts: Pick<Alerts, "raise">;
+  clock: Clock;
+  log: Pick<Logger, "info" | "warn">;
+};
+
+/** In `full`, how long the answer to a change waits for the older database. */
+const FOLLOW_MS = 1_000;
+/** Above so many changes at once the older database is read as a whole. */
+const SINGLE_READS = 100;
+const AUTHOR = { by: "migration", source: "migration" } as const;
+
+export class Mirror {
+  /** Another one than before when either of the two may have been changed by us. */
+  generation = 0;
+  readonly #ports: MirrorPorts;
+  /** The revision up to which the older database has everything. */
+  #mirrored = 0;
+  #turn: Promise<unknown> = Promise.resolve();
+  #following: Promise<void> | null = null;
+  #writes = 0;
+  #behindSinceMs: number | null = null;
+  /** What the older database has is not known, or may not be what it was told: they are compared next. */
+  #isInDoubt = true;
+  #cancelRetry = () => {};
+  /** The older database has no place for these, for a reason of its own. */
+  readonly #refused = new Set<string>();
+  #isClosed = false;
+
+  constructor(ports: MirrorPorts) {
+    this.#ports = ports;
+  }
+
+  /** The form of the older database, and of it those that it refused. */
+  readonly form: OldForm = {
+    canHold: (entry) => (this.#refused.has(entry.name) ? "it was refused" : this.#ports.form.canHold(entry)),
+    normal: (entry) => this.#ports.form.normal(entry),
+  };
+
+  /** Whether both should say the same now. */
+  get isSettled(): boolean {
+    return this.#writes === 0 && !this.#isInDoubt && this.#mirrored === this.#ports.store.revision;
+  }
+
+  get behind(): { servers: number; sinceMs: number | null } {
+    const servers = this.isSettled ? 0 : this.#ports.memory.changedAfter(this.#mirrored).size;
+    return { servers, sinceMs: servers > 0 ? this.#behindSinceMs : null };
+  }
+
+  /**
+   * Makes both say the same; which one was right is in the log, and what changed in the store in its history.
+   * @throws HivegateError `overloaded` when the older database is away
+   */
+  pair(): Promise<void> {
+    return this.#inTurn(() => this.#pair());
+  }
+
+  write(edits: readonly ConfigEdit[], storeWrite: () => number): Promise<number> {
+    return this.#ports.counts === "old"
+      ? this.#inTurn(() => this.#oldFirst(edits, storeWrite))
+      : this.#storeFirst(storeWrite);
+  }
+
+  /** Brings the older database what it does not have yet; again and again, until it does. */
+  follow(): Promise<void> {
+    this.#following ??= this.#inTurn(() => this.#follow()).finally(() => {
+      this.#following = null;
+    });
+    return this.#following;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancelRetry();
+    await this.#turn;
+  }
+
+  async #oldFirst(edits: readonly ConfigEdit[], storeWrite: () => number): Promise<number> {
+    if (this.#isInDoubt) await this.#pair();
+    const old = await this.#ports.old.get();
+    const names = edits.map(({ name }) => name);
+    const before = await this.#ask(readAll(old, names));
+    await this.#writeOld(old, editsForOld(edits, this.#ports.form));
+    for (const name of names) this.#refused.delete(name);
+    const revision = await this.#orUndo(old, before, storeWrite);
+    this.#cameTo(old, revision);
+    return revision;
+  }
+
+  /** What the store does not take nobody may have. */
+  async #orUndo(old: OldDatabase, before: readonly ConfigEdit[], storeWrite: () => number): Promise<number> {
+    try {
+      return storeWrite();
+    } catch (thrown) {
+      await this.#undo(old, before);
+      throw thrown;
+    }
+  }
+
+  /** Never rejects. */
+  async #undo(old: OldDatabase, before: readonly ConfigEdit[]): Promise<void> {
+    try {
+      await this.#writeOld(old, before);
+    } catch (thrown) {
+      this.#isInDoubt = true;
+      this.#ports.alerts.raise({
+        kind: "old_database_differs",
+        message:
+          "A change was refused, but the older database may have kept it. It is compared before the next change.",
+        details: { code: asHivegateError(thrown).code },
+      });
+    }
+  }
+
+  async #storeFirst(storeWrite: () => number): Promise<number> {
+    const revision = storeWrite();
+    this.generation++;
+    const followed = this.follow();
+    if (this.#behindSinceMs === null) await withinMs(followed, FOLLOW_MS, undefined);
+    return revision;
+  }
+
+  /** Never rejects. */
+  async #follow(): Promise<void> {
+    const { store, memory, clock } = this.#ports;
+    try {
+      const old = await this.#ports.old.get();
+      if (this.#isInDoubt) return await this.#pair();
+      while (!this.#isClosed && this.#mirrored !== store.revision) {
+        const { revision } = store;
+        const names = [...memory.changedAfter(this.#mirrored)];
+        await this.#writeEach(
+          old,
+          names.map((name) => ({ name, entry: store.get(name) })),
+        );
+        this.#cameTo(old, revision);
+      }
+      this.#behindSinceMs = null;
+    } catch (thrown) {
+      this.#fellBehind(thrown);
+      if (this.#isClosed) return;
+      this.#cancelRetry();
+      this.#cancelRetry = clock.after(LIMITS.oldRetryMs, () => void this.follow());
+    }
+  }
+
+  #fellBehind(thrown: unknown): void {
+    this.#behindSinceMs ??= this.#ports.clock.now();
+    this.#ports.log.warn({ err: thrown }, "the older database did not take a change, and is tried again");
+    this.#ports.alerts.raise({
+      kind: "old_database_behind",
+      message: "The older database does not have the last changes. It gets them when it can be reached.",
+      details: { servers: this.#ports.memory.changedAfter(this.#mirrored).size },
+    });
+  }
+
+  async #pair(): Promise<void> {
+    const { counts, store, memory, clock } = this.#ports;
+    const old = await this.#ports.old.get();
+    const mirror = memory.mirror(old.place);
+    this.#refused.clear();
+    const there = await this.#ask(old.list());
+    // Nothing waits from here until the store has what it lacks, so no change comes between.
+    const plan = planPairing(
+      {
+        old: there,
+        store: store.list(),
+        pending: mirror ? memory.changedAfter(mirror.revision) : new Set(),
+        isFirst: mirror === null,
+        counts,
+      },
+      this.#ports.form,
+    );
+    if (plan.toStore.length > 0) store.write(plan.toStore, AUTHOR, { nowMs: clock.now() });
+    const { revision } = store;
+    this.generation++;
+    await this.#writeEach(old, plan.toOld);
+    this.#isInDoubt = false;
+    this.#behindSinceMs = null;
+    this.#cameTo(old, revision);
+    this.#tellPaired(plan, mirror === null);
+  }
+
+  #tellPaired({ toOld, toStore }: PairingPlan, isFirst: boolean): void {
+    if (toOld.length + toStore.length === 0) return;
+    const names = (edits: ConfigEdit[]) => edits.slice(0, 10).map(({ name }) => name);
+    const details = {
+      ...{ to_older: toOld.length, to_newer: toStore.length },
+      servers: [...names(toOld), ...names(toStore)],
+    };
+    const message =
+      "The older database and the newer one differed. They are the same again; see the history.";
+    if (isFirst || toStore.length === 0) this.#ports.log.info(details, message);
+    else this.#ports.alerts.raise({ kind: "old_database_differs", message, details });
+  }
+
+  /** What is not to be had in the older tables for a reason of their own does not keep the rest away from them. */
+  async #writeEach(old: OldDatabase, edits: readonly ConfigEdit[]): Promise<void> {
+    if (edits.length === 0) return;
+    try {
+      await this.#writeOld(old, editsForOld(edits, this.#ports.form));
+    } catch (thrown) {
+      if (isOurFault(asHivegateError(thrown))) throw thrown;
+      if (edits.length > 1) for (const edit of edits) await this.#writeEach(old, [edit]);
+      else this.#refuse(edits[0]?.name ?? "", thrown);
+    }
+  }
+
+  #refuse(name: string, thrown: unknown): void {
+    this.#refused.add(name);
+    this.#ports.alerts.raise({
+      kind: "old_database_differs",
+      message: `The older database refuses the server ${name}: it is in the newer one alone.`,
+      details: { why: asHivegateError(thrown).message },
+    });
+  }
+
+  async #writeOld(old: OldDatabase, edits: readonly ConfigEdit[]): Promise<void> {
+    if (edits.length === 0) return;
+    this.generation++;
+    await this.#ask(old.write(edits));
+  }
+
+  /** What took too long may still be done. */
+  async #ask<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await within(work, LIMITS.oldWriteMs, () => new HivegateError("timeout"));
+    } catch (thrown) {
+      if (thrown instanceof HivegateError && thrown.code === "timeout") this.#isInDoubt = true;
+      throw away(thrown);
+    }
+  }
+
+  /** Where that cannot be kept, what came there comes there once more, after a restart. */
+  #cameTo(old: OldDatabase, revision: number): void {
+    const { memory, log } = this.#ports;
+    try {
+      if (memory.mirror(old.place)?.revision !== revision) memory.keepMirror({ place: old.place, revision });
+    } catch (err) {
+      log.warn({ err }, "how far the older database came could not be kept");
+    }
+    this.#mirrored = revision;
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(async () => {
+      this.#writes++;
+      this.generation++;
+      try {
+        return await work();
+      } finally {
+        this.#writes--;
+      }
+    });
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+}
+
+async function readAll(old: OldDatabase, names: readonly string[]): Promise<ConfigEdit[]> {
+  if (names.length <= SINGLE_READS)
+    return Promise.all(names.map(async (name) => ({ name, entry: await old.get(name) })));
+  const there = new Map((await old.list()).map((entry): [string, ConfigEntry] => [entry.name, entry]));
+  return names.map((name) => ({ name, entry: there.get(name) ?? null }));
+}
