@@ -157,6 +157,24 @@ describe("the hybrid health check", () => {
     expect(lines.join()).toContain("docker.sock");
   });
 
+  it("C1 H7 servers are those of the moment: one that is not configured any more is neither well nor unwell", async () => {
+    const host = await startHost();
+    let servers = [{ name: "demo", host: "127.0.0.1", port: host.mcp.port }];
+    const { health, clock, lines } = checkOf(host, { servers: () => servers, healthUrl: null });
+    const services = async () => {
+      clock.nowMs += 1_000;
+      const { mcp_services } = (await health.check()).components.mcp_telemetry;
+      return mcp_services.map(({ service, healthy }) => `${service} ${healthy}`);
+    };
+    await host.mcp.close();
+    expect(await services()).toEqual(["mcp:demo false", "orchestrator true"]);
+    servers = [];
+    expect(await services()).toEqual(["orchestrator true"]);
+    servers = [{ name: "demo", host: "127.0.0.1", port: host.port }];
+    expect(await services()).toEqual(["mcp:demo true", "orchestrator true"]);
+    expect(lines).toHaveLength(1);
+  });
+
   it("H7 an answer comes within its time though nobody answers", async () => {
     const host = await startHost();
     host.state.httpAnswers = false;

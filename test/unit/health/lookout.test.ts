@@ -100,6 +100,24 @@ describe("discovery", () => {
     ]);
   });
 
+  it("C1 H5 H6 looks at the servers and the pools of the moment", async () => {
+    let servers = [serverOf("a", async () => 3)];
+    let pools = [poolOf("a", anAgent({ agent_id: "1" }))];
+    const lookout = lookoutWith({ servers: () => servers, pools: () => pools });
+    const seen = async () => {
+      const [{ mcp }, { mcp_telemetry }] = await Promise.all([lookout.discovery(), lookout.agents()]);
+      await vi.advanceTimersByTimeAsync(200);
+      const agents = mcp_telemetry.telemetry?.agents.map(({ agent_id }) => agent_id) ?? null;
+      return { servers: mcp.servers.map(({ server }) => server), agents };
+    };
+    expect(await seen()).toEqual({ servers: ["a"], agents: ["1"] });
+    servers = [serverOf("b", async () => 3)];
+    pools = [poolOf("b", anAgent({ agent_id: "2" }))];
+    expect(await seen()).toEqual({ servers: ["b"], agents: ["2"] });
+    [servers, pools] = [[], []];
+    expect(await seen()).toEqual({ servers: [], agents: null });
+  });
+
   it("H6 does not wait for a docker that hangs, and keeps what is wrong with it to itself", async () => {
     const hangs = await soon(lookoutWith({ executorHealth: never }).discovery(), 500);
     expect(hangs.docker).toEqual({ docker_health: "critical", container_status: {} });

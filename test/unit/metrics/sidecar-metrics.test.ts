@@ -125,6 +125,31 @@ describe("the sidecar's metrics", () => {
     expect([await polls("ok"), await polls("failed")]).toEqual([1, 2]);
   });
 
+  it("C1 S6 H10 forget a server, or a pool, that is not configured any more", async () => {
+    const metrics = newMetrics();
+    for (const server of ["flow", "other"])
+      for (const outcome of ["ok", "timeout"]) metrics.mcpRequest(server, outcome, 20);
+    const pools = ["flow", "other"].map((pool) =>
+      metrics.observedSource({ pool, servers: () => [], watch: () => {} }),
+    );
+    expect(pools).toHaveLength(2);
+    const series = async () =>
+      samplesIn(await metrics.scrape())
+        .filter(({ name }) => name.startsWith("hivegate_mcp_"))
+        .map(({ labels }) => labels.server ?? labels.pool);
+    const before = await series();
+    metrics.forgetServer("flow");
+    metrics.forgetPool("flow");
+    const after = await series();
+    expect(after).toEqual(before.filter((name) => name === "other"));
+    expect(after.length).toBeGreaterThan(4);
+    metrics.mcpRequest("flow", "ok", 20);
+    expect(await read(metrics, "hivegate_mcp_requests_total", { server: "flow", outcome: "ok" })).toBe(1);
+    expect(
+      await read(metrics, "hivegate_mcp_requests_total", { server: "flow", outcome: "timeout" }),
+    ).toBeUndefined();
+  });
+
   it("H10 S4 S6 read states when they are asked for", async () => {
     const metrics = newMetrics();
     const figures = { readers: 2, isWatched: true, backlogBytes: 9, cutOff: 3, offset: 7, agents: 5 };
@@ -133,10 +158,11 @@ describe("the sidecar's metrics", () => {
       stale_since: 10_000,
       circuit: { state: "half_open", since: 1, retry_at: null },
     };
+    let servers = [server, { ...server, server: "fresh", stale_since: null }];
     const sources: StateSources = {
       swarmIsUp: async () => false,
-      circuits: () => [["mcp:flow", server.circuit]],
-      servers: () => [server, { ...server, server: "fresh", stale_since: null }],
+      circuits: () => servers.slice(0, 1).map(({ circuit }) => ["mcp:flow", circuit]),
+      servers: () => servers,
       telemetry: { figures },
       refusals: { expired: 4, missing: 0 },
       now: () => 12_500,
@@ -161,5 +187,7 @@ describe("the sidecar's metrics", () => {
     for (const [name, labels, value] of expected)
       expect([name, await read(metrics, name, labels)]).toEqual([name, value]);
     expect(first).toContain("process_resident_memory_bytes");
+    servers = [];
+    expect(await metrics.scrape()).not.toContain('"flow"');
   });
 });

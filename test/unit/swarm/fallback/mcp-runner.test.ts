@@ -4,6 +4,7 @@ import { HivegateError } from "../../../../shared/errors.ts";
 import { LIMITS } from "../../../../shared/limits.ts";
 import { McpRunner } from "../../../../sidecar/swarm/fallback/mcp-runner.ts";
 import type { Upstream } from "../../../../sidecar/swarm/fallback/upstreams.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
 import { silentLog, TASK_ID } from "../../sidecar/fakes.ts";
 import { caught, failing, heard, REQUEST, type Script, scripted, upstreamOf } from "./scripted.ts";
 
@@ -188,6 +189,69 @@ describe("McpRunner", () => {
     if (recovery.status !== "running") throw new Error(recovery.status);
     const { end } = await recovery.exit;
     expect(end).toMatchObject({ state: "lost", error: { message: expect.stringContaining(words) } });
+  });
+
+  /** A task that the server `demo` has, and servers that come and go meanwhile. */
+  async function underWay() {
+    let status = "active";
+    const server = upstreamOf(
+      demo({ task_status: ({ taskId }) => ({ taskId, swarmId: "swarm-1", status, result: null }) }),
+    );
+    const clock = new ManualClock();
+    let upstreams = [server];
+    const runner = new McpRunner({ upstreams: () => upstreams, clock, log: silentLog });
+    const { exit } = await runner.start(REQUEST, heard().callbacks);
+    /** So many times it is looked how the task is. */
+    const looks = async (times: number) => {
+      for (let n = 0; n < times; n++) {
+        clock.advanceToNext(Infinity);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    const serversAre = (...now: Upstream[]) => {
+      upstreams = now;
+    };
+    const completes = () => {
+      status = "completed";
+    };
+    return { runner, server, exit, looks, serversAre, completes };
+  }
+
+  it("C1 H9 a task whose server is away for a moment is followed to its end", async () => {
+    const { runner, server, exit, looks, serversAre, completes } = await underWay();
+    serversAre();
+    await looks(2);
+    expect((await caught(runner.stop(TASK_ID))).code).toBe("mcp_unavailable");
+    serversAre(server);
+    await looks(1);
+    serversAre();
+    await looks(2);
+    serversAre(server);
+    completes();
+    await looks(1);
+    expect(await exit).toMatchObject({ end: { state: "completed" } });
+    expect(runner.has(TASK_ID)).toBe(false);
+  });
+
+  it.each<[string, Upstream[], string]>([
+    ["was taken away", [], "no longer configured"],
+    [
+      "tells of tasks no more",
+      [upstreamOf(scripted("claude-flow@2", {}, "demo"))],
+      "does not tell how they are",
+    ],
+    [
+      "was replaced by one that knows nothing of it",
+      [upstreamOf(demo({ task_status: failing("mcp_failed") }))],
+      "does not know the task",
+    ],
+  ])("C1 H9 a task whose server %s is lost, and says why", async (_, servers, words) => {
+    const { runner, exit, looks, serversAre } = await underWay();
+    serversAre(...servers);
+    await looks(3);
+    const { end } = await exit;
+    expect(end).toMatchObject({ state: "lost", error: { message: expect.stringContaining(words) } });
+    expect(runner.has(TASK_ID)).toBe(false);
   });
 
   it("H4 stops a task where the server can, and is told of the end at once", async () => {

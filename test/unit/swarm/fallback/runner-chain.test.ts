@@ -13,7 +13,8 @@ type Code = HivegateError["code"];
 const FLAGS: HybridFlags = { dockerPrimary: true, dockerFallback: true, mcpFallback: true };
 
 /** Commands and a server, each of which fails by a code, or not. Says who was asked, in order. */
-function chain({ flags = FLAGS, commands = null, mcp = null, servers = true }: Partial<Setup> = {}) {
+function chain({ flags = FLAGS, commands = null, mcp = null, ...given }: Partial<Setup> = {}) {
+  const state = { servers: given.servers ?? true };
   const asked: string[] = [];
   const work = (who: string, code: Code | null) => {
     asked.push(who);
@@ -55,11 +56,11 @@ function chain({ flags = FLAGS, commands = null, mcp = null, servers = true }: P
     task_status: ({ taskId }) => ({ taskId, swarmId: "swarm-1", status: "active" }),
   });
   const runner = new McpRunner({
-    upstreams: () => (servers ? [upstreamOf(server)] : []),
+    upstreams: () => (state.servers ? [upstreamOf(server)] : []),
     clock: platformClock,
     log: silentLog,
   });
-  return { runners: new RunnerChain(byCommand, runner, flags), asked };
+  return { runners: new RunnerChain(byCommand, runner, flags), asked, state };
 }
 type Setup = { flags: HybridFlags; commands: Code | null; mcp: Code | null; servers: boolean };
 
@@ -119,6 +120,23 @@ describe("who does a task", () => {
     expect((await start({ flags, ...more })).asked).toEqual(bothWell);
     expect((await start({ flags, ...more, commands: away })).asked).toEqual(dockerAway);
     expect((await start({ flags, ...more, mcp: "mcp_failed" })).asked).toEqual(mcpRefuses);
+  });
+
+  it("C1 H3 H8 whoever takes tasks at that moment is asked, and for want of anybody the refusal says so", async () => {
+    const { runners, asked, state } = chain({ flags: only({ mcpFallback: true }), servers: false });
+    const begin = () => runners.start(REQUEST, heard().callbacks).finally(() => runners.letGo(TASK_ID));
+    expect(await runners.canStart()).toBe(false);
+    expect(await caught(begin())).toMatchObject({
+      code: "mcp_unavailable",
+      message: expect.stringContaining("no MCP server that can is configured"),
+    });
+    state.servers = true;
+    expect(await runners.canStart()).toBe(true);
+    await begin();
+    expect(asked).toEqual(["mcp"]);
+    state.servers = false;
+    await caught(begin());
+    expect(asked).toEqual(["mcp"]);
   });
 
   it.each<Code>(["swarm_unavailable", "swarm_failed", "timeout", "circuit_open"])(
