@@ -189,6 +189,9 @@ export const LIMITS = {
   /** Requests over HTTP that a subject may make at once, and each second after that; above it `rate_limited`. */
   requestBurst: 100,
   requestsPerSecond: 50,
+  /** API keys that nobody has, at once and each second after that, of all clients and per isolate; above it `rate_limited`. */
+  wrongKeyBurst: 100,
+  wrongKeysPerSecond: 5,
   /** Sessions that a subject may open at once, and each second after that; above it `rate_limited`. */
   sessionBurst: 200,
   sessionsPerSecond: 20,
@@ -446,6 +449,8 @@ export const LIMITS = {
   configVersions: 200,
   /** Servers that were taken away whose versions are kept all the same; those of the first to go are forgotten first. */
   removedConfigs: 20_000,
+  /** Versions in one answer; who wants more asks for those before. */
+  configHistoryPage: 100,
   /** Changes that wait for the one before them; above it `overloaded`. */
   configChanges: 100,
   /** How long a change waits for another program that writes the store; then it is `overloaded`. Nothing else is done meanwhile. */

@@ -5,6 +5,7 @@ export type Statements = ReturnType<typeof prepareStatements>;
 
 export const prepareStatements = (db: DatabaseSync) => ({
   revisions: db.prepare("SELECT name, revision FROM mcp_configs ORDER BY name"),
+  names: db.prepare("SELECT name FROM mcp_configs ORDER BY id"),
   get: db.prepare("SELECT * FROM mcp_configs WHERE name = ?"),
   ofAgent: db.prepare(
     `SELECT mcp_configs.* FROM mcp_config_agents JOIN mcp_configs ON id = config_id WHERE agent = ? ORDER BY name`,

@@ -101,6 +101,11 @@ export class ConfigStore {
     return [...read.values()];
   }
 
+  /** All names, those that were there first before those that came later. */
+  names(): string[] {
+    return this.#statements.names.all().map(({ name }) => String(name));
+  }
+
   get(name: string): StoredConfig | null {
     const row = this.#statements.get.get(name);
     return row ? readConfig(row) : null;

@@ -1,0 +1,185 @@
+/** The configurations that are in force: what is stored, and what is applied of it. A change is made here, whole or not at all. */
+import { differenceOf, isNoDifference } from "../../shared/config/difference.ts";
+import { HivegateError } from "../../shared/errors.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import type { ConfigChanged, ConfigDifference } from "../../shared/protocol/config.ts";
+import type { Logger } from "../log.ts";
+import type { McpServerConfig } from "../mcp/server-config.ts";
+import type { Applied, Applying } from "./applied.ts";
+import type { Author, ConfigEdit, ConfigEntry, StoredConfig } from "./entry.ts";
+import type { EntryProblem } from "./file/expand.ts";
+import type { Place } from "./file/text.ts";
+import type { ConfigRouter } from "./router.ts";
+import type { Seed } from "./store/rows.ts";
+import type { ConfigStore, Written } from "./store/store.ts";
+
+export type InForcePorts = {
+  store: ConfigStore;
+  router: ConfigRouter;
+  applying: Applying;
+  /** Makes these the servers that there are. */
+  apply(servers: readonly McpServerConfig[]): unknown;
+  now(): number;
+  log: Logger;
+};
+
+export type Change = {
+  edits: readonly ConfigEdit[];
+  author: Author;
+  /** What is the base of the next merge. */
+  seed?: Seed;
+  /** Names for which the rules of the API hold afterwards, out of `edits`; none. */
+  limited?: ReadonlySet<string>;
+  /** Where in a text something is, for the one who has to correct it. */
+  placeOf?: (name: string, path: EntryProblem["path"]) => Place;
+};
+
+/** A configuration that cannot be applied, with its place where there is a text. */
+export class ConfigRefused extends HivegateError {
+  /** Without the place. */
+  readonly reason: string;
+  readonly place: Place | null;
+
+  constructor(reason: string, place: Place | null) {
+    super("config_invalid", place ? `line ${place.line}, column ${place.column}: ${reason}` : reason);
+    this.reason = reason;
+    this.place = place;
+  }
+}
+
+export class InForce {
+  readonly #ports: InForcePorts;
+  #entries: ReadonlyMap<string, StoredConfig> = new Map();
+  #left: Applied["left"] = new Map();
+  #mark = "";
+  readonly #listeners = new Set<(change: ConfigChanged) => void>();
+
+  constructor(ports: InForcePorts) {
+    this.#ports = ports;
+  }
+
+  /** By name, in the order in which they came. */
+  get entries(): ReadonlyMap<string, StoredConfig> {
+    return this.#entries;
+  }
+
+  /** Those that are enabled and cannot be applied. */
+  get left(): ReadonlyMap<string, EntryProblem> {
+    return this.#left;
+  }
+
+  /** Whether somebody else wrote to the store. */
+  get isBehind(): boolean {
+    return this.#mark !== this.#ports.store.mark;
+  }
+
+  /** Reads what is stored, to be applied together with what the file says. */
+  read(): void {
+    const { entries, applied } = this.#stored();
+    this.#entries = entries;
+    this.#left = applied.left;
+  }
+
+  /** Applies what is stored, whoever stored it. */
+  takeOver(): ConfigDifference {
+    const { store, apply, log } = this.#ports;
+    // First, so that what cannot be applied is not tried again and again.
+    this.#mark = store.mark;
+    const { entries, applied } = this.#stored();
+    apply(applied.servers);
+    const difference = differenceOf(this.#entries, entries, (one, other) => one.revision === other.revision);
+    for (const [server, { message }] of applied.left)
+      if (this.#left.get(server)?.message !== message)
+        log.warn({ server, message }, "MCP server is left out");
+    this.#entries = entries;
+    this.#left = applied.left;
+    if (!isNoDifference(difference)) this.#tell(difference);
+    return difference;
+  }
+
+  /**
+   * Checks all that there would be, stores, applies, tells. Whatever is thrown, nothing was changed.
+   * @throws ConfigRefused; HivegateError `precondition_failed`, `overloaded`; or as the store or the router
+   */
+  async change(change: Change): Promise<Written & { difference: ConfigDifference }> {
+    const { store, router, now } = this.#ports;
+    const { edits, author, seed, limited = new Set() } = change;
+    const limitedBefore = store.limited();
+    this.#check(change, limitedBefore);
+    const expected = new Map(edits.map(({ name }) => [name, this.#entries.get(name)?.revision ?? null]));
+    const before = { edits: this.#undoing(edits), seed: store.seed() };
+    const written: Written[] = [];
+    await router.write(edits, () => {
+      const outcome = store.write(edits, author, { nowMs: now(), expected, limited, ...(seed && { seed }) });
+      written.push(outcome);
+      return outcome.revision;
+    });
+    try {
+      const difference = this.takeOver();
+      const [outcome = NOTHING_WRITTEN] = written;
+      return { ...outcome, difference };
+    } catch (cause) {
+      const options = { nowMs: now(), limited: limitedBefore, ...(before.seed && { seed: before.seed }) };
+      await router.write(before.edits, () => store.write(before.edits, author, options).revision);
+      this.takeOver();
+      throw new HivegateError("internal", undefined, { cause });
+    }
+  }
+
+  onChange(listener: (change: ConfigChanged) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** What was left out before does not stand in the way of a change that has nothing to do with it. */
+  #check({ edits, limited = new Set(), placeOf }: Change, limitedBefore: ReadonlySet<string>): void {
+    const after = new Map<string, ConfigEntry>(this.#entries);
+    const limitedAfter = new Set(limitedBefore);
+    for (const { name, entry } of edits) {
+      if (entry) after.set(name, entry);
+      else after.delete(name);
+      if (limited.has(name)) limitedAfter.add(name);
+      else limitedAfter.delete(name);
+    }
+    if (after.size > LIMITS.configServers && after.size > this.#entries.size)
+      throw new ConfigRefused(`at most ${LIMITS.configServers} servers may be configured`, null);
+    const edited = new Set(edits.map(({ name }) => name));
+    for (const [name, { message, path }] of this.#ports.applying.of(after.values(), limitedAfter).left) {
+      if (!edited.has(name) && this.#left.has(name)) continue;
+      const at = path.length > 0 ? `${name}.${path.map(String).join(".")}` : name;
+      throw new ConfigRefused(`${at}: ${message}`, placeOf?.(name, path) ?? null);
+    }
+  }
+
+  #undoing(edits: readonly ConfigEdit[]): ConfigEdit[] {
+    return edits.map(({ name }) => ({ name, entry: this.#entries.get(name) ?? null }));
+  }
+
+  #stored(): { entries: ReadonlyMap<string, StoredConfig>; applied: Applied } {
+    const { store, applying } = this.#ports;
+    const byName = new Map(store.list().map((entry) => [entry.name, entry]));
+    const entries = new Map<string, StoredConfig>();
+    for (const name of store.names()) {
+      const entry = byName.get(name);
+      if (entry) entries.set(name, entry);
+    }
+    return { entries, applied: applying.of(entries.values(), store.limited()) };
+  }
+
+  #tell(difference: ConfigDifference): void {
+    const { store, now, log } = this.#ports;
+    const change: ConfigChanged = {
+      ...{ type: "config_changed", ...difference, revision: store.revision, timestamp: now() },
+    };
+    log.info({ ...difference, revision: change.revision }, "the configuration changed");
+    for (const listener of this.#listeners) {
+      try {
+        listener(change);
+      } catch (err) {
+        log.error({ err }, "somebody could not be told that the configuration changed");
+      }
+    }
+  }
+}
+
+const NOTHING_WRITTEN: Written = { revision: 0, made: new Map(), lost: new Map() };

@@ -1,0 +1,174 @@
+/** Takes over what the file, MCP_SERVERS or the default says, and knows how that went. */
+import { differenceOf, isNoDifference } from "../../shared/config/difference.ts";
+import { reconcile } from "../../shared/config/reconcile.ts";
+import type { ConfigDifference, ConfigStatus } from "../../shared/protocol/config.ts";
+import type { Logger } from "../log.ts";
+import type { Conflicts } from "./conflicts.ts";
+import type { Author, ConfigEntry } from "./entry.ts";
+import { parseConfigFile } from "./file/parse.ts";
+import type { ConfigRead } from "./file/read.ts";
+import type { Place } from "./file/text.ts";
+import { FileState } from "./file-state.ts";
+import { sameEntry } from "./fingerprint.ts";
+import { type Change, ConfigRefused, type InForce } from "./in-force.ts";
+import type { Seed } from "./store/rows.ts";
+import type { ConfigStore } from "./store/store.ts";
+
+export type FilePorts = {
+  name: string;
+  read(): Promise<ConfigRead>;
+};
+
+export type SeedingPorts = {
+  store: ConfigStore;
+  inForce: InForce;
+  conflicts: Conflicts;
+  /** Null: there is none. */
+  file: FilePorts | null;
+  now(): number;
+  log: Logger;
+};
+
+type Failure = NonNullable<ConfigStatus["last_error"]>;
+
+export class Seeding {
+  readonly #ports: SeedingPorts;
+  readonly #file: FileState | null;
+  #failure: Failure | null = null;
+
+  constructor(ports: SeedingPorts) {
+    this.#ports = ports;
+    const seed = ports.store.seed();
+    this.#file = ports.file && new FileState(ports.file.name, seed?.source === "file" ? seed.readAtMs : null);
+  }
+
+  get file(): ConfigStatus["file"] {
+    return this.#file?.status ?? null;
+  }
+
+  /** Of the last attempt, if that failed. */
+  get failure(): Failure | null {
+    return this.#failure;
+  }
+
+  /** Whether the file may be another one than the watcher is going to tell of. */
+  get isAhead(): boolean {
+    return this.#file?.isAhead ?? false;
+  }
+
+  /**
+   * What the watcher found. Never throws: what is wrong is in the status, and in the log.
+   */
+  async hear(read: ConfigRead): Promise<void> {
+    const { log } = this.#ports;
+    const file = this.#file;
+    if (!file) return;
+    // What is told may be older than what was read meanwhile.
+    const isOld = file.isAhead && !isSameRead(read, await this.#read());
+    file.told(read);
+    if (read.state === "missing") log.warn({ file: file.name }, "there is no such file; nothing changes");
+    else if (read.state === "unreadable") this.#fail(unreadable(read.why), null);
+    else if (!isOld && !file.isDecided(read.text))
+      await this.#try(read.text, { by: file.name, source: "file" });
+  }
+
+  /** Reads the file as it is now, where it can be read and is whole: what the watcher hears is not forestalled. */
+  async catchUp(): Promise<void> {
+    const read = await this.#read();
+    const file = this.#file;
+    if (!file || read?.state !== "text" || file.isDecided(read.text)) return;
+    const parsed = parseConfigFile(read.text);
+    if (!parsed.ok) return;
+    await this.#try(read.text, { by: file.name, source: "file" });
+  }
+
+  /** @throws ConfigRefused; or as the store */
+  async reload(by: string): Promise<ConfigDifference> {
+    const read = await this.#read();
+    const file = this.#file;
+    if (!file || read === null || read.state === "missing") return { added: [], changed: [], removed: [] };
+    if (read.state === "unreadable") throw new ConfigRefused(unreadable(read.why), null);
+    return this.#take(read.text, { by, source: "file" });
+  }
+
+  /**
+   * Merges it with what is in force.
+   * @throws ConfigRefused; or as the store
+   */
+  async merge(seed: Seed, author: Author, placeOf?: Change["placeOf"]): Promise<ConfigDifference> {
+    const { store, inForce, conflicts } = this.#ports;
+    const base = store.seed();
+    const before = inForce.entries;
+    const merged = reconcile(
+      { base: base?.entries ?? new Map<string, ConfigEntry>(), seed: seed.entries, store: before },
+      sameEntry,
+    );
+    const isKnown =
+      base?.source === seed.source && isNoDifference(differenceOf(base.entries, seed.entries, sameEntry));
+    if (isKnown) return { added: [], changed: [], removed: [] };
+    const written = await inForce.change({ edits: merged.edits, author, seed, ...(placeOf && { placeOf }) });
+    for (const name of merged.conflicts) {
+      const kept = written.made.get(name);
+      const lost = before.get(name)?.revision ?? lastRevision(store, name, kept);
+      if (kept !== undefined && lost !== null)
+        conflicts.report({
+          name,
+          kept,
+          lost,
+          message: `changed through the API, then differently by ${author.by}`,
+        });
+    }
+    return written.difference;
+  }
+
+  async #read(): Promise<ConfigRead | null> {
+    return (await this.#ports.file?.read()) ?? null;
+  }
+
+  async #try(text: string, author: Author): Promise<void> {
+    try {
+      await this.#take(text, author);
+    } catch (thrown) {
+      // It is in the status. What is not the file's fault is tried again: the file counts as not decided on.
+      if (!(thrown instanceof ConfigRefused))
+        this.#ports.log.error({ err: thrown }, "the file could not be taken over");
+    }
+  }
+
+  async #take(text: string, author: Author): Promise<ConfigDifference> {
+    const { now } = this.#ports;
+    const parsed = parseConfigFile(text);
+    try {
+      if (!parsed.ok) throw new ConfigRefused(parsed.problem.message, parsed.problem);
+      const entries = new Map(parsed.entries.map((entry) => [entry.name, entry]));
+      const difference = await this.merge({ source: "file", entries }, author, parsed.placeOf);
+      this.#file?.taken(text, parsed.warnings, now());
+      this.#failure = null;
+      return difference;
+    } catch (thrown) {
+      if (thrown instanceof ConfigRefused) {
+        this.#file?.refused(text);
+        this.#fail(thrown.reason, thrown.place);
+      } else this.#fail(NOT_STORED, null);
+      throw thrown;
+    }
+  }
+
+  #fail(message: string, place: Place | null): void {
+    const { log, now } = this.#ports;
+    const file = this.#file?.name ?? "";
+    const { line = null, column = null } = place ?? {};
+    if (this.#failure?.message !== message) log.warn({ file, message }, "the configuration file is refused");
+    this.#failure = { at: now(), source: "file", message, line, column };
+  }
+}
+
+const NOT_STORED = "it could not be stored, which is tried again: see the log";
+const unreadable = (why: string): string => `it cannot be read: ${why}`;
+
+const isSameRead = (one: ConfigRead, other: ConfigRead | null): boolean =>
+  JSON.stringify(one) === JSON.stringify(other);
+
+/** Of the version before the one that was made now. */
+const lastRevision = (store: ConfigStore, name: string, before: number | undefined): number | null =>
+  store.history(name, before ?? null, 1)[0]?.revision ?? null;
