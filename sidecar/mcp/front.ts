@@ -9,16 +9,17 @@ import { JoinedCalls } from "./join.ts";
 import type { Mirrored } from "./mirrored-arguments.ts";
 import { JoinedServers } from "./registry/joined-servers.ts";
 import type { RegisteredServer } from "./registry/registered-server.ts";
-import { Registry } from "./registry/registry.ts";
+import { type Offered, Registry } from "./registry/registry.ts";
 import { registryRoutes } from "./registry/routes.ts";
 import { settingsOf } from "./registry/tool-entry.ts";
-import type { McpServerConfig } from "./server-config.ts";
 import type { McpServers } from "./servers.ts";
+import type { Upstream } from "./upstream.ts";
 
 export type McpFrontOptions = {
-  servers: Pick<McpServers, "upstream">;
-  /** Those of `servers`, in their order. */
-  configs: readonly McpServerConfig[];
+  /** Followed for as long as this is open. */
+  servers: Pick<McpServers, "configs" | "onChange">;
+  /** Each of them as it is used here: always the same object for the same server. */
+  upstream(name: string): Upstream | null;
   /** The gateway's, as clients are told it. */
   version: string;
   clock: Clock;
@@ -41,21 +42,32 @@ export type McpFront = {
   close(): void;
 };
 
-export function mcpFront({ servers, configs, version, clock, log }: McpFrontOptions): McpFront {
-  const registered = configs.flatMap((config) => {
-    const upstream = servers.upstream(config.name);
-    return upstream ? [{ upstream, settings: settingsOf(config) }] : [];
-  });
-  const registry = new Registry({ servers: registered, epoch: randomUUID(), clock, log });
+export function mcpFront({ servers, upstream, version, clock, log }: McpFrontOptions): McpFront {
+  const offered = (): Offered[] =>
+    servers.configs.flatMap((config) => {
+      const found = upstream(config.name);
+      return found ? [{ upstream: found, settings: settingsOf(config) }] : [];
+    });
+  const registry = new Registry({ servers: offered(), epoch: randomUUID(), clock, log });
   const all = new JoinedServers(registry, version);
+  const joined = new JoinedCalls();
   const endpoint = mcpEndpoint({
-    upstream: (name) => (name === null ? all : servers.upstream(name)),
-    joined: new JoinedCalls(),
+    upstream: (name) => (name === null ? all : upstream(name)),
+    joined: {
+      // What was asked before servers changed shares no answer with what is asked after that.
+      exchange: (send, request, exchange, key) =>
+        joined.exchange(send, request, exchange, `${registry.applied} ${key}`),
+    },
     registryVersion: () => registry.version,
     mayRepeat: (server, request) => registry.mayRepeat(server, request),
     mirrored: (server, tool) => mirroredOf(registry.get(server), tool),
     uuid: randomUUID,
     ...{ clock, log },
+  });
+  const stopFollowing = servers.onChange(({ changed, removed }) => {
+    const gone = removed.flatMap((name) => registry.get(name)?.upstream ?? []);
+    registry.apply(offered(), new Set(changed));
+    for (const server of gone) endpoint.removed(server);
   });
   return {
     routes: (app) => {
@@ -75,6 +87,7 @@ export function mcpFront({ servers, configs, version, clock, log }: McpFrontOpti
       };
     },
     close: () => {
+      stopFollowing();
       endpoint.close();
       registry.close();
     },

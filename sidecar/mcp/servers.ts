@@ -64,7 +64,10 @@ export class McpServers {
     const difference = serverDifference(this.configs, configs);
     const [isNew, isChanged] = [new Set(difference.added), new Set(difference.changed)];
     this.#members = new Map(
-      configs.map((config) => [config.name, this.#memberOf(config, before.get(config.name))]),
+      configs.map((config) => {
+        const known = before.get(config.name);
+        return [config.name, known && !isChanged.has(config.name) ? known : this.#memberOf(config, known)];
+      }),
     );
     for (const member of before.values()) {
       const after = this.#members.get(member.name);

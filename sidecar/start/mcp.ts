@@ -23,8 +23,7 @@ export function openMcp({ config, metrics, log }: Ground, servers: McpServers, v
   const upstream = tracedUpstreams((name) => servers.upstream(name), tracer);
   const toolStreams = new ToolStreams({ upstream, clock: platformClock, uuid: randomUUID });
   const front = mcpFront({
-    servers: { upstream },
-    configs: config.mcpServers,
+    ...{ servers, upstream },
     clock: platformClock,
     ...{ version, log },
   });

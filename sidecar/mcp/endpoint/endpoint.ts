@@ -3,10 +3,11 @@ import type { Context, Hono } from "hono";
 import { asHivegateError, HivegateError } from "../../../shared/errors.ts";
 import { JoinKey, REGISTRY_HEADER } from "../../../shared/protocol/tools.ts";
 import type { Signed } from "../../http/authenticate.ts";
+import type { Upstream } from "../upstream.ts";
 import { jsonResponse } from "./answer.ts";
 import { isEnveloped } from "./envelope.ts";
 import { KeepAlive } from "./event-stream.ts";
-import { emptyHead, headersFor } from "./head.ts";
+import { emptyHead, headersFor, SESSION_HEADER } from "./head.ts";
 import { HeldCalls } from "./held-calls.ts";
 import { answerText, type Message, parseMessage, type RequestId } from "./json-rpc.ts";
 import { endSession, openStream, serveLegacy } from "./legacy.ts";
@@ -33,6 +34,11 @@ export type McpEndpoint = {
     subscriptions: number;
     eventBytes: number;
   };
+  /**
+   * This server is there no more. What is under way is answered still, as far as the server does; streams of its changes
+   * end, and so do its sessions after that.
+   */
+  removed(server: Upstream): void;
   /** Ends all sessions and streams. */
   close(): void;
 };
@@ -50,11 +56,11 @@ export function mcpEndpoint(ports: EndpointPorts): McpEndpoint {
     subscriptions: new Subscriptions(ports.clock),
     logLevels: new LogLevels(),
   };
-  const { sessions, held, listens, subscriptions } = shared;
+  const { sessions, held, listens, subscriptions, logLevels } = shared;
   return {
     handle: async (c) => {
       try {
-        return await answerTo(shared, incomingOf(ports, c), c);
+        return await answerTo(shared, incomingOf(shared, c), c);
       } catch (thrown) {
         return refusal(ports, thrown);
       }
@@ -67,6 +73,10 @@ export function mcpEndpoint(ports: EndpointPorts): McpEndpoint {
       subscriptions: subscriptions.size,
       eventBytes: sessions.eventBytes,
     }),
+    removed: (server) => {
+      sessions.leave(server);
+      for (const known of [held, listens, subscriptions, logLevels]) known.forget(server.name);
+    },
     close: () => {
       held.close();
       listens.close();
@@ -139,11 +149,13 @@ function isModern({ header }: Incoming, requestId: RequestId | null = null): boo
 }
 
 /** @throws HivegateError `invalid_request`, `unknown_server` */
-function incomingOf({ upstream }: EndpointPorts, c: Context<Signed>): Incoming {
+function incomingOf({ ports, sessions }: Shared, c: Context<Signed>): Incoming {
   const { client, join } = c.req.query();
   if (!client || client.length > 200) throw new HivegateError("invalid_request", "Expected ?client=.");
   const server = c.req.param("server") ?? null;
-  const found = upstream(server);
+  // What a server asked that was taken away since may still be answered.
+  const leaving = () => sessions.find(c.req.header(SESSION_HEADER) ?? "", client, server)?.leaving;
+  const found = ports.upstream(server) ?? leaving();
   if (!found) throw new HivegateError("unknown_server");
   const [traceparent, tracestate] = [c.req.header("traceparent"), c.req.header("tracestate")];
   return {

@@ -28,7 +28,7 @@ export async function destinationOf(
 ): Promise<Destination> {
   const route = await routeOf(incoming, request);
   const info = await route.upstream.info({ signal, timeoutMs: LIMITS.mcpExchangeMs });
-  const renewing = logLevels.renewed(route.upstream, incoming.client);
+  const renewing = logLevels.renewed(route.upstream, info, incoming.client);
   if (renewing) await renewing;
   return { ...route, info };
 }

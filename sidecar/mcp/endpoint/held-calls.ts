@@ -58,6 +58,12 @@ export class HeldCalls implements Holder {
     return held.fingerprint === fingerprintOf(lastingText(request)) ? this.#take(state) : null;
   }
 
+  /** There is no such server any more, so that nobody can come back to it. */
+  forget(server: string): void {
+    const lost = [...this.#held].filter(([, { call }]) => call.facts.server === server);
+    for (const [state] of lost) this.#take(state)?.abandon(new HivegateError("unknown_server"));
+  }
+
   close(): void {
     for (const state of [...this.#held.keys()])
       this.#take(state)?.abandon(new HivegateError("shutting_down"));

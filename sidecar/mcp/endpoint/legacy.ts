@@ -27,6 +27,7 @@ export async function serveLegacy(shared: Shared, incoming: Incoming, message: M
   const session = sessionOf(shared, incoming, message.kind === "request" ? message.request.id : null);
   switch (message.kind) {
     case "request":
+      if (session.leaving) throw new Refused(404, UNKNOWN_SESSION, message.request.id);
       return serve(shared, incoming, session, message.request);
     case "answer":
       session.asked.answered(message.id, message.answer);
@@ -43,9 +44,10 @@ export async function serveLegacy(shared: Shared, incoming: Incoming, message: M
 export function openStream(shared: Shared, incoming: Incoming): Response {
   const session = sessionOf(shared, incoming, null);
   const lastEventId = incoming.header("last-event-id");
+  if (session.leaving && lastEventId === undefined) throw new Refused(404, UNKNOWN_SESSION);
   const body = lastEventId === undefined ? session.standalone.body : session.resume(lastEventId);
   if (body === null) throw new Refused(400, UNKNOWN_EVENT);
-  listenFor(incoming, session);
+  if (!session.leaving) listenFor(incoming, session);
   return new Response(body, { headers: { ...headersFor(shared.ports), ...SSE_HEADERS } });
 }
 
@@ -103,10 +105,9 @@ function serve(
     if (answer.isUndecided) session.cancel(request.id);
   });
   const end = (outcome: McpAnswer): void => {
-    const text = answerText(request.id, outcome);
-    session.done(request.id);
     incoming.head.failure = failureIn(outcome);
-    answer.end(text);
+    answer.end(answerText(request.id, outcome));
+    session.done(request.id);
   };
   sessionAnswer(shared, incoming, session, request, { answer, signal })
     .then(end)

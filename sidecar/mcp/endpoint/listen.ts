@@ -78,8 +78,8 @@ class Listening {
 
   async begin(filter: ListenFilter): Promise<void> {
     const { listens, subscriptions } = this.#shared;
-    const { upstream, client } = this.#incoming;
-    this.#stops.push(listens.add(client, () => this.end()));
+    const { upstream, client, server } = this.#incoming;
+    this.#stops.push(listens.add(client, server, () => this.end()));
     const agreed = honoured(filter, await upstream.info());
     // What comes before the acknowledgement waits: it has to be the first that the client hears.
     const early: Notification[] = [];
@@ -132,26 +132,39 @@ class Listening {
   }
 }
 
+/** `server` null: all of them. */
+type OpenListen = { server: string | null; end: () => void };
+
 /** All streams of changes that are open. */
 export class Listens {
-  readonly #ofClient = new Map<string, Set<() => void>>();
+  readonly #ofClient = new Map<string, Set<OpenListen>>();
 
   get size(): number {
-    return [...this.#ofClient.values()].reduce((count, ends) => count + ends.size, 0);
+    return this.#all().length;
   }
 
   /** `end` ends the stream. Gives what has to be called when it is over. @throws HivegateError `overloaded` */
-  add(client: string, end: () => void): () => void {
+  add(client: string, server: string | null, end: () => void): () => void {
     const own = this.#ofClient.get(client) ?? new Set();
     if (own.size >= LIMITS.mcpListensPerClient) throw new HivegateError("overloaded");
-    this.#ofClient.set(client, own.add(end));
+    const listen: OpenListen = { server, end };
+    this.#ofClient.set(client, own.add(listen));
     return () => {
-      own.delete(end);
+      own.delete(listen);
       if (own.size === 0) this.#ofClient.delete(client);
     };
   }
 
+  /** There is no such server any more: nothing will be heard of it. */
+  forget(server: string): void {
+    for (const listen of this.#all()) if (listen.server === server) listen.end();
+  }
+
   close(): void {
-    for (const ends of [...this.#ofClient.values()]) for (const end of [...ends]) end();
+    for (const { end } of this.#all()) end();
+  }
+
+  #all(): OpenListen[] {
+    return [...this.#ofClient.values()].flatMap((own) => [...own]);
   }
 }

@@ -1,6 +1,6 @@
 /** A 2025 server has one log level for all its clients: the most talkative that one of them asked for. Each hears what it wants. */
 import { LIMITS } from "../../../shared/limits.ts";
-import type { Upstream } from "../upstream.ts";
+import type { ServerInfo, Upstream } from "../upstream.ts";
 import type { RpcError } from "./refused.ts";
 import { isLower } from "./translate/log-level.ts";
 
@@ -24,19 +24,30 @@ export class LogLevels {
       return null;
     }
     const { signal } = new AbortController();
-    const { capabilities, era } = await upstream.info({ signal, timeoutMs });
-    // One of 2026 is told with each request; one that has no log has nothing to be set.
-    if (era === "2026" || capabilities.logging === undefined) return null;
+    if (!hasLevel(await upstream.info({ signal, timeoutMs }))) return null;
     const known = this.#ofServer.get(upstream.name) ?? new ServerLevel(upstream);
     this.#ofServer.set(upstream.name, known);
     return known.want(level, client);
   }
 
-  /** Resolves when a server that was connected to anew was told once more what is wanted. Null: there is nothing to tell. */
-  renewed(upstream: Upstream, client: string): Promise<void> | null {
-    return this.#ofServer.get(upstream.name)?.renewed(client) ?? null;
+  /**
+   * Resolves when a server that was connected to anew, and may be another one now, was told once more what is wanted. Null:
+   * there is nothing to tell.
+   */
+  renewed(upstream: Upstream, info: ServerInfo, client: string): Promise<void> | null {
+    const known = this.#ofServer.get(upstream.name);
+    return known && hasLevel(info) ? known.renewed(client) : null;
+  }
+
+  /** There is no such server any more. */
+  forget(server: string): void {
+    this.#ofServer.delete(server);
   }
 }
+
+/** One of 2026 is told with each request; one that has no log has nothing to be set. */
+const hasLevel = ({ era, capabilities }: ServerInfo): boolean =>
+  era === "2025" && capabilities.logging !== undefined;
 
 type Asking = { level: string; refusal: Promise<RpcError | null> };
 

@@ -1,10 +1,11 @@
 /** Requests of 2026: each says by itself all that there is to know. */
 import type { McpAnswer } from "../../../shared/protocol/mcp.ts";
 import { OWN_CALL_HEADER } from "../../../shared/protocol/tools.ts";
+import type { Route } from "../upstream.ts";
 import { Answer, plainSink } from "./answer.ts";
 import { neededFor, offers } from "./capabilities.ts";
 import { checkedEnvelope, type Envelope } from "./envelope.ts";
-import { type Destination, destinationOf, exchanged, failure } from "./exchange.ts";
+import { type Destination, destinationOf, exchanged, failure, routeOf } from "./exchange.ts";
 import { recordOr } from "./fields.ts";
 import { failureIn, headersFor } from "./head.ts";
 import { answerText, type ClientRequest, notificationText } from "./json-rpc.ts";
@@ -83,6 +84,7 @@ class ModernRequest {
 
   async #serve(): Promise<void> {
     const { method } = this.#request;
+    if (await this.#hasGoneOn()) return;
     const destination = await destinationOf(
       this.#shared,
       this.#incoming,
@@ -98,7 +100,7 @@ class ModernRequest {
   }
 
   /** What the gateway calls for itself has no headers of a client's. */
-  async #mismatch({ upstream, request: { method, params } }: Destination): Promise<RpcError | null> {
+  async #mismatch({ upstream, request: { method, params } }: Route): Promise<RpcError | null> {
     const { header } = this.#incoming;
     if (method !== "tools/call" || header(OWN_CALL_HEADER) !== undefined) return null;
     const mirrored = (await this.#shared.ports.mirrored?.(upstream.name, String(params.name))) ?? [];
@@ -117,29 +119,49 @@ class ModernRequest {
     return { result: { ...answer.result, supportedVersions: [MODERN_VERSION] } };
   }
 
+  /**
+   * Whether it was about a call that waits for its client: that is between the client and the server that asked, whatever
+   * has taken that one's place meanwhile.
+   */
+  async #hasGoneOn(): Promise<boolean> {
+    const { requestState, inputResponses } = this.#request.params;
+    if (requestState === undefined) return false;
+    const mismatch = await this.#mismatch(await routeOf(this.#incoming, this.#request));
+    if (mismatch) {
+      this.#end({ error: mismatch }, 400);
+      return true;
+    }
+    const call = this.#shared.held.resume(String(requestState), this.#facts);
+    if (!call) return false;
+    const waiter = this.#waiter;
+    this.#whenLeft(() => call.left(waiter));
+    call.resume(waiter, inputResponses, this.#envelope.capabilities);
+    return true;
+  }
+
   /** A server of 2025, which may ask the client something before it answers. */
   async #translated(destination: Destination): Promise<void> {
+    if (this.#request.params.requestState !== undefined) return this.#end({ error: UNKNOWN_STATE }, 400);
+    const waiter = this.#waiter;
+    const call = new OpenCall(this.#facts, this.#shared.held, this.#envelope.capabilities, waiter);
+    this.#whenLeft(() => call.left(waiter));
+    await this.#begin(call, destination);
+  }
+
+  get #facts(): CallFacts {
     const { client, server } = this.#incoming;
-    const { params } = this.#request;
-    const { logLevel, capabilities } = this.#envelope;
-    const facts: CallFacts = { client, server, request: this.#request };
-    const waiter: Waiter = {
-      progressToken: recordOr(params._meta).progressToken,
+    return { client, server, request: this.#request };
+  }
+
+  get #waiter(): Waiter {
+    return {
+      progressToken: recordOr(this.#request.params._meta).progressToken,
       settle: (answer) => this.#end(answer),
       hear: (notification) => {
-        if (isWanted(notification, logLevel)) this.#answer.before(notificationText(notification));
+        if (isWanted(notification, this.#envelope.logLevel))
+          this.#answer.before(notificationText(notification));
       },
     };
-    if (params.requestState === undefined) {
-      const call = new OpenCall(facts, this.#shared.held, capabilities, waiter);
-      this.#whenLeft(() => call.left(waiter));
-      await this.#begin(call, destination);
-      return;
-    }
-    const call = this.#shared.held.resume(String(params.requestState), facts);
-    if (!call) return this.#end({ error: UNKNOWN_STATE }, 400);
-    this.#whenLeft(() => call.left(waiter));
-    call.resume(waiter, params.inputResponses, capabilities);
   }
 
   async #begin(call: OpenCall, { upstream, request, info }: Destination): Promise<void> {

@@ -65,8 +65,12 @@ async function subscribe(
   const name = `resource ${uri}`;
   if (session.has(name)) return DONE;
   const { upstream } = await routeOf(incoming, { method: "resources/subscribe", params: { uri } });
-  const stop = await subscriptions.add(upstream, uri, incoming.client, (notification) =>
-    session.standalone.send(notificationText(notification)),
+  const stop = await subscriptions.add(
+    upstream,
+    uri,
+    incoming.client,
+    (notification) => session.standalone.send(notificationText(notification)),
+    () => session.stop(name),
   );
   if (typeof stop !== "function") return { error: stop };
   session.keep(name, stop);

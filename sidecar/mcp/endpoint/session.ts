@@ -2,6 +2,7 @@
 import type { Clock } from "../../../shared/clock.ts";
 import { HivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
+import type { Upstream } from "../upstream.ts";
 import { Asked } from "./asked.ts";
 import { Channel } from "./channel.ts";
 import { type EventBudget, EventLog, parseEventId } from "./event-log.ts";
@@ -41,6 +42,8 @@ export class Session {
   #streams = 0;
   #opened = 0;
   #hasEnded = false;
+  /** What it was opened to, while that is not there any more: see `leave`. */
+  #leaving: { upstream: Upstream; end: () => void } | null = null;
 
   constructor(facts: SessionFacts, ports: SessionPorts) {
     this.facts = facts;
@@ -53,6 +56,11 @@ export class Session {
   /** Something is under way, or somebody reads: it is not idle. */
   get isBusy(): boolean {
     return this.#streams > 0 || this.#calls.size > 0;
+  }
+
+  /** The server that is there no more, and of which something is under way still; null: it is a session like any other. */
+  get leaving(): Upstream | null {
+    return this.#leaving?.upstream ?? null;
   }
 
   has(name: string): boolean {
@@ -101,6 +109,7 @@ export class Session {
   done(id: RequestId): void {
     this.#calls.delete(id);
     this.usedMs = this.#ports.clock.now();
+    if (this.#calls.size === 0) this.#leaving?.end();
   }
 
   cancel(id: unknown): void {
@@ -108,13 +117,25 @@ export class Session {
     this.#calls.get(id)?.abort(new HivegateError("invalid_request", "The client cancelled the request."));
   }
 
+  /** There is no such server any more: nothing new is heard, and `end` is called when nothing is under way. */
+  leave(upstream: Upstream, end: () => void): void {
+    this.#leaving = { upstream, end };
+    this.#stopAll();
+    this.standalone.end();
+    if (this.#calls.size === 0) end();
+  }
+
   end(): void {
     this.#hasEnded = true;
     for (const controller of this.#calls.values()) controller.abort(new HivegateError("idle"));
-    for (const name of [...this.#kept.keys()]) this.stop(name);
+    this.#stopAll();
     for (const channel of this.#channels.values()) channel.end();
     this.#channels.clear();
     this.#log.clear();
+  }
+
+  #stopAll(): void {
+    for (const name of [...this.#kept.keys()]) this.stop(name);
   }
 
   #addChannel(name: string): Channel {

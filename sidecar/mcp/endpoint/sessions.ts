@@ -2,6 +2,7 @@
 import type { Clock } from "../../../shared/clock.ts";
 import { HivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
+import type { Upstream } from "../upstream.ts";
 import { EventBudget } from "./event-log.ts";
 import type { KeepAlive } from "./event-stream.ts";
 import { Session, type SessionFacts } from "./session.ts";
@@ -65,6 +66,12 @@ export class Sessions {
     if (this.#sessions.size > 0) return;
     this.#stopSweep?.();
     this.#stopSweep = null;
+  }
+
+  /** This server is there no more: its sessions end when what is under way in them is answered. */
+  leave(upstream: Upstream): void {
+    for (const session of [...this.#sessions.values()])
+      if (session.facts.server === upstream.name) session.leave(upstream, () => this.end(session));
   }
 
   close(): void {

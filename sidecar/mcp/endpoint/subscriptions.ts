@@ -22,8 +22,17 @@ export class Subscriptions {
     return all.filter(({ isEnding }) => !isEnding).length;
   }
 
-  /** `heard` hears that the resource, or one below it, has changed. Gives how to stop, or the server's error. */
-  async add(upstream: Upstream, uri: string, client: string, heard: Heard): Promise<(() => void) | RpcError> {
+  /**
+   * `heard` hears that the resource, or one below it, has changed, and `gone` that it is not watched any more because there
+   * is no such server. Gives how to stop, or the server's error.
+   */
+  async add(
+    upstream: Upstream,
+    uri: string,
+    client: string,
+    heard: Heard,
+    gone: () => void = () => {},
+  ): Promise<(() => void) | RpcError> {
     const watch =
       this.#ofClient.of(client) < LIMITS.mcpSubscriptionsPerClient && this.#watch(upstream, uri, client);
     if (!watch) return rpcErrorOf(new HivegateError("overloaded"));
@@ -36,10 +45,20 @@ export class Subscriptions {
       this.#ofClient.add(client, -1);
       if (watch.listeners.size === 0) watch.end();
     };
+    void watch.over.then(() => {
+      if (!watch.listeners.has(listener)) return;
+      stop();
+      gone();
+    });
     const refusal = await watch.begun;
     if (!refusal) return stop;
     stop();
     return refusal;
+  }
+
+  /** There is no such server any more. */
+  forget(server: string): void {
+    for (const watch of this.#ofServer.get(server)?.values() ?? []) watch.end();
   }
 
   /** One that ends is waited for: over HTTP the server could hear of the end last. Null: there is no room. */
@@ -52,6 +71,8 @@ export class Subscriptions {
     this.#ofServer.set(upstream.name, watches.set(uri, watch));
     void watch.over.then(() => {
       if (watches.get(uri) === watch) watches.delete(uri);
+      if (watches.size === 0 && this.#ofServer.get(upstream.name) === watches)
+        this.#ofServer.delete(upstream.name);
     });
     return watch;
   }

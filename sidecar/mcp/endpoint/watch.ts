@@ -69,12 +69,18 @@ export class Watch {
     const { upstream, uri, clock } = this.#watched;
     const { connections } = upstream;
     const isSame = () => upstream.isOpen && upstream.connections === connections;
-    const stop = upstream.onNotification((notification) => this.#tell(notification));
+    const lost = new AbortController();
+    const over = AbortSignal.any([this.#ending.signal, lost.signal]);
+    const stop = upstream.onNotification((notification) => {
+      this.#tell(notification);
+      // Whoever says something is another one: the server was replaced, as its lists say then.
+      if (!isSame()) lost.abort();
+    });
     try {
       const answer = await this.#ask({ method: "resources/subscribe", params: { uri } });
       if ("error" in answer) return answer;
       this.#agreed();
-      while (isSame() && !this.isEnding) await pause(clock, LOOK_MS, this.#ending.signal);
+      while (isSame() && !this.isEnding) await pause(clock, LOOK_MS, over);
       // Another connection knows nothing of it.
       if (isSame()) await this.#unsubscribe();
       return answer;

@@ -1,5 +1,6 @@
 import type { McpAnswer, McpRequest } from "../../../shared/protocol/mcp.ts";
 import type { Notification } from "../json-rpc-session.ts";
+import { LISTS_CHANGED } from "../list-changes.ts";
 import type { Exchange, Route, ServerInfo, Upstream } from "../upstream.ts";
 import { isList, joinedList } from "./joined-lists.ts";
 import { isByUri, serverRoute } from "./joined-routes.ts";
@@ -24,11 +25,6 @@ const INSTRUCTIONS =
 const isOfChange = ({ method }: Notification): boolean =>
   method === "notifications/resources/updated" || /^notifications\/\w+\/list_changed$/.test(method);
 
-const LIST_CHANGES = ["tools", "prompts", "resources"].map((list) => ({
-  method: `notifications/${list}/list_changed`,
-  params: {},
-}));
-
 /**
  * All servers as one. Their tools and prompts are called `server__name`; a resource is the first server's that has its URI. It
  * speaks the words of 2025, in which lists, subscriptions and notices are the same for all servers behind; whatever is for
@@ -52,7 +48,7 @@ export class JoinedServers implements Upstream {
   }
 
   get connections(): number {
-    return this.#registry.servers.reduce((sum, { upstream }) => sum + upstream.connections, 0);
+    return this.#registry.connections;
   }
 
   get isOpen(): boolean {
@@ -98,17 +94,18 @@ export class JoinedServers implements Upstream {
   }
 
   /**
-   * That lists or resources have changed, as servers say it or because one went or came back. Log lines that belong to no
+   * That lists or resources have changed, as servers say it or because one went or came. Log lines that belong to no
    * call are for those who listen to their server alone: here they would reach clients that may not use it.
    */
   onNotification(listener: (notification: Notification) => void): () => void {
     const passOn = (notification: Notification) => {
       if (isOfChange(notification)) listener(notification);
     };
-    const stops = this.#registry.servers.map(({ upstream }) => upstream.onNotification(passOn));
-    stops.push(this.#registry.onChange(() => LIST_CHANGES.forEach(listener)));
+    const stopNotices = this.#registry.onNotification(passOn);
+    const stopChanges = this.#registry.onChange(() => LISTS_CHANGED.forEach(listener));
     return () => {
-      for (const stop of stops) stop();
+      stopNotices();
+      stopChanges();
     };
   }
 

@@ -14,24 +14,28 @@ export type RegisteredServerOptions = {
   settings: ServerSettings;
   clock: Clock;
   log: Logger;
-  /** Ends what is under way. */
-  signal: AbortSignal;
+  /** Hears what the server says unasked. */
+  heard: (notification: Notification) => void;
   /** Hears that what is known has changed, other than by the server's own notice, which `Upstream` brings. */
   changed: () => void;
 };
 
-type Known = {
+type Known = Derived & {
   listing: Listing;
-  entries: ToolEntry[];
-  /** Tools that may be called twice for one call: they only read, or a second time changes nothing. */
-  repeatable: ReadonlySet<string>;
-  /** Which arguments of each tool have to be in headers too. */
-  mirrored: ReadonlyMap<string, readonly Mirrored[]>;
   digest: string;
   listedAtMs: number;
   /** The connection, and the notices before it, that it is the answer to. */
   connections: number;
   notices: number;
+};
+
+/** What follows from a listing. */
+type Derived = {
+  entries: ToolEntry[];
+  /** Tools that may be called twice for one call: they only read, or a second time changes nothing. */
+  repeatable: ReadonlySet<string>;
+  /** Which arguments of each tool have to be in headers too. */
+  mirrored: ReadonlyMap<string, readonly Mirrored[]>;
 };
 
 type Flight = { startedMs: number; landed: Promise<void> };
@@ -40,19 +44,22 @@ type Flight = { startedMs: number; landed: Promise<void> };
 export class RegisteredServer {
   readonly upstream: Upstream;
   readonly #options: RegisteredServerOptions;
+  readonly #closing = new AbortController();
+  #settings: ServerSettings;
   #status: RegistryServer["status"] = "unknown";
   #known: Known | null = null;
   #flight: Flight | null = null;
   /** How often the server said that one of its lists has changed. */
   #notices = 0;
-  /** How often something else has changed: what a listing showed, its status, or a resource, as the server says. */
+  /** How often something else has changed: what a listing showed, its status, its settings, or a resource, as it says. */
   #changes = 0;
 
   constructor(options: RegisteredServerOptions) {
     this.#options = options;
     this.upstream = options.upstream;
+    this.#settings = options.settings;
     const stop = this.upstream.onNotification((notification) => this.#heard(notification));
-    options.signal.addEventListener("abort", stop, { once: true });
+    this.#closing.signal.addEventListener("abort", stop, { once: true });
   }
 
   get name(): string {
@@ -106,9 +113,23 @@ export class RegisteredServer {
       name: this.name,
       status: this.#status,
       era: this.#known?.listing.info.era ?? null,
-      category: this.#options.settings.category,
+      category: this.#settings.category,
       tools: this.#known?.entries ?? [],
     };
+  }
+
+  /** It is configured in another way; what was listed is what it was. */
+  configure(settings: ServerSettings): void {
+    this.#settings = settings;
+    this.#changes++;
+    if (!this.#known) return;
+    const listing = allowedIn(this.#known.listing, settings);
+    this.#known = { ...this.#known, listing, ...derivedFrom(listing, settings) };
+  }
+
+  /** It is not listed from now on, and whoever waits for that goes on. */
+  close(): void {
+    this.#closing.abort();
   }
 
   get #isFresh(): boolean {
@@ -138,17 +159,16 @@ export class RegisteredServer {
   }
 
   async #list(): Promise<void> {
-    const { clock, signal, settings } = this.#options;
+    const { signal } = this.#closing;
     const notices = this.#notices;
     try {
       await this.upstream.info();
       const { connections } = this.upstream;
-      const listing = await listServer(this.upstream, this.listing, signal);
-      const entries = listing.tools.map((tool) => toolEntryOf(tool, settings));
-      const repeatable = new Set(entries.filter(isRepeatable).map(({ name }) => name));
-      const mirrored = new Map(listing.tools.map((tool) => [tool.name, mirroredIn(tool.inputSchema)]));
-      const known = { listing, entries, repeatable, mirrored, digest: digestOf(listing) };
-      this.#learn({ ...known, listedAtMs: clock.now(), connections, notices });
+      const listed = await listServer(this.upstream, this.listing, signal);
+      // What is allowed may have changed since it was asked.
+      const listing = allowedIn(listed, this.#settings);
+      const known = { listing, digest: digestOf(listing), ...derivedFrom(listing, this.#settings) };
+      this.#learn({ ...known, listedAtMs: this.#options.clock.now(), connections, notices });
     } catch (err) {
       if (!signal.aborted) this.#lose(err);
     }
@@ -183,10 +203,24 @@ export class RegisteredServer {
   }
 
   /** An update of a resource leaves the lists as they are, but answers that somebody keeps are out of date. */
-  #heard({ method }: Notification): void {
+  #heard(notification: Notification): void {
+    const { method } = notification;
     if (LIST_CHANGED.test(method)) this.#notices++;
     else if (method === "notifications/resources/updated") this.#changes++;
+    this.#options.heard(notification);
   }
+}
+
+const allowedIn = (listing: Listing, { allowed }: ServerSettings): Listing =>
+  allowed === null ? listing : { ...listing, tools: listing.tools.filter(({ name }) => allowed.fits(name)) };
+
+function derivedFrom({ tools }: Listing, settings: ServerSettings): Derived {
+  const entries = tools.map((tool) => toolEntryOf(tool, settings));
+  return {
+    entries,
+    repeatable: new Set(entries.filter(isRepeatable).map(({ name }) => name)),
+    mirrored: new Map(tools.map((tool) => [tool.name, mirroredIn(tool.inputSchema)])),
+  };
 }
 
 const LIST_CHANGED = /^notifications\/(tools|prompts|resources)\/list_changed$/;

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type Pattern, patternOf } from "../../../shared/auth/pattern.ts";
 import type { ToolEntry } from "../../../shared/protocol/tools.ts";
+import { allowedBy } from "../client-view.ts";
 import type { McpServerConfig } from "../server-config.ts";
 import { categoryOf } from "./categories.ts";
 import type { Tool } from "./listing.ts";
@@ -11,13 +12,17 @@ export type ServerSettings = {
   category: string | null;
   /** For how long its tools' answers may be kept, by the first pattern that fits the tool's name; false: not at all. */
   cacheTools: ReadonlyArray<readonly [tools: Pattern, ttlMs: number | false]>;
+  /** The tools that are there for clients; null: all. */
+  allowed: Pattern | null;
 };
 
 export const settingsOf = ({
   category,
   cache,
-}: Pick<McpServerConfig, "category" | "cache">): ServerSettings => ({
+  ...config
+}: Pick<McpServerConfig, "category" | "cache" | "allowedTools">): ServerSettings => ({
   category: category ?? null,
+  allowed: allowedBy(config),
   cacheTools: Object.entries(cache?.tools ?? {}).map(([tools, ttlMs]) => [patternOf(tools), ttlMs] as const),
 });
 

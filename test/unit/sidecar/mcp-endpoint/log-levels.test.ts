@@ -51,10 +51,10 @@ describe("the log level of a server of 2025", () => {
     await want("info");
     upstream.play = () => Promise.reject(new HivegateError("timeout"));
     upstream.connections++;
-    await levels.renewed(upstream, "bob");
-    expect(levels.renewed(upstream, "bob")).toBeNull();
+    await levels.renewed(upstream, upstream.facts, "bob");
+    expect(levels.renewed(upstream, upstream.facts, "bob")).toBeNull();
     upstream.connections++;
-    expect(levels.renewed(upstream, "bob")).not.toBeNull();
+    expect(levels.renewed(upstream, upstream.facts, "bob")).not.toBeNull();
   });
 
   it("T1 is refused to all who share the answer, and asked for again by the next", async () => {
