@@ -1,0 +1,73 @@
+/** Opens a file of the older system, and says what is the matter with it. */
+import { existsSync, realpathSync, statSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
+
+/**
+ * Where only reading is wanted, also what cannot be written, nor the files beside it be made: then nobody else may write to
+ * it either.
+ * @throws Error with one line for a terminal
+ */
+export function openOldFile(path: string, { readOnly }: { readOnly: boolean }): DatabaseSync {
+  if (!existsSync(path)) throw new Error(`${path}: there is no such file`);
+  // SQLite keeps the files that belong to it beside the file itself, not beside what leads to it.
+  const file = realpathSync(path);
+  try {
+    return opened(file, readOnly);
+  } catch (thrown) {
+    if (readOnly && !hasLog(file) && causeOf(thrown) === "cannot be opened") return openedAlone(path, file);
+    throw new Error(`${path}: ${causeOf(thrown) ?? "cannot be opened as an SQLite database"}`, {
+      cause: thrown,
+    });
+  }
+}
+
+function opened(file: string | URL, readOnly: boolean): DatabaseSync {
+  // `whenFree` waits for locks.
+  const db = new DatabaseSync(file, { readOnly, timeout: 0 });
+  try {
+    // The first look at the file: that it is opened says nothing yet.
+    db.prepare("SELECT count(*) FROM sqlite_schema").get();
+    return db;
+  } catch (thrown) {
+    db.close();
+    throw thrown;
+  }
+}
+
+function openedAlone(path: string, file: string): DatabaseSync {
+  const url = pathToFileURL(file);
+  url.searchParams.set("immutable", "1");
+  try {
+    return opened(url, true);
+  } catch (thrown) {
+    throw new Error(`${path}: ${causeOf(thrown) ?? "cannot be opened"}`, { cause: thrown });
+  }
+}
+
+/** Whether there are changes beside the file that are not in it yet. */
+const hasLog = (file: string): boolean =>
+  ["-wal", "-journal"].some((suffix) => (statSync(file + suffix, { throwIfNoEntry: false })?.size ?? 0) > 0);
+
+const NEEDS_ITS_OWN = "was not closed as it should be: start and stop the program that it belongs to";
+
+/** SQLite's codes, without what they say more precisely. */
+const CAUSES: ReadonlyMap<number, string> = new Map([
+  [5, "is locked by another program"],
+  [6, "is locked by another program"],
+  [8, "cannot be written"],
+  [10, "cannot be read or written: the disk says so"],
+  [11, "is damaged"],
+  [13, "there is no room on the disk"],
+  [14, "cannot be opened"],
+  [26, "is no SQLite database"],
+  // Changes that were never finished, or that are in its log alone, and that only who may write can take back or work in.
+  [264, NEEDS_ITS_OWN],
+  [776, NEEDS_ITS_OWN],
+]);
+
+/** What SQLite's error means, in words that fit behind a file's name; null for any other. */
+export function causeOf(thrown: unknown): string | null {
+  if (!(thrown instanceof Error && "errcode" in thrown && typeof thrown.errcode === "number")) return null;
+  return CAUSES.get(thrown.errcode) ?? CAUSES.get(thrown.errcode & 0xff) ?? null;
+}

@@ -1,0 +1,179 @@
+/** The older system's database in SQLite. */
+import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
+import { HivegateError } from "../../../shared/errors.ts";
+import { transaction } from "../../sqlite/transaction.ts";
+import type { Fingerprint } from "../backend.ts";
+import type { ConfigEdit, ConfigEntry } from "../entry.ts";
+import { fingerprintOf } from "../fingerprint.ts";
+import { AGENTS, ASSIGNMENTS, COLUMNS, SERVERS, type Shape, type Table } from "./columns.ts";
+import type { OldDatabase, OldDump, OldProblem, OldRow } from "./database.ts";
+import { canHold, planOf } from "./plan.ts";
+import { firstProblems, rowProblems, shapeProblems } from "./problems.ts";
+import { type AssignedAgent, entriesOf, presentOf } from "./read.ts";
+import { backUpFile, restoreFile } from "./sqlite-backup.ts";
+import { causeOf, openOldFile } from "./sqlite-open.ts";
+import { OldSqliteWriter } from "./sqlite-writer.ts";
+import { whenFree } from "./when-free.ts";
+
+const list = (table: Table): string => COLUMNS[table].map((column) => `"${column}"`).join(", ");
+const SELECT_SERVERS = `SELECT ${COLUMNS[SERVERS].map((column) => `s."${column}"`).join(", ")} FROM ${SERVERS} s`;
+const SELECT_ASSIGNED = `SELECT a.mcp_server_id AS server, a.agent_id AS agent, g.name AS name
+  FROM ${ASSIGNMENTS} a JOIN ${AGENTS} g ON g.id = a.agent_id`;
+const NAMED = "s.name IN (SELECT value FROM json_each(?))";
+
+export class OldSqlite implements OldDatabase {
+  readonly kind = "old";
+  readonly type = "sqlite";
+  readonly place: string;
+  readonly #readOnly: boolean;
+  #db: DatabaseSync;
+
+  /** @throws Error with one line for a terminal */
+  constructor(path: string, { readOnly }: { readOnly: boolean }) {
+    this.place = path;
+    this.#readOnly = readOnly;
+    this.#db = openOldFile(path, { readOnly });
+  }
+
+  canHold(entry: ConfigEntry): string | null {
+    return canHold(entry);
+  }
+
+  list(): Promise<ConfigEntry[]> {
+    return this.#read(() => entriesOf(this.#rows(SELECT_SERVERS), this.#assigned(SELECT_ASSIGNED)));
+  }
+
+  get(name: string): Promise<ConfigEntry | null> {
+    return this.#read(() => {
+      const servers = this.#rows(`${SELECT_SERVERS} WHERE s.name = ?`, name);
+      const [server] = servers;
+      if (!server) return null;
+      const assigned = this.#assigned(`${SELECT_ASSIGNED} WHERE a.mcp_server_id = ?`, String(server.id));
+      return entriesOf(servers, assigned)[0] ?? null;
+    });
+  }
+
+  ofAgent(agent: string): Promise<ConfigEntry[]> {
+    const its = `(SELECT x.mcp_server_id FROM ${ASSIGNMENTS} x JOIN ${AGENTS} y ON y.id = x.agent_id WHERE y.name = ?)`;
+    return this.#read(() =>
+      entriesOf(
+        this.#rows(`${SELECT_SERVERS} WHERE s.id IN ${its}`, agent),
+        this.#assigned(`${SELECT_ASSIGNED} WHERE a.mcp_server_id IN ${its}`, agent),
+      ),
+    );
+  }
+
+  async fingerprint(): Promise<Fingerprint> {
+    return fingerprintOf(await this.list());
+  }
+
+  write(edits: readonly ConfigEdit[]): Promise<void> {
+    return this.#whenFree(() => transaction(this.#db, () => this.#writeNow(edits)));
+  }
+
+  dump(): Promise<OldDump> {
+    return this.#read(() => this.#dump());
+  }
+
+  problems(): Promise<OldProblem[]> {
+    return this.#read(() => {
+      const wrong = shapeProblems(this.#shape());
+      return firstProblems(wrong.length > 0 ? wrong : rowProblems(this.#dump()));
+    });
+  }
+
+  backUp(directory: string): Promise<string[]> {
+    return this.#named(() => backUpFile(this.place, directory));
+  }
+
+  async restore(directory: string): Promise<void> {
+    this.#db.close();
+    try {
+      await this.#named(() => restoreFile(this.place, directory));
+    } finally {
+      this.#db = openOldFile(this.place, { readOnly: this.#readOnly });
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  #shape(): Shape {
+    const columns = (table: Table) => {
+      const names = this.#rows(`SELECT name FROM pragma_table_info('${table}')`).map(({ name }) =>
+        String(name),
+      );
+      return names.length > 0 ? names : null;
+    };
+    return {
+      [SERVERS]: columns(SERVERS),
+      [ASSIGNMENTS]: columns(ASSIGNMENTS),
+      [AGENTS]: columns(AGENTS),
+    };
+  }
+
+  #dump(): OldDump {
+    const all = (table: Table) => this.#rows(`SELECT ${list(table)} FROM ${table} ORDER BY id`);
+    return { servers: all(SERVERS), assignments: all(ASSIGNMENTS), agents: all(AGENTS) };
+  }
+
+  #writeNow(edits: readonly ConfigEdit[]): void {
+    const names = JSON.stringify(edits.map(({ name }) => name));
+    const present = presentOf(
+      this.#rows(`${SELECT_SERVERS} WHERE ${NAMED}`, names),
+      this.#assigned(`${SELECT_ASSIGNED} JOIN ${SERVERS} s ON s.id = a.mcp_server_id WHERE ${NAMED}`, names),
+    );
+    const wanted = JSON.stringify(edits.flatMap(({ entry }) => entry?.agent_names ?? []));
+    const agents = this.#rows(
+      `SELECT name, id FROM ${AGENTS} WHERE name IN (SELECT value FROM json_each(?))`,
+      wanted,
+    );
+    const ids = new Map(agents.map(({ name, id }) => [String(name), String(id)]));
+    const writer = new OldSqliteWriter(this.#db, Date.now());
+    for (const change of planOf(edits, present, ids)) writer.apply(change);
+  }
+
+  #assigned(sql: string, ...parameters: Parameter[]): AssignedAgent[] {
+    return this.#rows(sql, ...parameters).map(({ server, agent, name }) => ({ server, agent, name }));
+  }
+
+  #rows(sql: string, ...parameters: Parameter[]): OldRow[] {
+    return this.#db
+      .prepare(sql)
+      .all(...parameters)
+      .map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, cellOf(value)])));
+  }
+
+  /** As of one moment. */
+  #read<T>(read: () => T): Promise<T> {
+    return this.#whenFree(() => {
+      this.#db.exec("BEGIN");
+      try {
+        return read();
+      } finally {
+        if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      }
+    });
+  }
+
+  #whenFree<T>(work: () => T): Promise<T> {
+    return this.#named(() => whenFree(work));
+  }
+
+  async #named<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (thrown) {
+      if (thrown instanceof HivegateError) throw thrown;
+      const cause = causeOf(thrown);
+      throw cause === null ? thrown : new Error(`${this.place}: ${cause}`, { cause: thrown });
+    }
+  }
+}
+
+type Parameter = string | number | bigint | null;
+
+/** Bytes are no text, and no column of ours has any: shown as SQL would, they are refused as what they are. */
+const cellOf = (value: SQLOutputValue | undefined): Exclude<OldRow[string], boolean> =>
+  value instanceof Uint8Array ? `x'${Buffer.from(value).toString("hex")}'` : (value ?? null);
