@@ -7,6 +7,10 @@ export const EXIT = {
   usage: 2,
   stopped: 3,
   unreachable: 4,
+  /** Of `migrate`: what was done is taken back; it could not be taken back; it stands, and is not as it should be. */
+  rolledBack: 5,
+  rollbackFailed: 6,
+  inDoubt: 7,
   /** As shells count it: 128 and the number of SIGINT. */
   interrupted: 130,
 } as const;

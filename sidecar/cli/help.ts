@@ -7,6 +7,9 @@ const EXIT_CODES = `Exit codes:
   2  wrong usage
   3  the task that was followed was stopped
   4  the gateway cannot be reached
+  5  a migration was taken back: it would have made something wrong or slow
+  6  a migration could not be taken back: do the same again
+  7  a migration stands, and is slower than it should be
   130  Ctrl-C; a task goes on`;
 
 export const overview = (commands: Record<string, Command>): string =>

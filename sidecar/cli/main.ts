@@ -6,6 +6,7 @@ import { EXIT, type Io } from "./command.ts";
 import { audit } from "./commands/audit.ts";
 import { config } from "./commands/config.ts";
 import { follow } from "./commands/follow.ts";
+import { migrate } from "./commands/migrate.ts";
 import { sidecar } from "./commands/sidecar.ts";
 import { status } from "./commands/status.ts";
 import { stop } from "./commands/stop.ts";
@@ -17,7 +18,7 @@ import { type Program, runProgram } from "./program.ts";
 
 const program: Program = {
   version: manifest.version,
-  commands: { task, follow, stop, tasks, status, swarms, token, audit, config, sidecar },
+  commands: { task, follow, stop, tasks, status, swarms, token, audit, config, migrate, sidecar },
 };
 
 const io: Io = {

@@ -1,5 +1,5 @@
 /** One at a time: a sidecar, or a migration, has a state directory to itself. */
-import { chmodSync, closeSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { MigrationRefused, reasonOf } from "./refused.ts";
@@ -13,8 +13,8 @@ import { MigrationRefused, reasonOf } from "./refused.ts";
 export function holdStateDirectory(directory: string): () => void {
   const file = join(directory, "ledger.db");
   try {
-    closeSync(openSync(file, "a", 0o600));
-    chmodSync(file, 0o600);
+    // Only if need be: to close a file takes away the locks on it that this process holds elsewhere.
+    if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
     const db = new DatabaseSync(file, { timeout: 0 });
     try {
       db.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");

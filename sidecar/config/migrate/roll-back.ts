@@ -36,13 +36,13 @@ export async function rollBack(options: RollbackOptions, ports: Ports): Promise<
   const ground = new Ground(options.stateDir);
   const release = ground.hold();
   try {
-    await ports.progress("check", 0, 2);
+    await ports.progress("check", 0, 1);
     const found = await whatWasDone(ground, ports);
-    await ports.progress("check", 1, 2);
+    await ports.progress("check", 1, 1);
     const backup = join(options.backupDir, found.record.backup);
-    await ports.progress("validate", 0, 1);
+    await ports.progress("validate", 0, 2);
     const manifest = checkBackup(backup);
-    await ports.progress("validate", 1, 1);
+    await ports.progress("validate", 1, 2);
     const source = await ports.openSource({ readOnly: false });
     try {
       return await putBack({ ground, source, backup, manifest, found, options, ports });
@@ -93,7 +93,7 @@ async function putBack(way: Way): Promise<RollbackResult> {
       "what was changed after the migration would be lost. Look at it, then say --discard-later-changes: a copy is kept",
       later.sort(),
     );
-  await ports.progress("check", 2, 2);
+  await ports.progress("validate", 2, 2);
   ground.settle();
   const replaced = later.length > 0 || !isSourceSame ? keepReplaced(way, current) : null;
   try {

@@ -1,5 +1,5 @@
 /** How long operations take on the older system and on the store, each in turn, so that a busy moment falls on both. */
-import { compareTimes } from "../../../shared/config/compare.ts";
+import { COMPARE_RULE, type CompareRule, compareTimes } from "../../../shared/config/compare.ts";
 import type { ConfigBackend } from "../backend.ts";
 import type { ConfigEntry } from "../entry.ts";
 import type { Timed } from "./source.ts";
@@ -15,11 +15,12 @@ export type OperationTimes = {
   verdict: ReturnType<typeof compareTimes>["verdict"];
 };
 
-/** Enough for a verdict, */
-const LEAST_ROUNDS = 40;
-/** and so many of what is quick, within this time for each operation. */
+/** Of what is slow: the fewest that the comparison can be as sure of as of many, which then takes all of them to agree. */
+const LEAST_ROUNDS = 12;
+/** Of what is quick so many, within this time for each operation. */
 const MOST_ROUNDS = 400;
-const BUDGET_MS = 1_000;
+const BUDGET_MS = 500;
+const RULE: CompareRule = { ...COMPARE_RULE, samples: LEAST_ROUNDS };
 
 type Clock = () => number;
 
@@ -55,7 +56,7 @@ async function timed(
     // Spread over all of them by a step that has no factor in common with what people's numbers of things have.
     const entry = asked[(round * 7919) % asked.length];
     if (!entry) return null;
-    const ask = questionOf(operation, entry, round);
+    const ask = questionOf(operation, entry, round, Math.floor(round / asked.length));
     // Who comes first finds caches that the other has used: that changes sides.
     for (const side of round % 2 === 0 ? (["before", "after"] as const) : (["after", "before"] as const)) {
       const startMs = nowMs();
@@ -63,7 +64,7 @@ async function timed(
       samples[side].push(nowMs() - startMs);
     }
   }
-  const { verdict } = compareTimes(samples.before, samples.after);
+  const { verdict } = compareTimes(samples.before, samples.after, RULE);
   return { operation, before_ms: medianOf(samples.before), after_ms: medianOf(samples.after), verdict };
 }
 
@@ -71,6 +72,7 @@ function questionOf(
   operation: Operation,
   entry: ConfigEntry,
   round: number,
+  lap: number,
 ): (backend: ConfigBackend) => Promise<unknown> {
   switch (operation) {
     case "list":
@@ -82,8 +84,8 @@ function questionOf(
       return (backend) => backend.ofAgent(agent);
     }
     case "write": {
-      // A change that both can hold, whatever the entry is.
-      const changed = { ...entry, enabled: round % 2 === 0 };
+      // A change that both can hold whatever the entry is, and each time it is one.
+      const changed = { ...entry, enabled: entry.enabled === (lap % 2 === 1) };
       return (backend) => backend.write([{ name: entry.name, entry: changed }]);
     }
   }
