@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { HiveId } from "../shared/protocol/ids.ts";
 import { type TraceSettings, TraceVariables, traceSettings } from "../shared/trace/settings.ts";
+import { type ApiKeyHolder, ApiKeyVariables } from "./configs/api-keys.ts";
 import { jsonText } from "./json-text.ts";
 import { type McpSettings, McpVariables, mcpSettings } from "./mcp/settings.ts";
 import { DEFAULT_ROLES, Roles } from "./relay/roles.ts";
@@ -37,6 +38,7 @@ const Environment = z.object({
   SIDECAR_KEYS: jsonText.pipe(z.record(z.string(), secret)),
   /** Secret: what client tokens are signed with; base64, at least 32 bytes. */
   JWT_SECRET: secret,
+  ...ApiKeyVariables,
   /** Roles on the relay, beside the built-in ones or in place of them: JSON `{role: {send, receive, dedicated}}`. */
   RELAY_ROLES: jsonText.pipe(Roles).default({}),
   RELAY_REDACT: Redact.default(DEFAULT_RELAY.redact),
@@ -60,6 +62,8 @@ export type HiveConfig = { hive: HiveId; url: string; kid: string; key: Uint8Arr
 export type GatewayConfig = {
   hives: ReadonlyMap<HiveId, HiveConfig>;
   jwtSecret: Uint8Array<ArrayBuffer>;
+  /** Whose keys open `/api/v1/mcp`. */
+  apiKeys: readonly ApiKeyHolder[];
   /** Who else signs tokens; null: nobody. */
   issuer: IssuerSettings | null;
   relay: RelaySettings;
@@ -93,6 +97,7 @@ export function readConfig(environment: unknown): GatewayConfig {
     hives,
     issuer,
     jwtSecret: JWT_SECRET,
+    apiKeys: parsed.data.API_KEYS,
     relay,
     mcp: mcpSettings(parsed.data),
     auditArguments: parsed.data.AUDIT_ARGUMENTS === "true",

@@ -8,6 +8,7 @@ import { Tries } from "../shared/pressure/tries.ts";
 import type { HybridHealth } from "../shared/protocol/sidecar.ts";
 import { Tracer } from "../shared/trace/tracer.ts";
 import type { GatewayConfig, HiveConfig } from "./config.ts";
+import { ApiKeys } from "./configs/api-keys.ts";
 import { hybridHealth } from "./health.ts";
 import { log } from "./log.ts";
 import { AnswerCache } from "./mcp/cache.ts";
@@ -36,6 +37,8 @@ export class Gateway {
   readonly cache = new AnswerCache({ registry: this.registry, sha256: webSha256, now: Date.now });
   readonly toolCalls: ToolCalls;
   readonly toolStreams: ToolStreams;
+  /** Those of clients that have no tokens. */
+  readonly apiKeys: ApiKeys;
   /** Requests over HTTP, by subject. Each isolate counts for itself. */
   readonly requests = new RateLimiter(
     { burst: LIMITS.requestBurst, perSecond: LIMITS.requestsPerSecond },
@@ -93,6 +96,7 @@ export class Gateway {
     this.toolStreams = new ToolStreams(calls);
     this.toolCalls = new ToolCalls({ ...calls, cache: this.cache });
     const trusted = config.issuer && trustedIssuer(config.issuer, Date.now);
+    this.apiKeys = new ApiKeys(config.apiKeys, webSha256);
     this.tokens = new TokenVerifier({ secret: config.jwtSecret, trusted }, LIMITS.verifiedTokens);
     for (const { hive, url, kid, key } of config.hives.values()) {
       this.#questions.set(hive, new Tries(LIMITS.healthQuestions, LIMITS.healthKeptMs));

@@ -31,6 +31,7 @@ import { OrchestratorsAnswer, type OrchestratorsChange } from "../shared/relay/o
 import { type Task, TaskEvent } from "../shared/swarm/task.ts";
 import { LineSplitter, readLines } from "../shared/wire/lines.ts";
 import { EventParser } from "../shared/wire/sse.ts";
+import { OlderHealth } from "./configs/older-health.ts";
 import { clientNameOf } from "./task-id.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -59,6 +60,17 @@ export type McpForward = {
 /** Which streamed call is read, whose it is, and after which of its chunks. */
 export type ToolEventsRequest = { client: string; streamId: string; after: number };
 
+/** What a client asks of `/api/v1/mcp`, to be passed on as it is. */
+export type ConfigForward = {
+  method: string;
+  path: string;
+  query: string;
+  headers: Record<string, string>;
+  body: Uint8Array | undefined;
+  /** Whether errors are answers too: those in the older system's words. */
+  anyStatus: boolean;
+};
+
 export type SidecarPorts = {
   hive: string;
   url: string;
@@ -86,7 +98,11 @@ type Request = [
   },
 ];
 
-const RemoteError = z.object({ code: z.enum(ERROR_CODES), message: z.string() });
+const RemoteError = z.object({
+  code: z.enum(ERROR_CODES),
+  message: z.string(),
+  retry_after: z.number().nonnegative().optional(),
+});
 const NO_BODY = new Uint8Array();
 
 const queryOf = (swarmIds: readonly string[] = []): string =>
@@ -178,6 +194,21 @@ export class SidecarClient {
     }).finally(cancelTimer);
     this.#ports.heardRegistry?.(response.headers.get(REGISTRY_HEADER) ?? "");
     return response;
+  }
+
+  /** The sidecar's own answer about the configuration of MCP servers. */
+  configApi({ method, path, query, headers, body, anyStatus }: ConfigForward): Promise<Response> {
+    const signal = AbortSignal.timeout(LIMITS.sidecarTimeoutMs);
+    return this.#request(method, `${path}?${query}`, signal, {
+      ...{ body, headers },
+      // A refused signature is no answer: who it was is the gateway's business.
+      accepts: ({ ok, status }) => ok || status === 304 || (anyStatus && status !== 401),
+    });
+  }
+
+  /** The MCP servers' health as the older system told it. */
+  olderHealth(): Promise<OlderHealth> {
+    return this.#json("GET", "/api/v1/mcp/health", OlderHealth, { timeoutMs: LIMITS.healthTimeoutMs });
   }
 
   /** What tools there are; null: still those of the version that is `known`. */
@@ -373,5 +404,10 @@ async function refusal(response: Response): Promise<HivegateError> {
   const body = RemoteError.safeParse(await response.json().catch(() => null));
   if (response.status === 401) return new HivegateError("sidecar_refused", undefined, { cause: body.data });
   if (!body.success) return new HivegateError("sidecar_unreachable", undefined, { cause: response.status });
-  return new HivegateError(body.data.code, body.data.message);
+  const { code, message, retry_after } = body.data;
+  return new HivegateError(
+    code,
+    message,
+    retry_after === undefined ? {} : { retryAfterMs: retry_after * 1000 },
+  );
 }

@@ -21,7 +21,11 @@ export type Contract = {
   connect(options?: Partial<ConnectOptions> & { identity?: Partial<Identity> }): Promise<Client>;
 };
 
-export function onEveryHost(promise: string, tests: (contract: Contract, host: Host) => void): void {
+export function onEveryHost(
+  promise: string,
+  tests: (contract: Contract, host: Host) => void,
+  settings: Pick<GatewayOptions, "env"> = {},
+): void {
   describe.each(HOSTS)(`${promise}, on $name`, (host) => {
     const sidecar = new FakeSidecar();
     const clients: Client[] = [];
@@ -29,7 +33,7 @@ export function onEveryHost(promise: string, tests: (contract: Contract, host: H
 
     beforeAll(async () => {
       await sidecar.start();
-      gateway = await host.start({ sidecarUrl: sidecar.url, keys: sidecar.keys });
+      gateway = await host.start({ sidecarUrl: sidecar.url, keys: sidecar.keys, ...settings });
     });
     afterAll(async () => {
       // Asked politely, workerd would wait for connections that are kept alive.

@@ -12,7 +12,7 @@ export type RecordPorts = { gateway: Gateway; now(): number; uuid(): string; def
 /** What has to do with MCP is remembered by whoever knows which server and tool it is. */
 const MCP = /^(?:\/v1\/hives\/[^/]+)?\/mcp(?:\/|$)/;
 /** So are calls of tools by other means, but for those that are refused before that is known. */
-const TOOLS = /^\/v1\/hives\/[^/]+\/tools(?:\/|$)/;
+const TOOLS = /^\/v1\/hives\/[^/]+\/tools(?:\/|$)|^\/api\/v1\/mcp\/(?:tools|resources)\//;
 const READING = new Set(["GET", "HEAD", "OPTIONS"]);
 
 export const recordRequests =
@@ -42,8 +42,9 @@ const whatIsAsked = ({ req }: Context, { gateway, now, uuid }: RecordPorts) => (
 });
 type Asked = ReturnType<typeof whatIsAsked>;
 
-function isRemembered({ req, res, error }: Context): boolean {
-  if (isRecorded(error) || (TOOLS.test(req.path) && !error)) return false;
+function isRemembered(c: Context): boolean {
+  const { req, res, error } = c;
+  if (isRecorded(error) || (TOOLS.test(req.path) && !error && !c.get(REFUSAL))) return false;
   const isRefused = res.status === 401 || res.status === 403;
   return isRefused || res.status === 101 || !READING.has(req.method);
 }
@@ -55,7 +56,7 @@ async function record(c: Context, { token, ...asked }: Asked, ports: RecordPorts
     {
       ...asked,
       ...{ server: null, tool: null, cache: null, code, outcome: outcomeOf(status, code) },
-      client: token === undefined ? null : await subjectOf(token, ports.gateway, asked.atMs),
+      client: await clientOf(c, token, ports.gateway, asked.atMs),
       durationMs: Math.max(0, ports.now() - asked.atMs),
       responseBytes: Number(headers.get("content-length")) || null,
     },
@@ -65,8 +66,10 @@ async function record(c: Context, { token, ...asked }: Asked, ports: RecordPorts
 
 const HIVE = /^\/v1\/hives\/([^/]+)/;
 
-/** A session that is refused is opened all the same, to be told so. */
+/** A session that is refused is opened all the same, to be told so; some refusals are told in others' words. */
 export const REFUSAL = "refusal";
+/** Who it turned out to be, where that is not by a token alone. */
+export const SUBJECT = "subject";
 
 function codeOf(c: Context): ErrorCode | null {
   const refusal: unknown = c.error ?? c.get(REFUSAL);
@@ -79,8 +82,17 @@ function outcomeOf(status: number, code: ErrorCode | null): "ok" | "error" | "re
 }
 
 /** A token that is good is remembered: to look it up again costs nothing. Null: it is not. */
-const subjectOf = (token: string, { tokens }: Gateway, nowMs: number): Promise<string | null> =>
-  tokens.verify(token, nowMs).then(
+async function clientOf(
+  c: Context,
+  token: string | undefined,
+  { tokens }: Gateway,
+  nowMs: number,
+): Promise<string | null> {
+  const known: unknown = c.get(SUBJECT);
+  if (typeof known === "string") return known;
+  if (token === undefined) return null;
+  return tokens.verify(token, nowMs).then(
     ({ subject }) => subject,
     () => null,
   );
+}

@@ -17,18 +17,19 @@ export type McpPorts = Pick<AppPorts, "gateway" | "now" | "uuid" | "defer" | "lo
   gatewayTools: GatewayTools;
 };
 
-/** `hiveOf`: which hive a request is about. */
-export type McpRoutesPorts = Omit<McpPorts, "gatewayTools"> & { hiveOf(c: Context): string };
-
-export function mcpRoutes(app: Hono, { hiveOf, ...rest }: McpRoutesPorts): void {
-  const { gateway, now, uuid, log } = rest;
-  const { mcp } = gateway;
+export function mcpPorts(ports: Omit<McpPorts, "gatewayTools">): McpPorts {
+  const { gateway, now, uuid, log } = ports;
   const gatewayTools = new GatewayTools({
     ...{ registry: gateway.registry, now, uuid, log },
     sidecar: (hive) => gateway.sidecar(hive),
     health: (hive, clock) => gateway.health(hive, clock),
   });
-  const ports = { ...rest, gatewayTools };
+  return { ...ports, gatewayTools };
+}
+
+/** `hiveOf`: which hive a request is about. */
+export function mcpRoutes(app: Hono, ports: McpPorts, hiveOf: (c: Context) => string): void {
+  const { mcp } = ports.gateway;
   for (const path of METADATA_PATHS) {
     app.get(path, (c) => {
       c.header("access-control-allow-origin", "*");

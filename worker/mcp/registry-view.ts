@@ -64,6 +64,12 @@ export class RegistryView {
     state.confirmedMs = state.known.version === version ? this.#now() : null;
   }
 
+  /** What is known may hold no longer: it is asked for before it is relied on again. */
+  doubt(hive: string): void {
+    const state = this.#hives.get(hive);
+    if (state) state.confirmedMs = null;
+  }
+
   /** All servers with their tools. @throws HivegateError when the sidecar does not say */
   async servers(hive: string): Promise<readonly RegistryServer[]> {
     const known = this.current(hive) ?? (await this.#learn(this.#stateOf(hive), hive, LIMITS.registryWaitMs));

@@ -9,6 +9,7 @@ export interface Env {
   HIVES: string;
   SIDECAR_KEYS: string;
   JWT_SECRET: string;
+  API_KEYS?: string;
   JWT_JWKS_URL?: string;
   JWT_JWKS?: string;
   JWT_ISSUER?: string;
