@@ -17,7 +17,7 @@ export type InForcePorts = {
   store: ConfigStore;
   router: ConfigRouter;
   applying: Applying;
-  /** Makes these the servers that there are. */
+  /** Makes these the servers that there are. It does not fail. */
   apply(servers: readonly McpServerConfig[]): unknown;
   now(): number;
   log: Logger;
@@ -104,26 +104,16 @@ export class InForce {
   async change(change: Change): Promise<Written & { difference: ConfigDifference }> {
     const { store, router, now } = this.#ports;
     const { edits, author, seed, limited = new Set() } = change;
-    const limitedBefore = store.limited();
-    this.#check(change, limitedBefore);
+    this.#check(change);
     const expected = new Map(edits.map(({ name }) => [name, this.#entries.get(name)?.revision ?? null]));
-    const before = { edits: this.#undoing(edits), seed: store.seed() };
     const written: Written[] = [];
     await router.write(edits, () => {
       const outcome = store.write(edits, author, { nowMs: now(), expected, limited, ...(seed && { seed }) });
       written.push(outcome);
       return outcome.revision;
     });
-    try {
-      const difference = this.takeOver();
-      const [outcome = NOTHING_WRITTEN] = written;
-      return { ...outcome, difference };
-    } catch (cause) {
-      const options = { nowMs: now(), limited: limitedBefore, ...(before.seed && { seed: before.seed }) };
-      await router.write(before.edits, () => store.write(before.edits, author, options).revision);
-      this.takeOver();
-      throw new HivegateError("internal", undefined, { cause });
-    }
+    const [outcome = NOTHING_WRITTEN] = written;
+    return { ...outcome, difference: this.takeOver() };
   }
 
   onChange(listener: (change: ConfigChanged) => void): () => void {
@@ -132,9 +122,9 @@ export class InForce {
   }
 
   /** What was left out before does not stand in the way of a change that has nothing to do with it. */
-  #check({ edits, limited = new Set(), placeOf }: Change, limitedBefore: ReadonlySet<string>): void {
+  #check({ edits, limited = new Set(), placeOf }: Change): void {
     const after = new Map<string, ConfigEntry>(this.#entries);
-    const limitedAfter = new Set(limitedBefore);
+    const limitedAfter = this.#ports.store.limited();
     for (const { name, entry } of edits) {
       if (entry) after.set(name, entry);
       else after.delete(name);
@@ -149,10 +139,6 @@ export class InForce {
       const at = path.length > 0 ? `${name}.${path.map(String).join(".")}` : name;
       throw new ConfigRefused(`${at}: ${message}`, placeOf?.(name, path) ?? null);
     }
-  }
-
-  #undoing(edits: readonly ConfigEdit[]): ConfigEdit[] {
-    return edits.map(({ name }) => ({ name, entry: this.#entries.get(name) ?? null }));
   }
 
   #stored(): { entries: ReadonlyMap<string, StoredConfig>; applied: Applied } {

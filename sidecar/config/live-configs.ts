@@ -15,6 +15,7 @@ import type {
   ReloadAnswer,
 } from "../../shared/protocol/config.ts";
 import { canonicalJson } from "../../shared/wire/canonical-json.ts";
+import type { Alerts } from "../alerts.ts";
 import type { Configs, Expected } from "./configs.ts";
 import { Conflicts } from "./conflicts.ts";
 import type { Author, ConfigEdit, ConfigEntry } from "./entry.ts";
@@ -30,7 +31,11 @@ export type WatchedFile = FilePorts & {
   watch(onRead: (read: ConfigRead) => void): { close(): Promise<void> };
 };
 
-export type LiveConfigsPorts = Omit<InForcePorts, "now"> & { file: WatchedFile | null; clock: Clock };
+export type LiveConfigsPorts = Omit<InForcePorts, "now"> & {
+  file: WatchedFile | null;
+  alerts: Pick<Alerts, "raise">;
+  clock: Clock;
+};
 
 export class LiveConfigs implements Configs {
   readonly #ports: LiveConfigsPorts;
@@ -46,9 +51,8 @@ export class LiveConfigs implements Configs {
 
   constructor(ports: LiveConfigsPorts) {
     this.#ports = ports;
-    const { log, clock } = ports;
-    const now = () => clock.now();
-    this.#conflicts = new Conflicts({ log, now });
+    const now = () => ports.clock.now();
+    this.#conflicts = new Conflicts({ alerts: ports.alerts, now });
     this.#inForce = new InForce({ ...ports, now });
     this.#seeding = new Seeding({ ...ports, inForce: this.#inForce, conflicts: this.#conflicts, now });
   }
@@ -154,14 +158,13 @@ export class LiveConfigs implements Configs {
     return this.#inForce.onChange(listener);
   }
 
-  /** What is under way is finished first; the store is closed last. */
+  /** What is under way is finished first. The store is not this one's to close. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#cancelLook();
     await this.#watch?.close();
     await this.#turns.ended();
-    this.#ports.store.close();
   }
 
   /** `from`: the version that is made the newest. Gives what is there then. */

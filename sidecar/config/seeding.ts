@@ -2,6 +2,7 @@
 import { differenceOf, isNoDifference } from "../../shared/config/difference.ts";
 import { reconcile } from "../../shared/config/reconcile.ts";
 import type { ConfigDifference, ConfigStatus } from "../../shared/protocol/config.ts";
+import type { Alerts } from "../alerts.ts";
 import type { Logger } from "../log.ts";
 import type { Conflicts } from "./conflicts.ts";
 import type { Author, ConfigEntry } from "./entry.ts";
@@ -25,6 +26,7 @@ export type SeedingPorts = {
   conflicts: Conflicts;
   /** Null: there is none. */
   file: FilePorts | null;
+  alerts: Pick<Alerts, "raise">;
   now(): number;
   log: Logger;
 };
@@ -155,10 +157,15 @@ export class Seeding {
   }
 
   #fail(message: string, place: Place | null): void {
-    const { log, now } = this.#ports;
-    const file = this.#file?.name ?? "";
+    const { alerts, now } = this.#ports;
     const { line = null, column = null } = place ?? {};
-    if (this.#failure?.message !== message) log.warn({ file, message }, "the configuration file is refused");
+    // What is tried again and again is told once.
+    if (this.#failure?.message !== message)
+      alerts.raise({
+        kind: "config_refused",
+        message: `The file of MCP servers is refused: ${message}`,
+        details: { file: this.#file?.name ?? null, line, column },
+      });
     this.#failure = { at: now(), source: "file", message, line, column };
   }
 }
