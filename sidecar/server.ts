@@ -37,6 +37,8 @@ export type ServerPorts = {
   telemetry: Pick<TelemetryHub, "open" | "demand">;
   orchestrators: Pick<Orchestrators, "change" | "answer">;
   mcp: Pick<McpFront, "routes">;
+  /** Which MCP servers there are. */
+  configs: { routes(app: Hono<Signed>): void };
   toolStreams: Pick<ToolStreams, "start" | "get" | "read" | "cancel">;
   metrics: MetricsPorts;
   log: Logger;
@@ -94,6 +96,7 @@ export function createServer(
 
   ports.mcp.routes(app);
   toolStreamRoutes(app, ports.toolStreams);
+  ports.configs.routes(app);
 
   app.notFound((c) => {
     const error = new HivegateError("not_found");

@@ -4,8 +4,10 @@ import type { Config } from "./config.ts";
 import type { RefusalCounts } from "./http/authenticate.ts";
 import { macKeys } from "./http/keys.ts";
 import { createLogger, type Logger } from "./log.ts";
+import type { McpServers } from "./mcp/servers.ts";
 import { createServer } from "./server.ts";
-import { openGround } from "./start/ground.ts";
+import { openConfigPart } from "./start/configs.ts";
+import { type Ground, openGround } from "./start/ground.ts";
 import { openHealth, watchState } from "./start/health.ts";
 import { createHttpServer, listen } from "./start/http.ts";
 import { openMcp } from "./start/mcp.ts";
@@ -40,11 +42,15 @@ export async function startSidecar(
   const log = deps.log ?? createLogger({ level: config.logLevel });
   const ground = openGround(config, deps.executor, log);
   const { ledger, executor, metrics } = ground;
+  const { orchestrators, serve } = openRelay(ground);
   const servers = openServers(ground);
+  const { configs, ...configPart } = await openConfigPart(ground, servers).catch((thrown: unknown) =>
+    giveUp(ground, servers, thrown),
+  );
   const telemetry = openTelemetry(ground, servers);
   const { hub } = telemetry;
+  hub.watchConfigs(configs);
   const tasks = openTasks(ground, servers, hub);
-  const { orchestrators, serve } = openRelay(ground);
   const watched = { servers, telemetry, tasks, orchestrators };
   const health = openHealth(ground, watched);
   const mcp = openMcp(ground, servers, manifest.version);
@@ -54,6 +60,7 @@ export async function startSidecar(
     lookout: health.lookout,
     telemetry: hub,
     mcp: mcp.front,
+    configs: configPart,
     toolStreams: mcp.toolStreams,
     metrics: { scrape: () => metrics.scrape(), token: config.metricsToken },
     ...{ tasks, orchestrators, log },
@@ -66,6 +73,8 @@ export async function startSidecar(
 
   const close = async (): Promise<void> => {
     const closed = new Promise<void>((done) => server.close(() => done()));
+    // Nothing is to change any more while the rest ends.
+    const configsClosed = configPart.close();
     // The executor first: output that it delivered to tasks let go of would be lost.
     const executorClosed = executor.close();
     tasks.close();
@@ -73,6 +82,7 @@ export async function startSidecar(
     mcp.close();
     await Promise.all([withinMs(closed, DRAIN_MS, undefined), relay.close()]);
     server.closeAllConnections();
+    await withinMs(configsClosed, DRAIN_MS, undefined);
     await withinMs(servers.close(), SERVERS_END_MS, undefined);
     await withinMs(mcp.flushTraces(), DRAIN_MS, undefined);
     await executorClosed;
@@ -88,6 +98,13 @@ export async function startSidecar(
     await close();
     throw thrown;
   }
+}
+
+/** Closes what was opened before something could not be. */
+async function giveUp({ executor, ledger }: Ground, servers: McpServers, thrown: unknown): Promise<never> {
+  await Promise.all([servers.close(), executor.close()]);
+  ledger.close();
+  throw thrown;
 }
 
 /** A swarm that is down does not keep the sidecar from starting: its health says so, and it may come up. */

@@ -6,9 +6,9 @@ import type { Ground } from "./ground.ts";
 /** What a call of our own to an MCP server may take. */
 export const MCP_CALL_TIMEOUT_MS = 5_000;
 
-/** The connections to the MCP servers, one each, for everybody in the sidecar. */
+/** The connections to the MCP servers, one each, for everybody in the sidecar. There are none before they are configured. */
 export function openServers({ config, ledger, metrics, log }: Ground): McpServers {
-  const servers = new McpServers(config.mcpServers, {
+  const servers = new McpServers([], {
     callTimeoutMs: MCP_CALL_TIMEOUT_MS,
     rules: breakerRules(config.breaker),
     breakers: ledger.breakers(log),

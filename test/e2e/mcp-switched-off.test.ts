@@ -27,8 +27,10 @@ async function watchedSidecar(env: Record<string, string>) {
   if (!body) throw new Error("there is no stream");
   const lines = readLines(body, new LineSplitter(1024 * 1024));
   onTestFinished(async () => void (await lines.return()));
-  const first = await lines.next();
-  return { way, snapshot: TelemetrySnapshot.parse(JSON.parse(String(first.value))) };
+  // Which configuration it is comes first.
+  await lines.next();
+  const snapshot = await lines.next();
+  return { way, snapshot: TelemetrySnapshot.parse(JSON.parse(String(snapshot.value))) };
 }
 
 describe("ENABLE_MCP_TELEMETRY", () => {

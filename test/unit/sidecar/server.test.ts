@@ -67,6 +67,7 @@ function start() {
     health: async () => HEALTH,
     orchestrators: { change: () => {}, answer: () => ({ orchestrators: [] }) },
     mcp: { routes: () => {} },
+    configs: { routes: () => {} },
     lookout: {
       agents: async () => AGENTS,
       discovery: () => Promise.reject(new Error("not asked for here")),
