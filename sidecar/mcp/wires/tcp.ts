@@ -5,6 +5,8 @@ import { messageLines } from "./message-lines.ts";
 /** One TCP connection, a message a line. */
 export function tcpWire({ host, port }: { host: string; port: number }): OpenWire {
   return ({ onMessage, onClose }, signal, timeoutMs) => {
+    // Node would connect all the same, and never let go of the socket.
+    if (signal.aborted) return Promise.reject(signal.reason);
     const { promise, resolve, reject } = Promise.withResolvers<Wire>();
     const socket = connect({ host, port, signal, noDelay: true, keepAlive: true });
     const timer = setTimeout(() => socket.destroy(new Error("no connection in time")), timeoutMs);
