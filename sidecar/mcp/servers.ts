@@ -1,3 +1,4 @@
+import { differenceOf, isNoDifference } from "../../shared/config/difference.ts";
 import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { Observe } from "../../shared/metrics/timed.ts";
@@ -8,7 +9,7 @@ import { GenericTools } from "./generic-tools.ts";
 import { LiveConnection } from "./live-connection.ts";
 import { breakerNameOf, type ConnectionPorts, connectionTo } from "./open-connection.ts";
 import { type McpProfileName, type McpServerConfig, poolOf } from "./server-config.ts";
-import { isDifference, isSameConnection, isSameView, serverDifference } from "./server-difference.ts";
+import { isSameConnection, isSameServer, isSameView } from "./server-likeness.ts";
 import type { Upstream } from "./upstream.ts";
 
 export type { BreakerStore } from "./open-connection.ts";
@@ -61,7 +62,7 @@ export class McpServers {
   apply(configs: readonly McpServerConfig[]): ConfigDifference {
     if (this.#isClosed) throw new HivegateError("shutting_down");
     const before = this.#members;
-    const difference = serverDifference(this.configs, configs);
+    const difference = differenceOf(byName(this.configs), byName(configs), isSameServer);
     const [isNew, isChanged] = [new Set(difference.added), new Set(difference.changed)];
     this.#members = new Map(
       configs.map((config) => {
@@ -76,7 +77,7 @@ export class McpServers {
     }
     for (const { name, eager } of configs)
       if (eager && (isNew.has(name) || isChanged.has(name))) this.#connect(name);
-    if (isDifference(difference)) for (const listener of this.#listeners) listener(difference);
+    if (!isNoDifference(difference)) for (const listener of this.#listeners) listener(difference);
     return difference;
   }
 
@@ -190,5 +191,8 @@ export class McpServers {
       .catch(() => {});
   }
 }
+
+const byName = (configs: readonly McpServerConfig[]) =>
+  new Map(configs.map((config) => [config.name, config]));
 
 const standingOf = ({ isFailing, retryInMs, pending }: LiveConnection) => ({ isFailing, retryInMs, pending });
