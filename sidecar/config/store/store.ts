@@ -45,6 +45,16 @@ export type Written = {
   lost: ReadonlyMap<string, number>;
 };
 
+/** Bounds that a test may want to be small; all say what they mean in `LIMITS`. */
+type StoreLimits = Pick<{ [Name in keyof typeof LIMITS]: number }, "configVersions" | "removedConfigs">;
+
+export type StoreOptions = {
+  readOnly?: boolean;
+  /** How long a write waits for one of another process, with this whole process; then it is `overloaded`. */
+  lockWaitMs?: number;
+  limits?: Partial<StoreLimits>;
+};
+
 export const storeFile = (stateDir: string): string => join(stateDir, "configs.db");
 
 const KIND = { what: "the store of configurations", migrations: MIGRATIONS };
@@ -54,21 +64,17 @@ export class ConfigStore {
   /** For whoever has tables of his own in this file. */
   readonly db: DatabaseSync;
   readonly #statements: Statements;
+  readonly #limits: StoreLimits;
   /** What the last list came to: to parse all of it takes ten times as long as to see what changed. */
   #read: ReadonlyMap<string, StoredConfig> = new Map();
 
-  /**
-   * `lockWaitMs`: how long a write waits for one of another process, with this whole process; then it is `overloaded`.
-   * @throws Error with one line that is fit for a terminal when it was written by another version; or as SQLite does
-   */
+  /** @throws Error with one line that is fit for a terminal when it was written by another version; or as SQLite does */
   constructor(
     file: string,
-    {
-      readOnly = false,
-      lockWaitMs = LIMITS.configLockWaitMs,
-    }: { readOnly?: boolean; lockWaitMs?: number } = {},
+    { readOnly = false, lockWaitMs = LIMITS.configLockWaitMs, limits }: StoreOptions = {},
   ) {
     this.file = file;
+    this.#limits = { ...LIMITS, ...limits };
     const pragmas = `PRAGMA synchronous = FULL; PRAGMA busy_timeout = ${lockWaitMs}`;
     this.db = readOnly ? openDatabaseToRead(file, KIND) : openDatabaseFile(file, { ...KIND, pragmas });
     this.#statements = prepareStatements(this.db);
@@ -182,7 +188,8 @@ export class ConfigStore {
       const revision = this.#apply(edit, author, nowMs, limited.has(edit.name));
       if (revision !== null) made.set(edit.name, revision);
     }
-    if (edits.some(({ entry }) => entry === null)) this.#statements.forgetRemoved.run(LIMITS.removedConfigs);
+    if (edits.some(({ entry }) => entry === null))
+      this.#statements.forgetRemoved.run(this.#limits.removedConfigs);
     if (seed) this.#keepSeed(seed, nowMs);
     also?.(this.db);
     return { revision: this.revision, made, lost: lostMade };
@@ -219,7 +226,7 @@ export class ConfigStore {
       flags.lost ? 1 : 0,
       flags.limited ? 1 : 0,
     );
-    forgetVersions.run({ name, kept: LIMITS.configVersions });
+    forgetVersions.run({ name, kept: this.#limits.configVersions });
     return Number(lastInsertRowid);
   }
 
