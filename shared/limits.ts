@@ -366,9 +366,9 @@ export const LIMITS = {
   /** Tools whose hits and misses are counted by name, per hive; the rest are counted together. */
   cacheFigures: 1_000,
   /** The sidecar is asked in the background which tools there are, when nothing was heard of it for this long. */
-  registryConfirmedMs: 1_000,
+  registryConfirmedMs: 350,
   /** What was last known of tools is relied on for this long; after that it is asked for before anything else. */
-  registryTrustedMs: 2_000,
+  registryTrustedMs: 700,
   /** How long that may take, and how long nobody asks again when it fails: meanwhile nothing is cached. */
   registryTimeoutMs: 500,
   registryRetryMs: 2_000,

@@ -9,6 +9,7 @@ import { getRequestListener } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import { platformClock } from "../../shared/clock.ts";
 import { asHivegateError, HivegateError } from "../../shared/errors.ts";
+import type { ConfigChanged, ConfigDifference } from "../../shared/protocol/config.ts";
 import { Demand, type ServerState, type SwarmTopology } from "../../shared/protocol/sidecar.ts";
 import type { Agent } from "../../shared/swarm/agent.ts";
 import type { Task, TaskEvent } from "../../shared/swarm/task.ts";
@@ -46,6 +47,8 @@ export class FakeSidecar {
   readonly #log = recordingLog().log;
   #port = 0;
   #swarm = new ScriptedSwarm();
+  readonly #config = { revision: 1 };
+  #tellConfig = (_change: ConfigChanged): void => {};
   #hub = this.#newHub();
   #answered: Promise<void> = Promise.resolve();
 
@@ -84,6 +87,12 @@ export class FakeSidecar {
     this.#hub.close();
     this.#swarm = new ScriptedSwarm();
     this.#hub = this.#newHub();
+  }
+
+  /** Another configuration of MCP servers is in force, and whoever reads is told; null: but not of this change. */
+  configure(revision: number, change: ConfigDifference | null): void {
+    this.#config.revision = revision;
+    if (change) this.#tellConfig({ type: "config_changed", revision, timestamp: Date.now(), ...change });
   }
 
   /** As `restart`, and it was never asked anything, and has no answers. */
@@ -195,6 +204,12 @@ export class FakeSidecar {
     const hub = new TelemetryHub({
       ...{ sources: [this.#swarm], watchContainer: () => () => {}, tasks: [] },
       ...{ epoch: this.epoch, log: this.#log, now: Date.now },
+    });
+    hub.watchConfigs({
+      status: this.#config,
+      onChange: (listener) => {
+        this.#tellConfig = listener;
+      },
     });
     // A source is listened to from its first reader on. The first picture of this one is to be whole.
     void hub.open({ reader: "first", intervalMs: 1, position: null }).cancel();

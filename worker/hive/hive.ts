@@ -101,7 +101,8 @@ export class Hive {
     if (message.type === "demand") return;
     watcher.watching = true;
     send(watcher, { type: "status", status: this.#status() });
-    if (this.#configRevision !== null)
+    // What is in force while nobody listens is not known.
+    if (this.#live && this.#configRevision !== null)
       send(watcher, { type: "config_revision", revision: this.#configRevision });
     this.#catchUp(watcher, message.position);
   }

@@ -34,9 +34,9 @@ export class Audience {
   readonly #missed = new MissedSince(this.picture);
   readonly #snapshots = new SnapshotCache<Group>();
   readonly #ticks = new Map<Mode, Ticks>();
-  /** Of the MCP servers' configuration. Null before anybody told. */
+  /** Of the MCP servers' configuration. Null: nobody told since the feed is there, or there is none. */
   configRevision: number | null = null;
-  /** Likewise. */
+  /** Null before anybody told. */
   #status: HiveStatus | null = null;
   /** Whether the picture is what the Hive has, as far as is known. */
   #current = false;
@@ -147,7 +147,7 @@ export class Audience {
     }
   }
 
-  /** Told to whoever does not know yet, in every mode; a revision alone is no news to whoever knew of none. */
+  /** Told to whoever does not know yet, in every mode. Who has no picture yet hears it with that. */
   tellConfig(message: ConfigChanged | ConfigRevision): void {
     const { revision } = message;
     this.configRevision = revision;
@@ -157,9 +157,8 @@ export class Audience {
       let encoded: Encoded | null = null;
       for (const session of [...group.sessions]) {
         const known = session.state.configRevision;
-        if (known === revision) continue;
+        if (known === revision || (known === null && session.place.at === "nowhere")) continue;
         delivery.synced(session, { configRevision: revision });
-        if (known === null && message.type === "config_revision") continue;
         encoded ??= group.encoded(configFrame(message, group.kind.view, timestamp));
         delivery.send(session, encoded);
       }
@@ -174,6 +173,7 @@ export class Audience {
   /** The feed is gone. The picture stays, as the last one known. */
   lose(): void {
     this.#current = false;
+    this.configRevision = null;
     this.unmoor();
     const { live = false, circuit = null } = this.#status ?? {};
     if (live && circuit) this.tellStatus({ live: false, staleSince: this.#ports.clock.now(), circuit });
@@ -182,6 +182,7 @@ export class Audience {
   /** Nobody is left to be told anything. The picture stays, to go on from when somebody comes. */
   rest(): void {
     this.#current = false;
+    this.configRevision = null;
     this.#status = null;
   }
 
