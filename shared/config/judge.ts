@@ -11,22 +11,37 @@ export type Judgement = { verdict: PathVerdict; ratio: number | null };
 /** A false alarm in 30,000 looks at paths of which one is exactly 20 % slower; there is a look each second. */
 const RULE = { ...COMPARE_RULE, deviations: 4 };
 const ERRORS_CHANCE = 1e-5;
-/** What goes wrong now is looked for among the reads of so long: among all it would have to grow to half of them first. */
-const RECENT_MS = 10_000;
+/**
+ * Besides all reads the last ones are looked at: what goes wrong now would have to grow to half of all first. Always those of both
+ * paths since the same moment, so that both saw what else was the matter then.
+ */
+const LAST_READS = [50, 200, Number.POSITIVE_INFINITY];
 
 /** Of one operation. */
-export function judge({ old, new: now }: BothPaths, nowMs: number): Judgement {
-  const recent = (samples: readonly PathSample[]) => samples.filter(({ atMs }) => atMs > nowMs - RECENT_MS);
-  const all = compareTimes(durationsOf(old), durationsOf(now), RULE);
-  const lately = compareTimes(durationsOf(recent(old)), durationsOf(recent(now)), RULE);
-  const slower = [lately, all].find(({ verdict }) => verdict === "slower");
+export function judge(both: BothPaths): Judgement {
+  const times = LAST_READS.map((count) => compareSince(both, momentOf(both, count)));
+  const slower = times.find(({ verdict }) => verdict === "slower");
   if (slower) return slower;
-  const errors = [
-    compareErrors(countsOf(recent(old)), countsOf(recent(now)), ERRORS_CHANCE),
-    compareErrors(countsOf(old), countsOf(now), ERRORS_CHANCE),
-  ];
-  return errors.some(({ verdict }) => verdict === "more") ? { ...all, verdict: "more_errors" } : all;
+  const isFailing = LAST_READS.some((count) => failsSince(both, momentOf(both, count)));
+  const all = compareSince(both, Number.NEGATIVE_INFINITY);
+  return isFailing ? { ...all, verdict: "more_errors" } : all;
 }
+
+/** Since when there were so many reads on either path. */
+const momentOf = ({ old, new: now }: BothPaths, count: number): number =>
+  Math.min(...[old, now].map((samples) => samples.at(-count)?.atMs ?? Number.NEGATIVE_INFINITY));
+
+function compareSince({ old, new: now }: BothPaths, sinceMs: number): Judgement {
+  return compareTimes(durationsOf(since(old, sinceMs)), durationsOf(since(now, sinceMs)), RULE);
+}
+
+function failsSince({ old, new: now }: BothPaths, sinceMs: number): boolean {
+  const [before, after] = [countsOf(since(old, sinceMs)), countsOf(since(now, sinceMs))];
+  return compareErrors(before, after, ERRORS_CHANCE).verdict === "more";
+}
+
+const since = (samples: readonly PathSample[], sinceMs: number): readonly PathSample[] =>
+  samples.filter(({ atMs }) => atMs >= sinceMs);
 
 /** Of all operations: the worst of those of which there were enough. */
 export function worstOf(verdicts: readonly PathVerdict[]): PathVerdict {

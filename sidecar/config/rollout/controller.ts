@@ -104,7 +104,7 @@ export class RolloutController {
     const nowMs = this.#ports.clock.now();
     return this.#ports.samples
       .all(nowMs)
-      .map(([operation, both]): [string, Judgement] => [operation, judge(both, nowMs)]);
+      .map(([operation, both]): [string, Judgement] => [operation, judge(both)]);
   }
 
   close(): void {

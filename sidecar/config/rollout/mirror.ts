@@ -88,10 +88,13 @@ export class Mirror {
       : this.#storeFirst(storeWrite);
   }
 
-  /** Brings the older database what it does not have yet; again and again, until it does. */
+  /** Brings the older database what it does not have yet; again and again, until it does. Never rejects. */
   follow(): Promise<void> {
+    this.#cancelRetry();
     this.#following ??= this.#inTurn(() => this.#follow()).finally(() => {
       this.#following = null;
+      if (this.#behindSinceMs === null || this.#isClosed) return;
+      this.#cancelRetry = this.#ports.clock.after(LIMITS.oldRetryMs, () => void this.follow());
     });
     return this.#following;
   }
@@ -149,7 +152,7 @@ export class Mirror {
 
   /** Never rejects. */
   async #follow(): Promise<void> {
-    const { store, memory, clock } = this.#ports;
+    const { store, memory } = this.#ports;
     try {
       const old = await this.#ports.old.get();
       if (this.#isInDoubt) return await this.#pair();
@@ -165,9 +168,6 @@ export class Mirror {
       this.#behindSinceMs = null;
     } catch (thrown) {
       this.#fellBehind(thrown);
-      if (this.#isClosed) return;
-      this.#cancelRetry();
-      this.#cancelRetry = clock.after(LIMITS.oldRetryMs, () => void this.follow());
     }
   }
 

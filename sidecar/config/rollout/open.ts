@@ -4,7 +4,8 @@ import type { Alerts } from "../../alerts.ts";
 import type { MigrationConfig } from "../../config.ts";
 import type { Logger } from "../../log.ts";
 import type { OpenOldDatabase } from "../old/database.ts";
-import { normalEntry, valuesOf } from "../old/rows.ts";
+import { canHold } from "../old/plan.ts";
+import { normalEntry } from "../old/rows.ts";
 import { asBackend } from "../store/backend.ts";
 import type { ConfigStore } from "../store/store.ts";
 import { RolloutController } from "./controller.ts";
@@ -25,13 +26,7 @@ export type RolloutPorts = {
   log: Logger;
 };
 
-const FORM: OldForm = {
-  canHold: (entry) => {
-    const values = valuesOf(entry);
-    return "lacks" in values ? values.lacks : null;
-  },
-  normal: normalEntry,
-};
+const FORM: OldForm = { canHold, normal: normalEntry };
 
 /**
  * Before anything is read from the store or written to it: both databases say the same then.

@@ -75,16 +75,7 @@ export const rolloutOf = (parts: RolloutParts): Rollout => ({
   },
 });
 
-function statusOf({
-  mode,
-  automatic,
-  paths,
-  controller,
-  mirror,
-  samples,
-  old,
-  now,
-}: RolloutParts): RolloutStatus {
+function statusOf({ mode, automatic, paths, controller, mirror, samples, now }: RolloutParts): RolloutStatus {
   const { since, schedule, backedOut } = controller.state;
   const figures = new Map(samples.all(now()));
   const operations = controller.judgements().map(([operation, { verdict, ratio }]) => {
