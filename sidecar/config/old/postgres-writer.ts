@@ -95,7 +95,9 @@ async function factsOf(sql: Transaction, table: Table): Promise<Facts> {
   const columns = z.array(Column).parse([...found]);
   const times = columns.filter(({ name }) => name === "created_at" || name === "updated_at");
   const now = Object.fromEntries(
-    await Promise.all(times.map(async ({ name, type }) => [name, await nowAs(sql, table, name, type)] as const)),
+    await Promise.all(
+      times.map(async ({ name, type }) => [name, await nowAs(sql, table, name, type)] as const),
+    ),
   );
   return {
     made: { ...idOf(columns), ...now },

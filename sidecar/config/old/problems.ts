@@ -90,7 +90,10 @@ function renaming(message: string, name: string, taken: Set<string>): string {
     .replace(/_{2,}/g, "_")
     .replace(/^[^A-Za-z0-9]+|[-_.]+$/g, "")
     .slice(0, 60);
-  const candidates = [base, ...Array.from({ length: taken.size + 1 }, (_, i) => `${base}${i + 2}`)];
+  const candidates = [
+    base || "server",
+    ...Array.from({ length: taken.size + 1 }, (_, i) => `${base || "server"}${i + 2}`),
+  ];
   const free = candidates.find(
     (one) => !taken.has(one) && McpServerConfig.safeParse({ ...ANY, name: one }).success,
   );

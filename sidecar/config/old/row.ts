@@ -6,7 +6,10 @@ import { parseJson } from "../../../shared/wire/json.ts";
 export const Id = z.union([z.string().min(1), z.int(), z.bigint()], "expected an id").transform(String);
 
 const Whole = z
-  .union([z.int(), z.bigint(), z.string().regex(/^[+-]?\d+$/)], "expected a whole number")
+  .union(
+    [z.int(), z.bigint(), z.string().regex(/^[+-]?\d+$/, "expected a whole number")],
+    "expected a whole number",
+  )
   .transform(Number)
   .pipe(z.int("expected a whole number"));
 

@@ -86,8 +86,8 @@ function fieldOf({
   return `this ${String(issue?.path[0] ?? "configuration")}`;
 }
 
-const escaped = (text: string): string => text.replaceAll("${", "$${");
-const unescaped = (text: string): string => text.replaceAll("$${", "${");
+const escaped = (text: string): string => text.replaceAll("${", () => "$${");
+const unescaped = (text: string): string => text.replaceAll("$${", () => "${");
 
 function hasVariable(value: unknown): boolean {
   if (typeof value === "string") return value.replaceAll("$${", "\0").includes("${");

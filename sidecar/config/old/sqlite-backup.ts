@@ -56,7 +56,7 @@ export async function backUpFile(path: string, directory: string): Promise<strin
 export async function restoreFile(path: string, directory: string): Promise<void> {
   const file = realpathSync(path);
   const copy = join(directory, COPY);
-  await whenFree(() => leaveAlone(file));
+  leaveAlone(file);
   if (await areSame(copy, file)) return;
   const beside = `${file}.restored`;
   try {

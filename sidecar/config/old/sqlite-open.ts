@@ -1,5 +1,6 @@
 /** Opens a file of the older system, and says what is the matter with it. */
-import { existsSync, realpathSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, realpathSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 
@@ -15,7 +16,7 @@ export function openOldFile(path: string, { readOnly }: { readOnly: boolean }): 
   try {
     return opened(file, readOnly);
   } catch (thrown) {
-    if (readOnly && !hasLog(file) && causeOf(thrown) === "cannot be opened") return openedAlone(path, file);
+    if (readOnly && !hasLog(file) && !isWritable(dirname(file))) return openedAlone(path, file);
     throw new Error(`${path}: ${causeOf(thrown) ?? "cannot be opened as an SQLite database"}`, {
       cause: thrown,
     });
@@ -45,6 +46,15 @@ function openedAlone(path: string, file: string): DatabaseSync {
   }
 }
 
+function isWritable(directory: string): boolean {
+  try {
+    accessSync(directory, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Whether there are changes beside the file that are not in it yet. */
 const hasLog = (file: string): boolean =>
   ["-wal", "-journal"].some((suffix) => (statSync(file + suffix, { throwIfNoEntry: false })?.size ?? 0) > 0);
@@ -61,6 +71,8 @@ const CAUSES: ReadonlyMap<number, string> = new Map([
   [13, "there is no room on the disk"],
   [14, "cannot be opened"],
   [26, "is no SQLite database"],
+  // To share a log with others, memory is needed that is a file beside it.
+  [4874, "there is no room on the disk"],
   // Changes that were never finished, or that are in its log alone, and that only who may write can take back or work in.
   [264, NEEDS_ITS_OWN],
   [776, NEEDS_ITS_OWN],
