@@ -1,10 +1,12 @@
 /** The sidecar's metrics. Nothing is global: each sidecar has a registry of its own. */
 import { Counter, collectDefaultMetrics, Registry } from "prom-client";
+import type { AlertKind } from "../alerts.ts";
 import type { McpFront } from "../mcp/front.ts";
 import type { ToolStreams } from "../mcp/streams/streams.ts";
 import type { Executor } from "../swarm/executor.ts";
 import type { CollectorNews, TelemetrySource } from "../telemetry/hub.ts";
 import { type CallCounts, countCalls } from "./call-metrics.ts";
+import { type ConfigSources, countAlerts, watchConfigs } from "./config-metrics.ts";
 import { watchMcp } from "./mcp-metrics.ts";
 import type { ObserveCommand } from "./observed-executor.ts";
 import { type RelaySources, watchRelay } from "./relay-metrics.ts";
@@ -22,6 +24,7 @@ const POLL_OUTCOMES = ["ok", "failed"];
 
 export class SidecarMetrics {
   readonly tasks: TaskMetrics;
+  readonly alert: (kind: AlertKind) => void;
   readonly #registry = new Registry();
   readonly #method: Executor["method"];
   readonly #commands: CallCounts<"method" | "kind">;
@@ -33,6 +36,7 @@ export class SidecarMetrics {
     this.#registry.setDefaultLabels({ hive });
     collectDefaultMetrics({ register: this.#registry });
     this.tasks = new TaskMetrics(this.#registry, [method, "mcp-fallback"]);
+    this.alert = countAlerts(this.#registry);
     this.#commands = countCalls(this.#registry, {
       name: "hivegate_swarm_command",
       what: "Commands where the swarm lives (run: short ones, start: a task's)",
@@ -96,6 +100,11 @@ export class SidecarMetrics {
   /** Call it once. */
   watchMcp(front: Pick<McpFront, "figures">): void {
     watchMcp(this.#registry, front);
+  }
+
+  /** Call it once. */
+  watchConfigs(sources: ConfigSources): void {
+    watchConfigs(this.#registry, sources);
   }
 
   /** Call it once. */

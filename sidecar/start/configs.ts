@@ -25,13 +25,15 @@ export type ConfigPart = {
 
 /** Resolves when `servers` are those that are configured. @throws StartError */
 export async function openConfigPart(ground: Ground, servers: McpServers): Promise<ConfigPart> {
-  const { config, log } = ground;
+  const { config, metrics, log } = ground;
   const clock = platformClock;
-  const alerts = new Alerts({ hive: config.hive, webhookUrl: config.alertWebhookUrl, clock, log });
+  const { hive, alertWebhookUrl: webhookUrl } = config;
+  const alerts = new Alerts({ hive, webhookUrl, count: metrics.alert, clock, log });
   const rollout = (store: ConfigStore) =>
     openRollout(config.migration, { store, open: openOldDatabase, alerts, clock, log }).catch(cannotStart);
   try {
     const opened = await openConfigs(config, { servers, alerts, rollout, clock, log });
+    metrics.watchConfigs(opened);
     return {
       ...opened,
       routes(app) {

@@ -7,7 +7,7 @@ import { asBackend } from "../store/backend.ts";
 import type { ConfigStore } from "../store/store.ts";
 import type { Mode, RolloutController } from "./controller.ts";
 import type { Mirror } from "./mirror.ts";
-import type { PathSamples } from "./path-samples.ts";
+import type { PathSamples, ReadCount } from "./path-samples.ts";
 import type { TwoPaths } from "./two-paths.ts";
 
 /** The way from the older system's database to the store, as far as one goes on. */
@@ -15,6 +15,8 @@ export interface Rollout {
   /** Which of the two is read and written. */
   readonly router: ConfigRouter;
   readonly status: RolloutStatus;
+  /** By path, operation and outcome. */
+  readonly reads: Iterable<ReadCount>;
   /** @throws HivegateError `not_supported` where there is nothing to choose, `overloaded` when the older database is away */
   change(change: RolloutChange, by: string): Promise<RolloutStatus>;
   /** Before the store is. */
@@ -38,6 +40,7 @@ export const noRollout = (store: ConfigStore): Rollout => ({
     compared: { reads: 0, differences: 0 },
     old_database: null,
   },
+  reads: [],
   change: () =>
     Promise.reject(
       new HivegateError(
@@ -63,6 +66,9 @@ export const rolloutOf = (parts: RolloutParts): Rollout => ({
   router: parts.paths,
   get status() {
     return statusOf(parts);
+  },
+  get reads() {
+    return parts.samples.counts;
   },
   change: async (change, by) => {
     await parts.controller.change(change, by);

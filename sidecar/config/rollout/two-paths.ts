@@ -72,7 +72,7 @@ export class TwoPaths implements ConfigRouter {
       try {
         return storeWrite();
       } catch (thrown) {
-        if (isOurFault(asHivegateError(thrown))) this.#storeFails("it could not be written");
+        if (asHivegateError(thrown).code === "internal") this.#storeFails("it could not be written");
         throw thrown;
       }
     });
