@@ -14,12 +14,13 @@ try {
   const log = createLogger({ level: config.logLevel });
   liveOn(log);
   const sidecar = await startSidecar(config, { log });
-  console.log(JSON.stringify({ event: "listening", port: sidecar.port, pid: process.pid }));
   const stop = (): void => {
     setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
     sidecar.close().then(() => process.exit(0), fail);
   };
   for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, stop);
+  // Whoever reads this may stop it at once.
+  console.log(JSON.stringify({ event: "listening", port: sidecar.port, pid: process.pid }));
 } catch (thrown) {
   fail(thrown);
 }

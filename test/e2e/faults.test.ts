@@ -82,7 +82,7 @@ async function truth(): Promise<Picture> {
   const picture = new Picture();
   for await (const line of readLines(body, new LineSplitter(LIMITS.telemetryLineBytes))) {
     picture.apply(TelemetryLine.parse(JSON.parse(line)));
-    break;
+    if (picture.epoch !== null) break;
   }
   return picture;
 }
