@@ -5,11 +5,14 @@ import { errorFromAnswer, GatewayUnreachable } from "./client-errors.ts";
 
 export type JsonOptions = {
   body?: unknown;
+  headers?: Record<string, string>;
   /** Tells by its body what is an answer even with the status of an error. */
   isAnswer?: (answer: unknown) => boolean;
   timeoutMs?: number;
   signal?: AbortSignal | undefined;
 };
+
+type Method = "GET" | "POST" | "PUT" | "DELETE";
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
@@ -25,18 +28,27 @@ export class GatewayHttp {
     this.#fetch = fetch;
   }
 
-  async json<T>(method: "GET" | "POST" | "DELETE", path: string, options: JsonOptions = {}): Promise<T> {
-    const { body, isAnswer = () => false, timeoutMs = ANSWER_TIMEOUT_MS, signal } = options;
+  async json<T>(method: Method, path: string, options: JsonOptions = {}): Promise<T> {
+    return trusted<T>(await this.#answer(method, path, options));
+  }
+
+  /** Where nothing is answered but that it is done. */
+  async done(method: Method, path: string, options: JsonOptions = {}): Promise<void> {
+    await this.#answer(method, path, options);
+  }
+
+  async #answer(method: Method, path: string, options: JsonOptions): Promise<unknown> {
+    const { body, headers, isAnswer = () => false, timeoutMs = ANSWER_TIMEOUT_MS, signal } = options;
     const late = AbortSignal.timeout(timeoutMs);
     const response = await this.#send(path, {
       method,
       signal: signal ? AbortSignal.any([signal, late]) : late,
-      headers: { "content-type": "application/json" },
+      headers: { "content-type": "application/json", ...headers },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     const answer = await bodyOf(response);
     if (!response.ok && !isAnswer(answer)) throw errorFromAnswer(response.status, answer);
-    return trusted<T>(answer);
+    return answer;
   }
 
   /** An answer as it comes, without a deadline: until `signal` is aborted. */

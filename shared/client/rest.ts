@@ -5,6 +5,7 @@ import type { Task, TaskEvent } from "../swarm/task.ts";
 import { auditLines } from "./audit-lines.ts";
 import { createOnce, type NewTask } from "./create-task.ts";
 import { type Fetch, GatewayHttp } from "./http.ts";
+import { RestConfigs } from "./rest-configs.ts";
 import { callTool } from "./rest-tools.ts";
 import type { ToolResult } from "./streamed-calls.ts";
 import { taskEvents } from "./task-events.ts";
@@ -23,6 +24,8 @@ export type ClientOptions = {
 
 /** Every method throws HivegateError with what the gateway answered, or GatewayUnreachable. */
 export class HivegateClient {
+  /** Which MCP servers there are. */
+  readonly configs: RestConfigs;
   readonly #http: GatewayHttp;
   readonly #hive: string;
   readonly #clock: Clock;
@@ -32,6 +35,7 @@ export class HivegateClient {
     const send: Fetch = options.fetch ?? ((url, init) => fetch(url, init));
     this.#http = new GatewayHttp(options.baseUrl, options.token, send);
     this.#hive = encodeURIComponent(options.hive);
+    this.configs = new RestConfigs(this.#http, options.hive);
     this.#clock = options.clock ?? platformClock;
     this.#random = options.random ?? Math.random;
   }
