@@ -21,6 +21,8 @@ export interface Configs {
   /** Reads the file again, if there is one. @throws HivegateError `config_invalid` with the line and the column */
   reload(by: string): Promise<ReloadAnswer>;
   list(client: string): Promise<ConfigList>;
+  /** Those that name this agent. */
+  ofAgent(client: string, agent: string): Promise<ConfigItem[]>;
   /** @throws HivegateError `unknown_config` */
   get(client: string, name: string): Promise<ConfigItem>;
   /**

@@ -106,6 +106,13 @@ export class LiveConfigs implements Configs {
     return { revision, configs: entries.map((entry) => this.#itemOf(entry, stored.get(entry.name) ?? null)) };
   }
 
+  async ofAgent(client: string, agent: string): Promise<ConfigItem[]> {
+    this.#checkOpen();
+    const { store, router } = this.#ports;
+    const entries = await router.read(client, "ofAgent", (backend) => backend.ofAgent(agent));
+    return entries.map((entry) => this.#itemOf(entry, store.get(entry.name)));
+  }
+
   async get(client: string, name: string): Promise<ConfigItem> {
     this.#checkOpen();
     const { store, router } = this.#ports;

@@ -38,6 +38,8 @@ export type McpFigures = {
 export type McpFront = {
   routes(app: Hono<Signed>): void;
   figures(): McpFigures;
+  /** What this server offers, as far as it is known; null when there is none of this name. */
+  registered(name: string): Pick<RegisteredServer, "listing" | "upToDate"> | null;
   /** Ends what clients have open here. The servers are not this one's to close. */
   close(): void;
 };
@@ -86,6 +88,7 @@ export function mcpFront({ servers, upstream, version, clock, log }: McpFrontOpt
         servers,
       };
     },
+    registered: (name) => registry.get(name),
     close: () => {
       stopFollowing();
       endpoint.close();
