@@ -152,7 +152,11 @@ onEveryHost(
         (await audit()).split("\n").flatMap((line) => (line ? [JSON.parse(line)] : []));
       await expect
         .poll(async () => entries(), { timeout: 5_000 })
-        .toEqual(expect.arrayContaining(wanted.map((entry) => expect.objectContaining({ entry: expect.objectContaining(entry) }))));
+        .toEqual(
+          expect.arrayContaining(
+            wanted.map((entry) => expect.objectContaining({ entry: expect.objectContaining(entry) })),
+          ),
+        );
       expect(await audit()).not.toContain("very secret");
     });
 
