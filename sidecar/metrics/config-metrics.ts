@@ -42,10 +42,10 @@ export function watchConfigs(registry: Registry, { configs, rollout }: ConfigSou
     "Whether what the configuration says last could not be taken over: 1 or 0.",
     () => Number(configs.status.last_error !== null),
   );
-  if (rollout.status.mode !== "none") watchRollout(registry, rollout);
+  watchRollout(registry, rollout);
 }
 
-/** While configurations move over from an older system. */
+/** How configurations move over from an older system; without one all clients are on the newer path. */
 function watchRollout(registry: Registry, rollout: ConfigSources["rollout"]): void {
   const registers = [registry];
   const gauge = (name: string, help: string, read: (status: Rollout["status"]) => number) =>
