@@ -54,11 +54,12 @@ function tooDeep(text: string): number | null {
   let depth = 0;
   for (;;) {
     scanner.scan();
-    if (scanner.getTokenLength() === 0) return null;
-    const token = text[scanner.getTokenOffset()];
+    const offset = scanner.getTokenOffset();
+    if (offset >= text.length) return null;
+    const token = text[offset];
     if (token === "{" || token === "[") depth++;
     if (token === "}" || token === "]") depth--;
-    if (depth > LIMITS.jsonDepth) return scanner.getTokenOffset();
+    if (depth > LIMITS.jsonDepth) return offset;
   }
 }
 
@@ -86,7 +87,11 @@ function parsed(text: string): Node {
   const errors: { error: number; offset: number; length: number }[] = [];
   const root = parseTree(text, errors, { allowTrailingComma: true });
   const [first] = errors.toSorted((a, b) => a.offset - b.offset);
-  if (first) throw new Wrong(EXPECTED[printParseErrorCode(first.error)] ?? "expected JSON", first.offset);
+  if (first)
+    throw new Wrong(
+      EXPECTED[printParseErrorCode(first.error)] ?? "expected JSON",
+      Math.min(first.offset, text.length),
+    );
   if (!root) throw new Wrong("expected JSON", 0);
   return root;
 }
