@@ -1,5 +1,6 @@
 /** Puts the sidecar together: ledger, executor, MCP connections, telemetry and the signed HTTP server. */
 import manifest from "../package.json" with { type: "json" };
+import { olderRoutes } from "./config/older-api/routes.ts";
 import type { Config } from "./config.ts";
 import type { RefusalCounts } from "./http/authenticate.ts";
 import { macKeys } from "./http/keys.ts";
@@ -60,7 +61,12 @@ export async function startSidecar(
     lookout: health.lookout,
     telemetry: hub,
     mcp: mcp.front,
-    configs: configPart,
+    configs: {
+      routes(app) {
+        configPart.routes(app);
+        olderRoutes(app, { configs, servers, registered: mcp.front.registered, now: Date.now, log });
+      },
+    },
     toolStreams: mcp.toolStreams,
     metrics: { scrape: () => metrics.scrape(), token: config.metricsToken },
     ...{ tasks, orchestrators, log },

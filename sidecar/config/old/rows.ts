@@ -86,6 +86,10 @@ function fieldOf({
   return `this ${String(issue?.path[0] ?? "configuration")}`;
 }
 
+/** With each text as one that is meant as it is. */
+export const asWritten = (config: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+  inTexts(config, escaped);
+
 const escaped = (text: string): string => text.replaceAll("${", () => "$${");
 const unescaped = (text: string): string => text.replaceAll("$${", () => "${");
 
