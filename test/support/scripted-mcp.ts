@@ -7,7 +7,7 @@ import { z } from "zod";
 import { BREAKER_RULES } from "../../shared/pressure/breaker.ts";
 import type { McpAnswer } from "../../shared/protocol/mcp.ts";
 import { McpServerConfigs } from "../../sidecar/mcp/server-config.ts";
-import { type McpServer, McpServers } from "../../sidecar/mcp/servers.ts";
+import { type McpServer, McpServers, type McpServersOptions } from "../../sidecar/mcp/servers.ts";
 import type { Exchange, Upstream } from "../../sidecar/mcp/upstream.ts";
 import type { DockerAccess } from "../../sidecar/mcp/wires/docker-exec.ts";
 import { recordingLog } from "./recording-log.ts";
@@ -36,17 +36,22 @@ async function start(flag: string): Promise<number> {
 }
 
 /** As the sidecar has them, with breakers that wait for a tenth of a second. */
-export function mcpServers(configs: readonly object[], docker?: DockerAccess) {
+export function mcpServers(
+  configs: readonly object[],
+  docker?: DockerAccess,
+  options: Pick<McpServersOptions, "replacedMs"> = {},
+) {
   const { log, lines } = recordingLog();
   const servers = new McpServers(McpServerConfigs.parse(configs), {
     callTimeoutMs: 5_000,
     rules: { ...BREAKER_RULES, firstMs: 100, mostMs: 200 },
     breakers: { load: () => null, save: () => {}, forget: () => {} },
     ...(docker && { docker }),
-    ...{ log, now: Date.now, random: Math.random },
+    ...{ log, now: Date.now, random: Math.random, ...options },
   });
   onTestFinished(() => servers.close());
-  return { servers, lines, server: (name: string) => existing(servers.get(name)) };
+  const apply = (next: readonly object[]) => servers.apply(McpServerConfigs.parse(next));
+  return { servers, lines, apply, server: (name: string) => existing(servers.get(name)) };
 }
 
 export function existing(server: McpServer | null): McpServer & { upstream: Upstream } {
