@@ -155,10 +155,10 @@ describe("C2 what the API may start", () => {
     expect(running(applied)).toEqual({ one: [] });
     await expect(
       configs.put("one", { ...other, config: { ...config, args: ["-v"] }, enabled: true }, "any", API),
-    ).rejects.toThrow(/MCP_API_COMMANDS/);
+    ).rejects.toThrow(/MCP_API_VARIABLES/);
     await configs.remove("one", "any", API);
     await expect(configs.put("one", { ...other, enabled: true }, "none", API)).rejects.toThrow(
-      /MCP_API_COMMANDS/,
+      /MCP_API_VARIABLES/,
     );
     await configs.restore("one", 1, "none", "ada");
     expect(running(applied)).toEqual({ one: [] });
