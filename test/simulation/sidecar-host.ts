@@ -12,7 +12,7 @@ import type { Net } from "./net.ts";
 import { OwnClock } from "./own-clock.ts";
 import type { Random } from "./random.ts";
 import { Source } from "./source.ts";
-import type { Swarm } from "./swarm.ts";
+import type { Pool, Swarm } from "./swarm.ts";
 import type { End } from "./wire.ts";
 
 export type SidecarPorts = {
@@ -25,7 +25,13 @@ export type SidecarPorts = {
 };
 
 /** One run of the sidecar's process. */
-type Life = { hub: TelemetryHub; clock: OwnClock; tellConfig: (change: ConfigChanged) => void };
+type Life = {
+  hub: TelemetryHub;
+  clock: OwnClock;
+  /** By pool. */
+  sources: Map<string, Source>;
+  tellConfig: (change: ConfigChanged) => void;
+};
 
 /** What no scoped viewer may read. */
 export const CONFIGURED_SERVER = "a-server-of-the-whole-hive";
@@ -38,6 +44,8 @@ export class SidecarHost {
   readonly #ports: SidecarPorts;
   /** It outlives the process. */
   readonly #config = { revision: 1 };
+  /** Pools that are not configured now; their servers go on, and nobody asks them. */
+  readonly #left = new Set<string>();
   #life: Life | null = null;
 
   constructor(ports: SidecarPorts) {
@@ -66,10 +74,12 @@ export class SidecarHost {
     if (this.#life) return;
     const { random, swarm } = this.#ports;
     const clock = new OwnClock(this.#ports.clock);
-    const sources = swarm.pools.map((pool) => new Source(pool, clock, random));
+    const there = swarm.pools.filter((pool) => this.isConfigured(pool));
+    const sources = new Map(there.map((pool) => [pool.name, new Source(pool, clock, random)]));
     let tellContainer = () => {};
     const hub = new TelemetryHub({
-      ...{ sources, epoch: random.uuid(), log: QUIET_LOG, now: () => clock.now() },
+      ...{ epoch: random.uuid(), log: QUIET_LOG, now: () => clock.now() },
+      sources: [...sources.values()],
       tasks: [...swarm.tasks.values()],
       watchContainer: (tell) => {
         tellContainer = () => tell(swarm.container);
@@ -80,11 +90,11 @@ export class SidecarHost {
       },
     });
     swarm.listener = {
-      poolChanged: (pool) => sources.find((source) => source.pool === pool.name)?.changed(),
+      poolChanged: (pool) => sources.get(pool.name)?.changed(),
       containerChanged: () => tellContainer(),
       taskChanged: (task) => hub.taskChanged(task),
     };
-    const life: Life = { hub, clock, tellConfig: () => {} };
+    const life: Life = { hub, clock, sources, tellConfig: () => {} };
     if (this.hasConfigs)
       hub.watchConfigs({
         status: this.#config,
@@ -95,11 +105,27 @@ export class SidecarHost {
     this.#life = life;
   }
 
-  /** Also while it is down: somebody edits the file. */
+  isConfigured(pool: Pool): boolean {
+    return !this.#left.has(pool.name);
+  }
+
+  /** Also while it is down: somebody edits the file. A pool comes, or goes. */
   changeConfig(): void {
     const revision = ++this.#config.revision;
+    this.#togglePool();
     const lists = { added: [CONFIGURED_SERVER], changed: [], removed: [] };
     this.#life?.tellConfig({ type: "config_changed", revision, timestamp: this.#life.clock.now(), ...lists });
+  }
+
+  #togglePool(): void {
+    const { swarm, random } = this.#ports;
+    const pool = random.pick(swarm.pools);
+    if (!pool) return;
+    if (!this.#left.delete(pool.name)) this.#left.add(pool.name);
+    if (!this.#life) return;
+    const { hub, clock, sources } = this.#life;
+    if (!sources.delete(pool.name)) sources.set(pool.name, new Source(pool, clock, random));
+    hub.sourcesChanged([...sources.values()]);
   }
 
   /** Its connections break when the machine's kernel closes them, or when nobody answers: see the net. */

@@ -84,6 +84,11 @@ async function agreed(world: World, withinMs: number): Promise<string | null> {
 async function disagreement({ sidecar, present, swarm }: World): Promise<string | null> {
   const truth = await sidecar.picture();
   for (const pool of swarm.pools) {
+    if (!sidecar.isConfigured(pool)) {
+      if (truth.agents.some(({ server }) => server === pool.name))
+        return `agents of ${pool.name} are left over`;
+      continue;
+    }
     if (!pool.servers.some(({ status }) => status === "available")) continue;
     const known = new Set(truth.agents.map(({ agent_id }) => agent_id));
     // Whose agent it is that two pools tell of is the hub's business.
