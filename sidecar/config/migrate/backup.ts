@@ -3,8 +3,9 @@
  * (`store/configs.db`, if there was one), and, written last, `manifest.json` with the digest of each file. As long as it is not
  * whole its name ends in `.partial`.
  */
+import { hash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { z } from "zod";
 import { ConfigValue } from "../../../shared/protocol/config.ts";
 import type { Fingerprint } from "../backend.ts";
@@ -14,7 +15,8 @@ import { copyFlushed, digestOf, filesIn, flush, moveFlushed, writeFlushed } from
 import { MigrationRefused } from "./refused.ts";
 import type { Source } from "./source.ts";
 
-const PARTIAL = ".partial";
+/** One of this state directory: others may keep theirs in the same place. */
+const partialEnd = (stateDir: string): string => `.${hash("sha256", resolve(stateDir)).slice(0, 8)}.partial`;
 const MANIFEST = "manifest.json";
 const ENTRIES = "entries.json";
 export const SOURCE = "source";
@@ -39,6 +41,7 @@ type Contents = {
   source: Source;
   entries: readonly ConfigEntry[];
   fingerprint: Fingerprint;
+  stateDir: string;
   /** Null: there is none yet. */
   storeFile: string | null;
 };
@@ -51,10 +54,10 @@ export const backupName = (atMs: number, id: string): string =>
 export async function makeBackup(
   parent: string,
   about: Pick<Manifest, "id" | "at" | "hivegate">,
-  { source, entries, fingerprint, storeFile }: Contents,
+  { source, entries, fingerprint, stateDir, storeFile }: Contents,
 ): Promise<string> {
   const whole = join(parent, backupName(about.at, about.id));
-  const partial = `${whole}${PARTIAL}`;
+  const partial = `${whole}${partialEnd(stateDir)}`;
   mkdirSync(join(partial, "store"), { recursive: true, mode: 0o700 });
   await source.backUp(join(partial, SOURCE));
   if (storeFile !== null) copyFlushed(storeFile, join(partial, STORE));
@@ -71,11 +74,11 @@ export async function makeBackup(
   return whole;
 }
 
-/** What a migration that was killed left half-made. */
-export function removePartial(parent: string): void {
+/** What a migration that was killed, or could not go on, left half-made. */
+export function removePartial(parent: string, stateDir: string): void {
   if (!existsSync(parent)) return;
   for (const name of readdirSync(parent))
-    if (name.endsWith(PARTIAL)) rmSync(join(parent, name), { recursive: true });
+    if (name.endsWith(partialEnd(stateDir))) rmSync(join(parent, name), { recursive: true });
 }
 
 /** Reads all of it again. @throws MigrationRefused that names the first file that is not what it was */

@@ -34,12 +34,23 @@ export class Ground {
       throw new MigrationRefused(`the state directory cannot be made: ${reasonOf(cause)}`, [], { cause });
     }
     const release = holdStateDirectory(this.stateDir);
-    this.#clear();
-    mkdirSync(this.scratch, { mode: 0o700 });
-    return () => {
-      this.#clear();
-      release();
+    const letGo = () => {
+      try {
+        this.#clear();
+      } finally {
+        release();
+      }
     };
+    try {
+      this.#clear();
+      mkdirSync(this.scratch, { mode: 0o700 });
+    } catch (cause) {
+      letGo();
+      throw new MigrationRefused(`the state directory cannot be written to: ${reasonOf(cause)}`, [], {
+        cause,
+      });
+    }
+    return letGo;
   }
 
   /** A copy of the store as it is now, whoever uses it, for `to`. False: there is none. */

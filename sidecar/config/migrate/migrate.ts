@@ -2,7 +2,7 @@
  * Brings what a source holds into the store. All of it is done, checked and timed on a copy of the store; then the copy takes the
  * store's name, and that one moment decides. Whoever is killed before it leaves the old state, after it the new one.
  */
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type { Alert } from "../../alerts.ts";
@@ -98,6 +98,7 @@ export async function migrate(options: MigrationOptions, ports: MigrationPorts):
     try {
       return await inSteps(ground, source, held, options, ports);
     } finally {
+      removePartial(options.backupDir, options.stateDir);
       release();
     }
   } catch (thrown) {
@@ -126,7 +127,12 @@ async function inSteps(
   const about = { id: ports.id(), at: ports.now(), hivegate: ports.version };
   await progress("backup", 0, 1);
   ground.settle();
-  const contents = { source, ...held, storeFile: ground.hasStore ? ground.store : null };
+  const contents = {
+    source,
+    ...held,
+    stateDir: ground.stateDir,
+    storeFile: ground.hasStore ? ground.store : null,
+  };
   const backup = await makeBackup(options.backupDir, about, contents);
   await progress("backup", 1, 1);
   if (options.validateBackup) await validate(backup, source, held, ground, ports);
@@ -149,9 +155,20 @@ async function inSteps(
     await ports.alert({ kind: "migration_in_doubt", message: reason, details: { backup, times } });
   }
   await progress("switch", 0, 1);
-  ground.putInForce(staged.file);
+  putInForce(ground, staged);
   await progress("switch", 1, 1);
   return { result: slower.length > 0 ? "slower" : "done", backup, times, ...counts };
+}
+
+function putInForce(ground: Ground, staged: Staged): void {
+  try {
+    ground.putInForce(staged.file);
+  } catch (cause) {
+    if (existsSync(staged.file)) throw cause;
+    throw new MigrationRefused(`it is in force, but the disk did not confirm it: ${reasonOf(cause)}`, [], {
+      cause,
+    });
+  }
 }
 
 const countsOf = ({ kind }: Source, { added, equal, kept }: Plan, { fingerprint }: Held): Counts => ({
@@ -173,7 +190,7 @@ function checkPlaces(
 ): void {
   try {
     mkdirSync(backupDir, { recursive: true, mode: 0o700 });
-    removePartial(backupDir);
+    removePartial(backupDir, ground.stateDir);
   } catch (cause) {
     throw new MigrationRefused(`the directory of backups cannot be written to: ${reasonOf(cause)}`, [], {
       cause,
@@ -217,14 +234,13 @@ async function compare(
 ): Promise<OperationTimes[]> {
   const before = await source.openToTime(join(backup, SOURCE), ground.scratch);
   if (before === null) return [];
-  const after = staged.openToTime(openTarget);
   try {
     await progress("compare", 0, 1);
-    return await compareOperations(before, after.backend, entries, elapsedMs, (done, total) =>
-      progress("compare", done, total),
+    const onDone = (done: number, total: number) => progress("compare", done, total);
+    return await staged.timed(openTarget, (after) =>
+      compareOperations(before, after, entries, elapsedMs, onDone),
     );
   } finally {
-    after.close();
     await before.close();
   }
 }

@@ -1,6 +1,7 @@
 /** The copy of the store on which a migration is done before it takes the store's name. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { ConfigBackend } from "../backend.ts";
 import type { ConfigEntry } from "../entry.ts";
 import { fingerprintOf } from "../fingerprint.ts";
 import { STORE } from "./backup.ts";
@@ -64,11 +65,16 @@ export class Staged {
     });
   }
 
-  /** A copy of it, to be read and written. */
-  openToTime(open: OpenTarget): Target {
+  /** Lends a copy of it, to be read and written. */
+  async timed<T>(open: OpenTarget, work: (backend: ConfigBackend) => Promise<T>): Promise<T> {
     const copy = `${this.file}.timed`;
     copyFlushed(this.file, copy);
-    return open(copy);
+    const target = open(copy);
+    try {
+      return await work(target.backend);
+    } finally {
+      target.close();
+    }
   }
 }
 
