@@ -1,6 +1,5 @@
 import { lstat, readlink } from "node:fs/promises";
 import { dirname, join, parse, resolve, sep } from "node:path";
-import { codeOf } from "./read.ts";
 
 /** As Linux follows at most. */
 const MOST_LINKS = 40;
@@ -18,7 +17,7 @@ export async function trailOf(path: string): Promise<string[]> {
     if (step === undefined) return [...trail, dirname(at), at];
     const next = join(at, step);
     const link = await linkOf(next);
-    if (link === "missing" || (typeof link === "object" && ++links > MOST_LINKS)) return [...trail, next];
+    if (link === "missing" || (typeof link === "object" && ++links > MOST_LINKS)) return [...trail, at, next];
     if (link === "none") {
       [at, rest] = [next, others];
       continue;
@@ -38,9 +37,8 @@ function split(path: string): [root: string, steps: string[]] {
 async function linkOf(path: string): Promise<{ to: string } | "none" | "missing"> {
   try {
     return (await lstat(path)).isSymbolicLink() ? { to: await readlink(path) } : "none";
-  } catch (thrown) {
-    // What is behind a folder that may not be searched is not known; its own rights may change.
-    if (codeOf(thrown) === "EINVAL") return "none";
+  } catch {
+    // Or in a folder that may not be searched: of that one it is seen when it may be.
     return "missing";
   }
 }

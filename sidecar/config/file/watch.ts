@@ -69,25 +69,29 @@ export class ConfigWatch {
     if (!this.#isClosed) this.#cancelLook = this.#options.clock.after(delayMs, () => this.#look());
   }
 
+  /** One look after the other. */
   #look(): void {
-    this.#looking = this.#looking.then(async () => {
-      const sinceMs = this.#restlessSinceMs;
-      if (this.#isClosed || sinceMs === null) return;
-      // Whatever changes from here on is a change again.
-      this.#restlessSinceMs = null;
-      await this.#follow();
-      this.#stamp = await stampOf(this.#path);
-      const read = await readConfigFile(this.#path);
-      const leftMs = this.#leftMs(sinceMs);
-      if (this.#isClosed) return;
-      if (leftMs > 0 && !this.#isWhole(read)) {
-        this.#restlessSinceMs = sinceMs;
-        return this.#lookIn(leftMs);
-      }
-      if (isSame(read, this.#heard)) return;
-      this.#heard = read;
-      this.#options.onRead(read);
-    });
+    this.#looking = this.#looking
+      .then(() => this.#lookNow())
+      .catch((err: unknown) => this.#options.log.error({ err }, "the configuration file was not taken over"));
+  }
+
+  async #lookNow(): Promise<void> {
+    const sinceMs = this.#restlessSinceMs;
+    if (this.#isClosed || sinceMs === null) return;
+    // Whatever changes from here on is a change again.
+    this.#restlessSinceMs = null;
+    await this.#follow();
+    this.#stamp = await stampOf(this.#path);
+    const read = await readConfigFile(this.#path);
+    if (this.#isClosed || isSame(read, this.#heard)) return;
+    const leftMs = this.#leftMs(sinceMs);
+    if (leftMs > 0 && !this.#isWhole(read)) {
+      this.#restlessSinceMs = sinceMs;
+      return this.#lookIn(leftMs);
+    }
+    this.#heard = read;
+    this.#options.onRead(read);
   }
 
   #isWhole(read: ConfigRead): boolean {
@@ -97,13 +101,13 @@ export class ConfigWatch {
   /** Watches the way to the file as it is now. Whoever reads afterwards misses no change. */
   async #follow(): Promise<void> {
     const trail = await trailOf(this.#path);
-    if (isDeepSame(trail, this.#trail)) return;
+    if (isSame(trail, this.#trail)) return;
     const old = this.#watcher;
     this.#trail = trail;
     this.#watcher = await this.#watching(trail);
     await old?.close();
     // The way may have changed while that one began.
-    if (!isDeepSame(trail, await trailOf(this.#path))) this.#touched();
+    if (!isSame(trail, await trailOf(this.#path))) this.#touched();
   }
 
   #watching(trail: readonly string[]): Promise<FSWatcher> {
@@ -120,7 +124,14 @@ export class ConfigWatch {
         "the configuration file cannot be watched; it is looked at from time to time",
       ),
     );
-    return new Promise((resolve) => watcher.once("ready", () => resolve(watcher)));
+    return new Promise((resolve) => {
+      const done = () => {
+        giveUp();
+        resolve(watcher);
+      };
+      const giveUp = this.#options.clock.after(LIMITS.configMostSettleMs, done);
+      watcher.once("ready", done);
+    });
   }
 
   #pollLater(): void {
@@ -141,6 +152,4 @@ async function stampOf(path: string): Promise<string> {
   }
 }
 
-const isDeepSame = (a: readonly string[], b: readonly string[]): boolean => a.join("\0") === b.join("\0");
-
-const isSame = (a: ConfigRead, b: ConfigRead | null): boolean => JSON.stringify(a) === JSON.stringify(b);
+const isSame = <T>(a: T, b: T): boolean => JSON.stringify(a) === JSON.stringify(b);
