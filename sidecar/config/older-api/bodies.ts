@@ -79,9 +79,10 @@ export type Configure = z.infer<typeof Configure>;
 
 /** @throws BadBody */
 export function readBody<T>(schema: z.ZodType<T>, body: Uint8Array): T {
-  const parsed = schema.safeParse(jsonIn(body));
+  const json = jsonIn(body);
+  const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
-  throw new BadBody(parsed.error.issues.map(problemOf));
+  throw new BadBody(parsed.error.issues.map((issue) => problemOf(issue, json)));
 }
 
 function jsonIn(body: Uint8Array): unknown {
@@ -92,11 +93,17 @@ function jsonIn(body: Uint8Array): unknown {
   }
 }
 
-/** Nothing of what was sent is in it, other than in FastAPI: it may be a secret. */
-function problemOf(issue: z.core.$ZodIssue): Problem {
-  const loc = ["body", ...issue.path.map((part) => (typeof part === "symbol" ? String(part) : part))];
-  if (issue.code === "invalid_type" && issue.input === undefined && issue.message.includes("undefined"))
-    return { type: "missing", loc, msg: "Field required" };
-  if (issue.code === "custom") return { type: "value_error", loc, msg: `Value error, ${issue.message}` };
-  return { type: issue.code, loc, msg: issue.message };
+/** Unlike in FastAPI's, nothing of what was sent is in it: it may be a secret. */
+function problemOf({ code, message, path }: z.core.$ZodIssue, json: unknown): Problem {
+  const loc = ["body", ...path.map((part) => (typeof part === "symbol" ? String(part) : part))];
+  if (code === "custom") return { type: "value_error", loc, msg: `Value error, ${message}` };
+  return isThere(json, path)
+    ? { type: code, loc, msg: message }
+    : { type: "missing", loc, msg: "Field required" };
+}
+
+function isThere(value: unknown, [first, ...rest]: readonly PropertyKey[]): boolean {
+  if (first === undefined) return true;
+  const inside = new Map<PropertyKey, unknown>(Object.entries(value ?? {})).get(String(first));
+  return inside !== undefined && isThere(inside, rest);
 }
