@@ -1,6 +1,5 @@
 /** Puts the sidecar together: ledger, executor, MCP connections, telemetry and the signed HTTP server. */
 import manifest from "../package.json" with { type: "json" };
-import { olderRoutes } from "./config/older-api/routes.ts";
 import type { Config } from "./config.ts";
 import type { RefusalCounts } from "./http/authenticate.ts";
 import { macKeys } from "./http/keys.ts";
@@ -21,6 +20,8 @@ import { withinMs } from "./swarm/tasks-deadline.ts";
 
 /** How long open answers may take to end when the sidecar stops. */
 const DRAIN_MS = 1_000;
+/** How long a change of the configuration may take to end then. */
+const CONFIGS_END_MS = 400;
 /** How long the processes of MCP servers may take to end then: those that hang are killed, in containers by another process. */
 const SERVERS_END_MS = 2_500;
 
@@ -61,12 +62,7 @@ export async function startSidecar(
     lookout: health.lookout,
     telemetry: hub,
     mcp: mcp.front,
-    configs: {
-      routes(app) {
-        configPart.routes(app);
-        olderRoutes(app, { configs, servers, registered: mcp.front.registered, now: Date.now, log });
-      },
-    },
+    configs: { routes: (app) => configPart.routes(app, mcp.front) },
     toolStreams: mcp.toolStreams,
     metrics: { scrape: () => metrics.scrape(), token: config.metricsToken },
     ...{ tasks, orchestrators, log },
@@ -79,8 +75,6 @@ export async function startSidecar(
 
   const close = async (): Promise<void> => {
     const closed = new Promise<void>((done) => server.close(() => done()));
-    // Nothing is to change any more while the rest ends.
-    const configsClosed = configPart.close();
     // The executor first: output that it delivered to tasks let go of would be lost.
     const executorClosed = executor.close();
     tasks.close();
@@ -88,7 +82,8 @@ export async function startSidecar(
     mcp.close();
     await Promise.all([withinMs(closed, DRAIN_MS, undefined), relay.close()]);
     server.closeAllConnections();
-    await withinMs(configsClosed, DRAIN_MS, undefined);
+    // A change that is under way is applied to servers that are still there.
+    await withinMs(configPart.close(), CONFIGS_END_MS, undefined);
     await withinMs(servers.close(), SERVERS_END_MS, undefined);
     await withinMs(mcp.flushTraces(), DRAIN_MS, undefined);
     await executorClosed;

@@ -4,6 +4,7 @@ import { platformClock } from "../../shared/clock.ts";
 import { Alerts } from "../alerts.ts";
 import type { Configs } from "../config/configs.ts";
 import { openOldDatabase } from "../config/old/open.ts";
+import { olderRoutes } from "../config/older-api/routes.ts";
 import { openConfigs } from "../config/open.ts";
 import { openRollout } from "../config/rollout/open.ts";
 import type { Rollout } from "../config/rollout/rollout.ts";
@@ -11,6 +12,7 @@ import { rolloutRoutes } from "../config/rollout/routes.ts";
 import { configRoutes } from "../config/routes.ts";
 import type { ConfigStore } from "../config/store/store.ts";
 import type { Signed } from "../http/authenticate.ts";
+import type { McpFront } from "../mcp/front.ts";
 import type { McpServers } from "../mcp/servers.ts";
 import type { Ground } from "./ground.ts";
 import { StartError, whyOf } from "./start-error.ts";
@@ -18,7 +20,8 @@ import { StartError, whyOf } from "./start-error.ts";
 export type ConfigPart = {
   configs: Configs;
   rollout: Rollout;
-  routes(app: Hono<Signed>): void;
+  /** `front` knows what the servers offer, as the older system's clients ask. */
+  routes(app: Hono<Signed>, front: Pick<McpFront, "registered">): void;
   /** What is under way is finished first; what is kept is closed last. */
   close(): Promise<void>;
 };
@@ -36,9 +39,10 @@ export async function openConfigPart(ground: Ground, servers: McpServers): Promi
     metrics.watchConfigs(opened);
     return {
       ...opened,
-      routes(app) {
+      routes(app, { registered }) {
         configRoutes(app, opened.configs);
         rolloutRoutes(app, opened.rollout);
+        olderRoutes(app, { configs: opened.configs, servers, registered, now: Date.now, log });
       },
       async close() {
         await opened.close();

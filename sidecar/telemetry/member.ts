@@ -52,7 +52,7 @@ export class Member {
     return { retryInMs, pending, isFailing: isFailing || this.#missedSinceMs !== null };
   }
 
-  /** @throws HivegateError as `McpConnection.call` */
+  /** @throws HivegateError as `LiveConnection.call` */
   async read(): Promise<TelemetryReport> {
     const { profile, server } = this.#options;
     try {

@@ -38,7 +38,7 @@ export class Pool {
     return Math.min(...this.#members.map(({ standing }) => standing.retryInMs));
   }
 
-  /** @throws HivegateError as `McpConnection.call`: what the last one failed by, when all failed */
+  /** @throws HivegateError as `LiveConnection.call`: what the last one failed by, when all failed */
   async read(): Promise<TelemetryReport> {
     const members = inOrder(
       this.#members.map((member) => ({ member, ...member.standing })),

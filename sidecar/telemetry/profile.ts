@@ -6,7 +6,7 @@ import type { SwarmTopology } from "../../shared/protocol/sidecar.ts";
 import { type Agent, Agent as AgentSchema } from "../../shared/swarm/agent.ts";
 import { shortened } from "../swarm/tasks-listed.ts";
 
-/** Calls a tool and gives its data. @throws HivegateError as `McpConnection.call` */
+/** Calls a tool and gives its data. @throws HivegateError as `LiveConnection.call` */
 export type CallTool = (tool: string, args: Record<string, unknown>) => Promise<unknown>;
 
 /** All that a server tells at one time. `leftOut` counts the entries that are not what the profile expects. */

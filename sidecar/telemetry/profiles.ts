@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { HivegateError } from "../../shared/errors.ts";
-import type { McpConnection } from "../mcp/connection.ts";
+import type { LiveConnection } from "../mcp/live-connection.ts";
 import type { McpServer } from "../mcp/servers.ts";
 import { claudeFlow2Profile } from "./claude-flow-2-profile.ts";
 import { claudeFlow3Profile } from "./claude-flow-3-profile.ts";
@@ -33,10 +33,10 @@ const NotFound = z.object({ status: z.literal("not_found") });
 
 /**
  * What a server says of a task, in its own words (H2).
- * @throws HivegateError as `McpConnection.call`; `mcp_failed` when it does not know the task
+ * @throws HivegateError as `LiveConnection.call`; `mcp_failed` when it does not know the task
  */
 export async function taskStatus(
-  connection: Pick<McpConnection, "call">,
+  connection: Pick<LiveConnection, "call">,
   taskId: string,
   options: { timeoutMs?: number } = {},
 ): Promise<unknown> {

@@ -17,7 +17,7 @@ export interface Orchestrator {
    * Gives the task to the server. `commit` is called right before the call that makes the task there, with the id
    * that it will have where the server takes ours, and again as soon as the server has named it. `how` says in a
    * few words who does the task.
-   * @throws HivegateError as `McpConnection.call`; once committed, one that `isNotGiven` knows only when the
+   * @throws HivegateError as `LiveConnection.call`; once committed, one that `isNotGiven` knows only when the
    * server has no such task
    */
   give(
@@ -28,11 +28,11 @@ export interface Orchestrator {
 
   /**
    * How a task is. Null where the server has no means to tell.
-   * @throws HivegateError as `McpConnection.call`; with `mcp_failed` the server cannot tell
+   * @throws HivegateError as `LiveConnection.call`; with `mcp_failed` the server cannot tell
    */
   readonly status: ((id: string, call: CallTool) => Promise<Told>) | null;
 
-  /** Null where the server has no means to stop one task. @throws HivegateError as `McpConnection.call` */
+  /** Null where the server has no means to stop one task. @throws HivegateError as `LiveConnection.call` */
   readonly stop: ((id: string, call: CallTool) => Promise<void>) | null;
 }
 
