@@ -57,7 +57,16 @@ const COMMON = {
     .describe(
       "How long a request to it may take, in milliseconds, where its client does not say otherwise. 60000 when not given.",
     ),
+  priority: z.int().optional().describe(olderSetting("0")),
+  maxRetries: z.int().optional().describe(olderSetting("3")),
+  timeoutSeconds: z.int().optional().describe(olderSetting("30")),
+  autoStart: z.boolean().optional().describe(olderSetting("true")),
 };
+
+/** See `old/settings.ts`. */
+function olderSetting(otherwise: string): string {
+  return `Of the older system that servers were migrated from: kept for the way back, and means nothing here. ${otherwise} when not given.`;
+}
 
 export const SHAPES = {
   stdio: z
