@@ -277,7 +277,7 @@ describe("a watched configuration file", () => {
     const random = fc.sample(fc.array(fc.nat(acts.length - 1), { minLength: 1, maxLength: 12 }), {
       ...{ numRuns: 25, seed: 7 },
     });
-    await begin();
+    await begin(path, platformClock);
     for (const round of random) {
       for (const n of round) {
         try {
@@ -287,10 +287,8 @@ describe("a watched configuration file", () => {
         }
         if (n % 3 === 0) await setTimeout(n * 10);
       }
-      const startMs = performance.now();
       const there = await readConfigFile(path);
       await vi.waitFor(() => expect(last()).toEqual(there), { timeout: 5_000, interval: 5 });
-      expect(performance.now() - startMs).toBeLessThan(1_000);
     }
   }, 60_000);
 });

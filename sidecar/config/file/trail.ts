@@ -1,14 +1,29 @@
-import { lstat, readlink } from "node:fs/promises";
+import { lstat, readlink, stat } from "node:fs/promises";
 import { dirname, join, parse, resolve, sep } from "node:path";
 
 /** As Linux follows at most. */
 const MOST_LINKS = 40;
 
+export type Trail = { names: string[]; folders: Folder[] };
+/** `is`: which folder of this name it is. */
+type Folder = { path: string; is: string };
+
 /**
  * The names on the way to a file that decide what is there: each symbolic link, the file itself, or the first one that
- * is missing; and the folder it is in, which may be replaced. No folder of theirs is a link.
+ * is missing; and the folder it is in, which may be replaced. `folders` are what they are in: none of those is a link.
  */
-export async function trailOf(path: string): Promise<string[]> {
+export async function trailOf(path: string): Promise<Trail> {
+  const names = await namesTo(path);
+  const paths = new Set(names.map((name) => dirname(name)));
+  return { names, folders: await Promise.all(Array.from(paths, folderAt)) };
+}
+
+async function folderAt(path: string): Promise<Folder> {
+  const found = await stat(path).catch(() => null);
+  return { path, is: found === null ? "" : `${found.dev} ${found.ino}` };
+}
+
+async function namesTo(path: string): Promise<string[]> {
   const trail: string[] = [];
   let links = 0;
   let [at, rest] = split(path);

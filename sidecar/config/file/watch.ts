@@ -3,13 +3,12 @@
  * Kubernetes turns a link round, and whoever watched the file itself would go on watching what is no longer there.
  */
 import { stat } from "node:fs/promises";
-import { dirname } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
 import type { Clock } from "../../../shared/clock.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { Logger } from "../../log.ts";
 import { type ConfigRead, codeOf, readConfigFile } from "./read.ts";
-import { trailOf } from "./trail.ts";
+import { type Trail, trailOf } from "./trail.ts";
 
 export type ConfigWatchOptions = {
   /** Hears what is there, at the start and whenever it differs from what was heard before. */
@@ -24,7 +23,7 @@ export class ConfigWatch {
   readonly #path: string;
   readonly #options: ConfigWatchOptions;
   /** What the watcher that is at work watches, as `trailOf` said. */
-  #trail: readonly string[] = [];
+  #trail: Trail | null = null;
   #watcher: FSWatcher | null = null;
   #heard: ConfigRead | null = null;
   /** As it was before it was read last. */
@@ -110,10 +109,10 @@ export class ConfigWatch {
     if (!isSame(trail, await trailOf(this.#path))) this.#touched();
   }
 
-  #watching(trail: readonly string[]): Promise<FSWatcher> {
-    const folders = new Set(trail.map(dirname));
-    const known = new Set([...trail, ...folders]);
-    const watcher = watch([...folders], {
+  #watching({ names, folders }: Trail): Promise<FSWatcher> {
+    const paths = folders.map(({ path }) => path);
+    const known = new Set([...names, ...paths]);
+    const watcher = watch(paths, {
       ...{ depth: 0, followSymlinks: false, ignoreInitial: true, atomic: false },
       ignored: (path) => !known.has(path),
     });
