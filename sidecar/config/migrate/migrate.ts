@@ -181,6 +181,8 @@ const countsOf = ({ kind }: Source, { added, equal, kept }: Plan, { fingerprint 
 
 /** Of the source: its backup, the copy that is timed, and what the store makes of it. */
 const COPIES = 3;
+/** SQLite's logs while operations are timed: they are worked in at 4 MiB each. */
+const LOGS_BYTES = 16 * 1024 * 1024;
 
 function checkPlaces(
   ground: Ground,
@@ -197,7 +199,8 @@ function checkPlaces(
     });
   }
   const needed = COPIES * (source.bytes ?? JSON.stringify(entries).length) + 2 * sizeOf(ground.store);
-  for (const directory of [ground.stateDir, backupDir]) checkRoom(directory, needed);
+  checkRoom(ground.stateDir, needed + LOGS_BYTES);
+  checkRoom(backupDir, needed);
 }
 
 async function validate(
