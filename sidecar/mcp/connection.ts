@@ -9,7 +9,6 @@ import { LISTEN, timeoutOf } from "./exchange-time.ts";
 import type { Notification, Params } from "./json-rpc-session.ts";
 import { isSafeToRepeat, LostConnection, StillOpening } from "./lost-connection.ts";
 import { SharedLink, type SharedLinkOptions } from "./shared-link.ts";
-import { toolData } from "./tool-result.ts";
 import type { Exchange, Opening, ServerInfo, Upstream } from "./upstream.ts";
 
 export type McpConnectionOptions = SharedLinkOptions & {
@@ -43,7 +42,7 @@ export class McpConnection implements Upstream {
   readonly #troubled = new Set<() => void>();
   readonly #link: SharedLink;
   readonly #listening = new AbortController();
-  /** Aborted when it was retired and nobody waits for an answer any more. */
+  /** Aborted when it was retired and nobody waits for an answer any more, or may. */
   readonly #idle = new AbortController();
   /** What it was retired with; null before that. */
   #refusal: HivegateError | null = null;
@@ -133,19 +132,10 @@ export class McpConnection implements Upstream {
   }
 
   /**
-   * Calls a tool and gives its data (see `toolData`).
-   * @throws HivegateError `mcp_failed` (the server or the tool says so), `mcp_unavailable` (no connection),
-   * `timeout` (sent, no answer yet), `circuit_open` (not sent), `overloaded` (too many calls wait),
-   * `shutting_down`
-   */
-  async call(tool: string, args: Params, options: CallOptions = {}): Promise<unknown> {
-    return toolData(await this.request("tools/call", { name: tool, arguments: args }, options));
-  }
-
-  /**
    * Any request of our own; the answer's bare result. A timeout counts against the server: whoever is only impatient
    * stops waiting instead (`within`).
-   * @throws as `call`
+   * @throws HivegateError `mcp_failed` (the server says so), `mcp_unavailable` (no connection), `timeout` (sent, no answer
+   * yet), `circuit_open` (not sent), `overloaded` (too many calls wait), `shutting_down`
    */
   async request(method: string, params: Params, { timeoutMs }: CallOptions = {}): Promise<unknown> {
     const limitMs = timeoutMs ?? this.#options.callTimeoutMs;
@@ -153,17 +143,6 @@ export class McpConnection implements Upstream {
     if ("result" in answer) return answer.result;
     const { code, message } = answer.error;
     throw new HivegateError("mcp_failed", undefined, { cause: new Error(`${code} ${message}`) });
-  }
-
-  /** Milliseconds until the server answered, were it with an error. @throws as `call`, but not `mcp_failed` */
-  async ping(options: CallOptions = {}): Promise<number> {
-    const startedMs = this.#options.now();
-    try {
-      await this.request("ping", {}, options);
-    } catch (error) {
-      if (!(error instanceof HivegateError && error.code === "mcp_failed")) throw error;
-    }
-    return this.#options.now() - startedMs;
   }
 
   /** `listener` hears what the server says unasked, over every reconnection. Returns how to stop. */
@@ -193,6 +172,11 @@ export class McpConnection implements Upstream {
     this.#link.retire(refusal);
     if (this.isBusy) await pause(clock, limitMs, this.#idle.signal);
     await this.#link.close(TOOK_TOO_LONG);
+  }
+
+  /** What was sent before it was retired is not waited for any more. */
+  hurry(): void {
+    this.#idle.abort();
   }
 
   /** The connection itself, `authenticate`, and the greeting in the words of both eras. */

@@ -4,6 +4,7 @@ import type { McpAnswer, McpRequest } from "../../shared/protocol/mcp.ts";
 import type { Circuit } from "../../shared/protocol/sidecar.ts";
 import type { CallOptions, McpConnection } from "./connection.ts";
 import type { Notification, Params } from "./json-rpc-session.ts";
+import type { Leaving } from "./leaving.ts";
 import { LISTS_CHANGED } from "./list-changes.ts";
 import { Superseded } from "./lost-connection.ts";
 import { toolData } from "./tool-result.ts";
@@ -14,8 +15,8 @@ export type MakeConnection = (before: Promise<void>) => McpConnection;
 
 export type LiveConnectionOptions = {
   name: string;
-  /** How long what a replaced connection has under way may take. */
-  replacedMs: number;
+  /** Where connections go that were replaced, or whose server was taken away. */
+  leaving: Leaving;
   /** Hears how each request went, the ones that the circuit breaker kept back included. */
   observe?: Observe;
 };
@@ -31,19 +32,17 @@ const now = () => performance.now();
 export class LiveConnection implements Upstream {
   readonly name: string;
   readonly #observe: Observe;
-  readonly #replacedMs: number;
+  readonly #leaving: Leaving;
   readonly #notified = new Set<(notification: Notification) => void>();
   readonly #troubled = new Set<() => void>();
-  /** Those that were replaced, until nothing is left of them. */
-  readonly #leaving = new Set<McpConnection>();
   #current: McpConnection;
   #stopHearing: () => void;
   /** Connections before those of the present one. */
   #connections = 0;
 
-  constructor(make: MakeConnection, { name, replacedMs, observe = () => {} }: LiveConnectionOptions) {
+  constructor(make: MakeConnection, { name, leaving, observe = () => {} }: LiveConnectionOptions) {
     this.name = name;
-    this.#replacedMs = replacedMs;
+    this.#leaving = leaving;
     this.#observe = observe;
     this.#current = make(Promise.resolve());
     this.#stopHearing = this.#hear();
@@ -95,12 +94,17 @@ export class LiveConnection implements Upstream {
     this.#current.notify(notification);
   }
 
-  /** As `McpConnection.call`. */
+  /**
+   * Calls a tool and gives its data (see `toolData`).
+   * @throws HivegateError `mcp_failed` (the server or the tool says so), `mcp_unavailable` (no connection),
+   * `timeout` (sent, no answer yet), `circuit_open` (not sent), `overloaded` (too many calls wait),
+   * `unknown_server` (it was taken away), `shutting_down`
+   */
   async call(tool: string, args: Params, options: CallOptions = {}): Promise<unknown> {
     return toolData(await this.request("tools/call", { name: tool, arguments: args }, options));
   }
 
-  /** As `McpConnection.request`. */
+  /** As `McpConnection.request`. @throws as `call` */
   request(method: string, params: Params, options: CallOptions = {}): Promise<unknown> {
     const ask = () => this.#asked((connection) => connection.request(method, params, options));
     return timed(ask, this.#observe, { now });
@@ -136,7 +140,8 @@ export class LiveConnection implements Upstream {
    */
   replace(make: MakeConnection): void {
     const { isBusy, connections } = this.#current;
-    const ended = this.#retire(new Superseded());
+    this.#stopHearing();
+    const ended = this.#leaving.add(this.#current, new Superseded());
     // What is known of the old one is out of date before the new one is connected to.
     this.#connections += connections + 1;
     this.#current = make(isBusy ? Promise.resolve() : ended);
@@ -150,19 +155,17 @@ export class LiveConnection implements Upstream {
     for (const change of LISTS_CHANGED) this.#tell(change);
   }
 
-  /**
-   * Taken away: whoever asks from now on gets `unknown_server`, and nobody hears anything. Resolves when what was under way
-   * has ended, within a limit.
-   */
-  async end(): Promise<void> {
+  /** There is no such server any more: whoever asks from now on hears that, and nobody hears anything of it. */
+  end(): void {
+    this.#stopHearing();
     this.#notified.clear();
     this.#troubled.clear();
-    await this.#retire(new HivegateError("unknown_server"));
+    void this.#leaving.add(this.#current, new HivegateError("unknown_server"));
   }
 
   /** Whoever waits for an answer gets `shutting_down`, and so does whoever asks from now on. Resolves when all has ended. */
-  async close(): Promise<void> {
-    await Promise.all([this.#current, ...this.#leaving].map((connection) => connection.close()));
+  close(): Promise<void> {
+    return this.#current.close();
   }
 
   /** A connection that was replaced before it could be asked leaves it to its successor. */
@@ -174,14 +177,6 @@ export class LiveConnection implements Upstream {
         if (!(error instanceof Superseded)) throw error;
       }
     }
-  }
-
-  async #retire(refusal: HivegateError): Promise<void> {
-    const old = this.#current;
-    this.#stopHearing();
-    this.#leaving.add(old);
-    await old.retire(refusal, this.#replacedMs);
-    this.#leaving.delete(old);
   }
 
   #hear(): () => void {

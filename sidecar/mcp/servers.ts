@@ -1,11 +1,11 @@
 import { differenceOf, isNoDifference } from "../../shared/config/difference.ts";
 import { HivegateError } from "../../shared/errors.ts";
-import { LIMITS } from "../../shared/limits.ts";
 import type { Observe } from "../../shared/metrics/timed.ts";
 import type { ConfigDifference } from "../../shared/protocol/config.ts";
 import { inOrder } from "./balance.ts";
 import { ClientView } from "./client-view.ts";
 import { GenericTools } from "./generic-tools.ts";
+import { Leaving, type LeavingLimits } from "./leaving.ts";
 import { LiveConnection } from "./live-connection.ts";
 import { breakerNameOf, type ConnectionPorts, connectionTo } from "./open-connection.ts";
 import { type McpProfileName, type McpServerConfig, poolOf } from "./server-config.ts";
@@ -28,8 +28,8 @@ export type McpServer = {
 export type McpServersOptions = ConnectionPorts & {
   /** Hears how each request to a server went. */
   observe?: (server: string, ...how: Parameters<Observe>) => void;
-  /** As `LIMITS.replacedServerMs`, which it is when not given. */
-  replacedMs?: number;
+  /** What is not given is as in `LIMITS`. */
+  leaving?: LeavingLimits;
 };
 
 type Member = McpServer & { config: McpServerConfig; view: ClientView };
@@ -42,13 +42,14 @@ export class McpServers {
   readonly #options: McpServersOptions;
   readonly #listeners = new Set<(difference: ConfigDifference) => void>();
   /** Those that were taken away, until nothing is left of them. */
-  readonly #leaving = new Set<LiveConnection>();
+  readonly #leaving: Leaving;
   #members: ReadonlyMap<string, Member> = new Map();
   #turn = 0;
   #isClosed = false;
 
   constructor(configs: readonly McpServerConfig[], options: McpServersOptions) {
     this.#options = options;
+    this.#leaving = new Leaving(options.leaving);
     this.apply(configs);
   }
 
@@ -140,8 +141,8 @@ export class McpServers {
   /** Resolves when every connection and every process has ended. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    const all = [...this.all().map(({ connection }) => connection), ...this.#leaving];
-    await Promise.all(all.map((connection) => connection.close()));
+    const present = this.all().map(({ connection }) => connection.close());
+    await Promise.all([...present, this.#leaving.close()]);
   }
 
   #memberOf(config: McpServerConfig, before: Member | undefined): Member {
@@ -158,10 +159,10 @@ export class McpServers {
   }
 
   #connectionTo(config: McpServerConfig): LiveConnection {
-    const { observe, replacedMs = LIMITS.replacedServerMs } = this.#options;
+    const { observe } = this.#options;
     const { name } = config;
     return new LiveConnection(connectionTo(config, this.#options), {
-      ...{ name, replacedMs },
+      ...{ name, leaving: this.#leaving },
       ...(observe && { observe: (...how) => observe(name, ...how) }),
     });
   }
@@ -180,8 +181,7 @@ export class McpServers {
 
   #remove({ config, connection }: Member): void {
     this.#options.breakers.forget(breakerNameOf(config));
-    this.#leaving.add(connection);
-    void connection.end().then(() => this.#leaving.delete(connection));
+    connection.end();
   }
 
   /** What goes wrong is in the log, and whoever asks hears of it. */

@@ -83,7 +83,7 @@ describe.skipIf(process.platform !== "linux")("MCP servers that are processes", 
   it("C1 are ended when they take too long over what they were asked, frozen ones too", async () => {
     const { running, server } = processes();
     const { servers, apply } = mcpServers([server("replaced"), server("removed")], undefined, {
-      replacedMs: 300,
+      leaving: { waitMs: 300 },
     });
     const { outcomes } = await hanging(servers, { replaced: "never", removed: "freeze" });
     apply([server("replaced", 1)]);

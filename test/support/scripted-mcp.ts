@@ -39,7 +39,7 @@ async function start(flag: string): Promise<number> {
 export function mcpServers(
   configs: readonly object[],
   docker?: DockerAccess,
-  options: Pick<McpServersOptions, "replacedMs"> = {},
+  options: Pick<McpServersOptions, "leaving"> = {},
 ) {
   const { log, lines } = recordingLog();
   const servers = new McpServers(McpServerConfigs.parse(configs), {

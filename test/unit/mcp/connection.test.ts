@@ -3,6 +3,8 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { LIMITS } from "../../../shared/limits.ts";
 import { BREAKER_RULES, type BreakerState } from "../../../shared/pressure/breaker.ts";
 import { McpConnection, type McpConnectionOptions } from "../../../sidecar/mcp/connection.ts";
+import { Leaving } from "../../../sidecar/mcp/leaving.ts";
+import { LiveConnection } from "../../../sidecar/mcp/live-connection.ts";
 import { tcpWire } from "../../../sidecar/mcp/wires/tcp.ts";
 import { mcpServer, startLineServer } from "../../support/line-server.ts";
 import { recordingLog } from "../../support/recording-log.ts";
@@ -17,7 +19,7 @@ function connect(port: number, options: Partial<McpConnectionOptions> = {}) {
   const { log, lines } = recordingLog();
   const clock = { nowMs: 0 };
   const kept: BreakerState[] = [];
-  const connection = new McpConnection({
+  const made = new McpConnection({
     name: "test",
     wire: tcpWire({ host: "127.0.0.1", port }),
     token: null,
@@ -30,6 +32,7 @@ function connect(port: number, options: Partial<McpConnectionOptions> = {}) {
     random: () => 0,
     ...options,
   });
+  const connection = new LiveConnection(() => made, { name: "test", leaving: new Leaving() });
   onTestFinished(() => connection.close());
   return { connection, clock, lines, kept };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { BREAKER_RULES, type BreakerState } from "../../../shared/pressure/breaker.ts";
 import type { McpAnswer } from "../../../shared/protocol/mcp.ts";
-import type { McpConnection } from "../../../sidecar/mcp/connection.ts";
+import type { LiveConnection } from "../../../sidecar/mcp/live-connection.ts";
 import { McpServerConfigs } from "../../../sidecar/mcp/server-config.ts";
 import { McpServers, type McpServersOptions } from "../../../sidecar/mcp/servers.ts";
 import { type Client, type LineServer, mcpServer, startLineServer } from "../../support/line-server.ts";
@@ -135,7 +135,7 @@ describe("a list of MCP servers that is changed", () => {
 
   it("C1 gives a server up that does not end its calls in time, and says so", async () => {
     const [one, two] = [await named("one"), await named("two")];
-    const { server, apply } = start([config("a", one)], { replacedMs: 30 });
+    const { server, apply } = start([config("a", one)], { leaving: { waitMs: 30 } });
     const { connection } = server("a");
     const lost = connection.call("slow", {});
     await one.isAsked();
@@ -144,6 +144,24 @@ describe("a list of MCP servers that is changed", () => {
     await expect(lost).rejects.toMatchObject({ code: "mcp_unavailable" });
     await closed(one);
     expect(await connection.call("who", {})).toBe("two");
+  });
+
+  it("C1 gives up the oldest of more than so many that have something under way", async () => {
+    const one = await named("one");
+    const { servers, server } = start([config("a", one)], { leaving: { busy: 2 } });
+    const { connection } = server("a");
+    const calls = [];
+    for (let n = 0; n < 3; n++) {
+      calls.push(connection.call("slow", {}).catch(({ code }) => code));
+      await vi.waitFor(() => expect(one.clients.size).toBe(n + 1));
+      await one.isAsked();
+      servers.restart("a");
+    }
+    expect(await calls[0]).toBe("mcp_unavailable");
+    await vi.waitFor(() => expect(one.clients.size).toBe(2));
+    one.letGo();
+    expect(await Promise.all(calls)).toEqual(["mcp_unavailable", "one", "one"]);
+    await closed(one);
   });
 
   it("C1 lets a server that is taken away end its calls; there is none for whoever asks after that", async () => {
@@ -310,7 +328,7 @@ describe("a thousand changes under calls", () => {
     const [a, b] = [server("a").connection, server("b").connection];
     const answers: unknown[] = [];
     let isOver = false;
-    const caller = async (connection: Pick<McpConnection, "call">) => {
+    const caller = async (connection: LiveConnection) => {
       while (!isOver) answers.push(await connection.call("who", {}));
     };
     const callers = [caller(a), caller(a), caller(a), caller(b)];
@@ -323,6 +341,7 @@ describe("a thousand changes under calls", () => {
     isOver = true;
     await Promise.all(callers);
     expect(new Set(answers)).toEqual(new Set(["one", "two"]));
+    expect(await a.call("who", {})).toBe("one");
     // `b` was never touched, and `a` is at the first one last.
     await vi.waitFor(() => expect([one.clients.size, two.clients.size]).toEqual([2, 0]));
     expect(states.size).toBe(0);
