@@ -50,7 +50,6 @@ export class Mirror {
   /** What the older database has is not known, or may not be what it was told: they are compared next. */
   #isInDoubt = true;
   #cancelRetry = () => {};
-  /** The older database has no place for these, for a reason of its own. */
   readonly #refused = new Set<string>();
   #isClosed = false;
 
@@ -63,6 +62,11 @@ export class Mirror {
     canHold: (entry) => (this.#refused.has(entry.name) ? "it was refused" : this.#ports.form.canHold(entry)),
     normal: (entry) => this.#ports.form.normal(entry),
   };
+
+  /** Servers that the older database refused for a reason of its own: they are in the store alone. */
+  get refused(): ReadonlySet<string> {
+    return this.#refused;
+  }
 
   /** Whether both should say the same now. */
   get isSettled(): boolean {

@@ -1,30 +1,56 @@
+import { LIMITS } from "../../../shared/limits.ts";
 import type { ConfigBackend } from "../backend.ts";
 import type { ConfigEntry } from "../entry.ts";
 import type { OldDatabase } from "../old/database.ts";
 import type { ConfigStore } from "../store/store.ts";
+import type { RolloutMemory } from "./memory.ts";
 import type { OldForm } from "./pairing.ts";
 
-/** What is in the store because the older tables have no place for it, such as servers over TCP. */
-export class StoreOnly {
-  readonly #store: ConfigStore;
-  readonly #form: OldForm;
-  #mark = "";
-  #entries = new Map<string, ConfigEntry>();
+export type StoreOnlyPorts = {
+  store: ConfigStore;
+  form: Pick<OldForm, "canHold">;
+  memory: Pick<RolloutMemory, "changedAfter">;
+  /** What the older database refused for a reason of its own. */
+  refused(): ReadonlySet<string>;
+};
 
-  constructor(store: ConfigStore, form: OldForm) {
-    this.#store = store;
-    this.#form = form;
+/** What is in the store because the older database has no place for it, such as servers over TCP. */
+export class StoreOnly {
+  readonly #ports: StoreOnlyPorts;
+  /** The revision that `#entries` are as of; null: not known yet. */
+  #revision: number | null = null;
+  readonly #entries = new Map<string, ConfigEntry>();
+
+  constructor(ports: StoreOnlyPorts) {
+    this.#ports = ports;
   }
 
-  /** By name, in their order. Looked for anew when the store has changed. */
+  /** By name. After a change only what changed is looked at: asking the older form of 10,000 takes a while. */
   all(): ReadonlyMap<string, ConfigEntry> {
-    const { mark } = this.#store;
-    if (mark !== this.#mark) {
-      const entries = this.#store.list().filter((entry) => this.#form.canHold(entry) !== null);
-      this.#entries = new Map(entries.map((entry) => [entry.name, entry]));
-      this.#mark = mark;
-    }
-    return this.#entries;
+    const { store } = this.#ports;
+    this.#catchUp();
+    const refused = [...this.#ports.refused()].flatMap((name) => store.get(name) ?? []);
+    return refused.length === 0
+      ? this.#entries
+      : new Map([...this.#entries, ...refused.map((entry) => [entry.name, entry] as const)]);
+  }
+
+  #catchUp(): void {
+    const { store, memory } = this.#ports;
+    const { revision } = store;
+    if (revision === this.#revision) return;
+    const changed = this.#revision === null ? null : memory.changedAfter(this.#revision);
+    // Of so many the history may not tell all.
+    if (changed === null || changed.size >= LIMITS.removedConfigs) {
+      this.#entries.clear();
+      for (const entry of store.list()) this.#note(entry.name, entry);
+    } else for (const name of changed) this.#note(name, store.get(name));
+    this.#revision = revision;
+  }
+
+  #note(name: string, entry: ConfigEntry | null): void {
+    if (entry && this.#ports.form.canHold(entry) !== null) this.#entries.set(name, entry);
+    else this.#entries.delete(name);
   }
 }
 

@@ -46,7 +46,7 @@ export async function openRollout(config: MigrationConfig, ports: RolloutPorts):
   const controller = new RolloutController({
     ...{ mode, automatic, memory, samples, pair: () => mirror.pair(), ...shared },
   });
-  const storeOnly = new StoreOnly(store, mirror.form);
+  const storeOnly = new StoreOnly({ store, memory, form: FORM, refused: () => mirror.refused });
   const paths = new TwoPaths({
     ...{ mode, mirror, samples, clock, log },
     store: asBackend(store),

@@ -28,6 +28,7 @@ export function planPairing(both: Both, form: OldForm): PairingPlan {
   for (const name of [...new Set([...old.keys(), ...store.keys()])].sort()) {
     const there = old.get(name) ?? null;
     const here = store.get(name) ?? null;
+    if (there && here && sameEntry(there, here)) continue;
     const wanted = here && mirrored(here, form);
     if (isSame(there, wanted, form)) continue;
     const onlyOne = !there || !here;

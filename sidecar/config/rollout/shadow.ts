@@ -1,7 +1,7 @@
 /**
- * Makes a read once more on the other path, when its answer is on its way, and compares. One at a time, and hardly a fiftieth of
- * the time, so that it costs nobody anything; what it finds is looked at twice, because the first time something may have been
- * changed in between.
+ * Makes a read once more on the other path, when its answer is on its way, and compares. One at a time, and each operation hardly
+ * a fiftieth of the time, so that it costs nobody much; what it finds is looked at twice, because the first time something may
+ * have been changed in between.
  */
 import { type Clock, pause } from "../../../shared/clock.ts";
 import type { ConfigBackend } from "../backend.ts";
@@ -21,9 +21,12 @@ export type ShadowPorts = {
   timer(): number;
 };
 
-/** Times what one took that the next one waits, and how long at least. */
+/** Times what one took that the next one of its operation waits, and how long at least. */
 const REST = 50;
 const LEAST_REST_MS = 10;
+/** What takes longer holds others up (a database in SQLite answers in this thread), and rests for so many times longer. */
+const LONG_MS = 50;
+const LONG_REST = 20;
 /** Servers that are named where answers differ. */
 const NAMED = 3;
 
@@ -32,7 +35,8 @@ export class Shadow {
   differences = 0;
   readonly #ports: ShadowPorts;
   #isBusy = false;
-  #nextAtMs = Number.NEGATIVE_INFINITY;
+  /** When each operation's next one may be. */
+  readonly #nextAtMs = new Map<string, number>();
 
   constructor(ports: ShadowPorts) {
     this.#ports = ports;
@@ -41,7 +45,7 @@ export class Shadow {
   /** Never throws and never waits. */
   offer(answered: Answered): void {
     const { mirror, timer } = this.#ports;
-    if (this.#isBusy || timer() < this.#nextAtMs) return;
+    if (this.#isBusy || timer() < (this.#nextAtMs.get(answered.operation) ?? 0)) return;
     this.#isBusy = true;
     const work = mirror.isSettled ? this.#compare(answered) : mirror.follow();
     // A path that fails has been counted; the one that asked has its answer.
@@ -64,7 +68,7 @@ export class Shadow {
       const [old, store] = path === "old" ? [answer, other] : [other, answer];
       if (differentNames(old, store, mirror.form).length > 0) await this.#again(operation, read, generation);
     } finally {
-      this.#nextAtMs = timer() + Math.max(LEAST_REST_MS, REST * (timer() - startedMs));
+      this.#nextAtMs.set(operation, timer() + restAfterMs(timer() - startedMs));
     }
   }
 
@@ -84,3 +88,6 @@ export class Shadow {
   #isStill = (generation: number): boolean =>
     this.#ports.mirror.isSettled && this.#ports.mirror.generation === generation;
 }
+
+const restAfterMs = (tookMs: number): number =>
+  Math.max(LEAST_REST_MS, REST * tookMs * (tookMs > LONG_MS ? LONG_REST : 1));

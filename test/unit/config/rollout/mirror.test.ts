@@ -132,6 +132,8 @@ describe("writing both databases", () => {
     expect(names).not.toContain("theirs");
     expect(rig.rollout.status.old_database?.behind).toBe(0);
     expect(rig.alerts).toMatchObject([{ kind: "old_database_differs" }]);
+    await rig.rollout.change({ back_out: true }, "ann");
+    expect(await rig.read("ann", "theirs")).toMatchObject({ path: "old", entry: { name: "theirs" } });
   });
 });
 
