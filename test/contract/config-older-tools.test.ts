@@ -66,7 +66,7 @@ onEveryHost(
     it("C2 tells what is wrong with a body as FastAPI did", async () => {
       expect(await post("/tools/call", { server_name: "demo" })).toMatchObject([
         422,
-        { detail: [{ loc: ["body", "tool_name"], msg: expect.any(String), type: expect.any(String) }] },
+        { detail: [{ type: "missing", loc: ["body", "tool_name"], msg: "Field required" }] },
       ]);
       expect(await post("/resources/access", "{")).toMatchObject([422, { detail: [{ loc: ["body"] }] }]);
     });

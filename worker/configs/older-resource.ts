@@ -3,11 +3,12 @@ import type { Context } from "hono";
 import { z } from "zod";
 import { asHivegateError } from "../../shared/errors.ts";
 import type { McpAnswer } from "../../shared/protocol/mcp.ts";
+import { readFastApiBody } from "../../shared/wire/fastapi-body.ts";
 import { readAnswer } from "../mcp/answer.ts";
 import type { McpPorts } from "../mcp/endpoint.ts";
 import { Exchange } from "../mcp/exchange.ts";
+import { bodyOf } from "../mcp/forward.ts";
 import { encoded, envelopeOf, REVISION } from "../mcp/mcp-headers.ts";
-import { readOlderBody } from "./older-body.ts";
 import { failed, mayAsk, type OlderPorts, unknownServer } from "./older-tool.ts";
 
 const Access = z.object({ server_name: z.string().min(1), uri: z.string().min(1) });
@@ -16,7 +17,7 @@ export async function readOlderResource(
   c: Context,
   ports: OlderPorts & { mcp: McpPorts },
 ): Promise<Response> {
-  const { server_name, uri } = await readOlderBody(c, Access);
+  const { server_name, uri } = readFastApiBody(Access, await bodyOf(c.req.raw));
   if (!mayAsk(ports, server_name)) throw unknownServer(server_name);
   const { hive, identity, mcp } = ports;
   const { signal } = c.req.raw;

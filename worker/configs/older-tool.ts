@@ -5,9 +5,10 @@ import type { Identity } from "../../shared/auth/permission.ts";
 import { asHivegateError, type ErrorCode, HivegateError } from "../../shared/errors.ts";
 import type { McpAnswer } from "../../shared/protocol/mcp.ts";
 import { qualifiedName, splitQualifiedName } from "../../shared/protocol/qualified-name.ts";
+import { readFastApiBody } from "../../shared/wire/fastapi-body.ts";
 import type { AppPorts } from "../app.ts";
+import { bodyOf } from "../mcp/forward.ts";
 import { traceOf } from "../mcp/stream-routes.ts";
-import { readOlderBody } from "./older-body.ts";
 
 const Call = z.object({
   server_name: z.string().min(1),
@@ -19,7 +20,7 @@ export type OlderPorts = Pick<AppPorts, "gateway" | "now" | "defer"> & { hive: s
 
 export async function callOlderTool(c: Context, ports: OlderPorts): Promise<Response> {
   const { gateway, now, defer, hive, identity } = ports;
-  const { server_name, tool_name, arguments: given } = await readOlderBody(c, Call);
+  const { server_name, tool_name, arguments: given } = readFastApiBody(Call, await bodyOf(c.req.raw));
   const tool = qualifiedName(server_name, tool_name);
   if (!mayAsk(ports, server_name) || splitQualifiedName(tool)?.server !== server_name)
     throw unknownServer(server_name);

@@ -3,9 +3,9 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { z } from "zod";
 import { asHivegateError, ERROR_CODES, HivegateError, isOurFault } from "../../shared/errors.ts";
+import { BadBody } from "../../shared/wire/fastapi-body.ts";
 import { REFUSAL } from "../audit/record-requests.ts";
 import { isRecorded } from "../mcp/recorded.ts";
-import { BadBody } from "./older-body.ts";
 
 /** Does what is asked; whatever keeps it from being done is told in the older system's words, and remembered as ever. */
 export async function inOlderWords(
