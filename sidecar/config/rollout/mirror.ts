@@ -6,18 +6,18 @@
  * makes them the same again (`pair`).
  */
 import type { Clock } from "../../../shared/clock.ts";
-import { asHivegateError, HivegateError, isOurFault } from "../../../shared/errors.ts";
+import { asHivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { Alerts } from "../../alerts.ts";
 import type { Logger } from "../../log.ts";
-import { within } from "../../mcp/within.ts";
 import { withinMs } from "../../swarm/tasks-deadline.ts";
-import type { ConfigEdit, ConfigEntry } from "../entry.ts";
+import type { ConfigEdit } from "../entry.ts";
 import type { OldDatabase } from "../old/database.ts";
 import type { ConfigStore } from "../store/store.ts";
 import type { RolloutMemory } from "./memory.ts";
-import { away, type OldConnection } from "./old-connection.ts";
-import { editsForOld, type OldForm, type PairingPlan, planPairing } from "./pairing.ts";
+import type { OldConnection } from "./old-connection.ts";
+import { OldWriter } from "./old-writer.ts";
+import { type OldForm, type PairingPlan, planPairing } from "./pairing.ts";
 
 export type MirrorPorts = {
   /** Which of the two is right about what differs, and is written first. */
@@ -33,44 +33,47 @@ export type MirrorPorts = {
 
 /** In `full`, how long the answer to a change waits for the older database. */
 const FOLLOW_MS = 1_000;
-/** Above so many changes at once the older database is read as a whole. */
-const SINGLE_READS = 100;
 const AUTHOR = { by: "migration", source: "migration" } as const;
 
 export class Mirror {
-  /** Another one than before when either of the two may have been changed by us. */
-  generation = 0;
   readonly #ports: MirrorPorts;
+  readonly #writer: OldWriter;
   /** The revision up to which the older database has everything. */
   #mirrored = 0;
   #turn: Promise<unknown> = Promise.resolve();
   #following: Promise<void> | null = null;
   #writes = 0;
   #behindSinceMs: number | null = null;
-  /** What the older database has is not known, or may not be what it was told: they are compared next. */
-  #isInDoubt = true;
   #cancelRetry = () => {};
-  readonly #refused = new Set<string>();
+  #begun = 0;
   #isClosed = false;
 
   constructor(ports: MirrorPorts) {
     this.#ports = ports;
+    this.#writer = new OldWriter(ports);
+    // What the older database has is not known: the two are compared before anything else.
+    this.#writer.isInDoubt = true;
   }
 
   /** The form of the older database, and of it those that it refused. */
   readonly form: OldForm = {
-    canHold: (entry) => (this.#refused.has(entry.name) ? "it was refused" : this.#ports.form.canHold(entry)),
+    canHold: (entry) => (this.refused.has(entry.name) ? "it was refused" : this.#ports.form.canHold(entry)),
     normal: (entry) => this.#ports.form.normal(entry),
   };
 
   /** Servers that the older database refused for a reason of its own: they are in the store alone. */
   get refused(): ReadonlySet<string> {
-    return this.#refused;
+    return this.#writer.refused;
+  }
+
+  /** Another one than before when either of the two may have been changed by us. */
+  get generation(): number {
+    return this.#begun + this.#writer.tries;
   }
 
   /** Whether both should say the same now. */
   get isSettled(): boolean {
-    return this.#writes === 0 && !this.#isInDoubt && this.#mirrored === this.#ports.store.revision;
+    return this.#writes === 0 && !this.#writer.isInDoubt && this.#mirrored === this.#ports.store.revision;
   }
 
   get behind(): { servers: number; sinceMs: number | null } {
@@ -110,12 +113,11 @@ export class Mirror {
   }
 
   async #oldFirst(edits: readonly ConfigEdit[], storeWrite: () => number): Promise<number> {
-    if (this.#isInDoubt) await this.#pair();
+    if (this.#writer.isInDoubt) await this.#pair();
     const old = await this.#ports.old.get();
     const names = edits.map(({ name }) => name);
-    const before = await this.#ask(readAll(old, names));
-    await this.#writeOld(old, editsForOld(edits, this.#ports.form));
-    for (const name of names) this.#refused.delete(name);
+    const before = await this.#writer.before(old, names);
+    await this.#writer.write(old, edits);
     const revision = await this.#orUndo(old, before, storeWrite);
     this.#cameTo(old, revision);
     return revision;
@@ -134,9 +136,9 @@ export class Mirror {
   /** Never rejects. */
   async #undo(old: OldDatabase, before: readonly ConfigEdit[]): Promise<void> {
     try {
-      await this.#writeOld(old, before);
+      await this.#writer.write(old, before);
     } catch (thrown) {
-      this.#isInDoubt = true;
+      this.#writer.isInDoubt = true;
       this.#ports.alerts.raise({
         kind: "old_database_differs",
         message:
@@ -148,7 +150,7 @@ export class Mirror {
 
   async #storeFirst(storeWrite: () => number): Promise<number> {
     const revision = storeWrite();
-    this.generation++;
+    this.#begun++;
     const followed = this.follow();
     if (this.#behindSinceMs === null) await withinMs(followed, FOLLOW_MS, undefined);
     return revision;
@@ -159,11 +161,11 @@ export class Mirror {
     const { store, memory } = this.#ports;
     try {
       const old = await this.#ports.old.get();
-      if (this.#isInDoubt) return await this.#pair();
+      if (this.#writer.isInDoubt) return await this.#pair();
       while (!this.#isClosed && this.#mirrored !== store.revision) {
         const { revision } = store;
         const names = [...memory.changedAfter(this.#mirrored)];
-        await this.#writeEach(
+        await this.#writer.writeEach(
           old,
           names.map((name) => ({ name, entry: store.get(name) })),
         );
@@ -189,8 +191,8 @@ export class Mirror {
     const { counts, store, memory, clock } = this.#ports;
     const old = await this.#ports.old.get();
     const mirror = memory.mirror(old.place);
-    this.#refused.clear();
-    const there = await this.#ask(old.list());
+    this.#writer.refused.clear();
+    const there = await this.#writer.list(old);
     // Nothing waits from here until the store has what it lacks, so no change comes between.
     const plan = planPairing(
       {
@@ -204,9 +206,9 @@ export class Mirror {
     );
     if (plan.toStore.length > 0) store.write(plan.toStore, AUTHOR, { nowMs: clock.now() });
     const { revision } = store;
-    this.generation++;
-    await this.#writeEach(old, plan.toOld);
-    this.#isInDoubt = false;
+    this.#begun++;
+    await this.#writer.writeEach(old, plan.toOld);
+    this.#writer.isInDoubt = false;
     this.#behindSinceMs = null;
     this.#cameTo(old, revision);
     this.#tellPaired(plan, mirror === null);
@@ -225,43 +227,6 @@ export class Mirror {
     else this.#ports.alerts.raise({ kind: "old_database_differs", message, details });
   }
 
-  /** What is not to be had in the older tables for a reason of their own does not keep the rest away from them. */
-  async #writeEach(old: OldDatabase, edits: readonly ConfigEdit[]): Promise<void> {
-    if (edits.length === 0) return;
-    try {
-      await this.#writeOld(old, editsForOld(edits, this.#ports.form));
-    } catch (thrown) {
-      if (isOurFault(asHivegateError(thrown))) throw thrown;
-      if (edits.length > 1) for (const edit of edits) await this.#writeEach(old, [edit]);
-      else this.#refuse(edits[0]?.name ?? "", thrown);
-    }
-  }
-
-  #refuse(name: string, thrown: unknown): void {
-    this.#refused.add(name);
-    this.#ports.alerts.raise({
-      kind: "old_database_differs",
-      message: `The older database refuses the server ${name}: it is in the newer one alone.`,
-      details: { why: asHivegateError(thrown).message },
-    });
-  }
-
-  async #writeOld(old: OldDatabase, edits: readonly ConfigEdit[]): Promise<void> {
-    if (edits.length === 0) return;
-    this.generation++;
-    await this.#ask(old.write(edits));
-  }
-
-  /** What took too long may still be done. */
-  async #ask<T>(work: Promise<T>): Promise<T> {
-    try {
-      return await within(work, LIMITS.oldWriteMs, () => new HivegateError("timeout"));
-    } catch (thrown) {
-      if (thrown instanceof HivegateError && thrown.code === "timeout") this.#isInDoubt = true;
-      throw away(thrown);
-    }
-  }
-
   /** Where that cannot be kept, what came there comes there once more, after a restart. */
   #cameTo(old: OldDatabase, revision: number): void {
     const { memory, log } = this.#ports;
@@ -276,7 +241,7 @@ export class Mirror {
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#turn.then(async () => {
       this.#writes++;
-      this.generation++;
+      this.#begun++;
       try {
         return await work();
       } finally {
@@ -286,11 +251,4 @@ export class Mirror {
     this.#turn = done.catch(() => {});
     return done;
   }
-}
-
-async function readAll(old: OldDatabase, names: readonly string[]): Promise<ConfigEdit[]> {
-  if (names.length <= SINGLE_READS)
-    return Promise.all(names.map(async (name) => ({ name, entry: await old.get(name) })));
-  const there = new Map((await old.list()).map((entry): [string, ConfigEntry] => [entry.name, entry]));
-  return names.map((name) => ({ name, entry: there.get(name) ?? null }));
 }

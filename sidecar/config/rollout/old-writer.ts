@@ -1,0 +1,82 @@
+import { asHivegateError, HivegateError, isOurFault } from "../../../shared/errors.ts";
+import { LIMITS } from "../../../shared/limits.ts";
+import type { Alerts } from "../../alerts.ts";
+import { within } from "../../mcp/within.ts";
+import type { ConfigEdit, ConfigEntry } from "../entry.ts";
+import type { OldDatabase } from "../old/database.ts";
+import { away } from "./old-connection.ts";
+import { editsForOld, type OldForm } from "./pairing.ts";
+
+/** Above so many changes at once the older database is read as a whole. */
+const SINGLE_READS = 100;
+
+/** Writes to the older database, within a limit of time. What is said of failures is fit for a client. */
+export class OldWriter {
+  /** Servers that it refused for a reason of its own: they are in the store alone. */
+  readonly refused = new Set<string>();
+  /** What it was told took too long, and may still be done. */
+  isInDoubt = false;
+  /** Another one after each try. */
+  tries = 0;
+  readonly #ports: { form: OldForm; alerts: Pick<Alerts, "raise"> };
+
+  constructor(ports: { form: OldForm; alerts: Pick<Alerts, "raise"> }) {
+    this.#ports = ports;
+  }
+
+  list(old: OldDatabase): Promise<ConfigEntry[]> {
+    return this.#ask(old.list());
+  }
+
+  /** What would make these servers again what they are. */
+  before(old: OldDatabase, names: readonly string[]): Promise<ConfigEdit[]> {
+    return this.#ask(readAll(old, names));
+  }
+
+  /** All of them or none. @throws HivegateError */
+  async write(old: OldDatabase, edits: readonly ConfigEdit[]): Promise<void> {
+    if (edits.length === 0) return;
+    this.tries++;
+    await this.#ask(old.write(editsForOld(edits, this.#ports.form)));
+    for (const { name } of edits) this.refused.delete(name);
+  }
+
+  /**
+   * All but those that it refuses: one of them does not keep the rest away.
+   * @throws HivegateError when it is not the fault of any of them
+   */
+  async writeEach(old: OldDatabase, edits: readonly ConfigEdit[]): Promise<void> {
+    try {
+      await this.write(old, edits);
+    } catch (thrown) {
+      if (isOurFault(asHivegateError(thrown))) throw thrown;
+      if (edits.length > 1) for (const edit of edits) await this.writeEach(old, [edit]);
+      else this.#refuse(edits[0]?.name ?? "", thrown);
+    }
+  }
+
+  #refuse(name: string, thrown: unknown): void {
+    this.refused.add(name);
+    this.#ports.alerts.raise({
+      kind: "old_database_differs",
+      message: `The older database refuses the server ${name}: it is in the newer one alone.`,
+      details: { why: asHivegateError(thrown).message },
+    });
+  }
+
+  async #ask<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await within(work, LIMITS.oldWriteMs, () => new HivegateError("timeout"));
+    } catch (thrown) {
+      if (thrown instanceof HivegateError && thrown.code === "timeout") this.isInDoubt = true;
+      throw away(thrown);
+    }
+  }
+}
+
+async function readAll(old: OldDatabase, names: readonly string[]): Promise<ConfigEdit[]> {
+  if (names.length <= SINGLE_READS)
+    return Promise.all(names.map(async (name) => ({ name, entry: await old.get(name) })));
+  const there = new Map((await old.list()).map((entry): [string, ConfigEntry] => [entry.name, entry]));
+  return names.map((name) => ({ name, entry: there.get(name) ?? null }));
+}
