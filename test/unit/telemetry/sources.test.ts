@@ -59,7 +59,8 @@ const only = (sources: Sources): Source => {
   return source;
 };
 
-const soon = (condition: () => unknown) => vi.waitFor(() => expect(condition()).toBe(true));
+const soon = (condition: () => unknown) =>
+  vi.waitFor(() => expect(condition()).toBe(true), { timeout: 10_000, interval: 5 });
 
 it("S6 a server is asked when it tells of a change, not for what it says beside its work", async () => {
   const server = await startLister("a");
