@@ -124,7 +124,7 @@ export class InForce {
   /** What was left out before does not stand in the way of a change that has nothing to do with it. */
   #check({ edits, limited = new Set(), placeOf }: Change): void {
     const after = new Map<string, ConfigEntry>(this.#entries);
-    const limitedAfter = this.#ports.store.limited();
+    const limitedAfter = new Set(this.#ports.store.limited);
     for (const { name, entry } of edits) {
       if (entry) after.set(name, entry);
       else after.delete(name);
@@ -143,13 +143,8 @@ export class InForce {
 
   #stored(): { entries: ReadonlyMap<string, StoredConfig>; applied: Applied } {
     const { store, applying } = this.#ports;
-    const byName = new Map(store.list().map((entry) => [entry.name, entry]));
-    const entries = new Map<string, StoredConfig>();
-    for (const name of store.names()) {
-      const entry = byName.get(name);
-      if (entry) entries.set(name, entry);
-    }
-    return { entries, applied: applying.of(entries.values(), store.limited()) };
+    const { entries, limited } = store;
+    return { entries, applied: applying.of(entries.values(), limited) };
   }
 
   #tell(difference: ConfigDifference): void {

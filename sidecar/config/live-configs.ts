@@ -14,16 +14,15 @@ import type {
   ConfigValue,
   ReloadAnswer,
 } from "../../shared/protocol/config.ts";
-import { canonicalJson } from "../../shared/wire/canonical-json.ts";
 import type { Alerts } from "../alerts.ts";
 import type { Configs, Expected } from "./configs.ts";
 import { Conflicts } from "./conflicts.ts";
-import type { Author, ConfigEdit, ConfigEntry } from "./entry.ts";
+import { Editing } from "./editing.ts";
+import type { Author, ConfigEntry, StoredConfig } from "./entry.ts";
 import type { ConfigRead } from "./file/read.ts";
-import { sameEntry } from "./fingerprint.ts";
 import { InForce, type InForcePorts } from "./in-force.ts";
 import { type FilePorts, Seeding } from "./seeding.ts";
-import type { Seed, StoredVersion } from "./store/rows.ts";
+import type { Seed } from "./store/rows.ts";
 import { Turns } from "./turns.ts";
 
 export type WatchedFile = FilePorts & {
@@ -41,6 +40,7 @@ export class LiveConfigs implements Configs {
   readonly #ports: LiveConfigsPorts;
   readonly #inForce: InForce;
   readonly #seeding: Seeding;
+  readonly #editing: Editing;
   readonly #conflicts: Conflicts;
   readonly #turns = new Turns(LIMITS.configChanges);
   /** What the watcher told and is still to be looked at. */
@@ -54,7 +54,9 @@ export class LiveConfigs implements Configs {
     const now = () => ports.clock.now();
     this.#conflicts = new Conflicts({ alerts: ports.alerts, now });
     this.#inForce = new InForce({ ...ports, now });
-    this.#seeding = new Seeding({ ...ports, inForce: this.#inForce, conflicts: this.#conflicts, now });
+    const parts = { ...ports, inForce: this.#inForce, conflicts: this.#conflicts, now };
+    this.#seeding = new Seeding(parts);
+    this.#editing = new Editing({ ...parts, seeding: this.#seeding });
   }
 
   /**
@@ -83,7 +85,7 @@ export class LiveConfigs implements Configs {
       changed_at: last?.at ?? null,
       changed_by: last?.by ?? null,
       source: last?.source ?? null,
-      servers: store.count,
+      servers: store.entries.size,
       file: this.#seeding.file,
       last_error: this.#seeding.failure ?? this.#leftOut(),
       conflicts: this.#conflicts.list,
@@ -102,15 +104,15 @@ export class LiveConfigs implements Configs {
     const { store, router } = this.#ports;
     const revision = store.revision;
     const entries = await router.read(client, "list", (backend) => backend.list());
-    const stored = new Map(store.list().map((item) => [item.name, item]));
-    return { revision, configs: entries.map((entry) => this.#itemOf(entry, stored.get(entry.name) ?? null)) };
+    const stored = store.entries;
+    return { revision, configs: entries.map((entry) => itemOf(entry, stored.get(entry.name) ?? null)) };
   }
 
   async ofAgent(client: string, agent: string): Promise<ConfigItem[]> {
     this.#checkOpen();
     const { store, router } = this.#ports;
     const entries = await router.read(client, "ofAgent", (backend) => backend.ofAgent(agent));
-    return entries.map((entry) => this.#itemOf(entry, store.get(entry.name)));
+    return entries.map((entry) => itemOf(entry, store.get(entry.name)));
   }
 
   async get(client: string, name: string): Promise<ConfigItem> {
@@ -118,25 +120,25 @@ export class LiveConfigs implements Configs {
     const { store, router } = this.#ports;
     const entry = await router.read(client, "get", (backend) => backend.get(name));
     if (entry === null) throw new HivegateError("unknown_config");
-    return this.#itemOf(entry, store.get(name));
+    return itemOf(entry, store.get(name));
   }
 
   async put(name: string, value: ConfigValue, expected: Expected, author: Author): Promise<ConfigItem> {
-    return there(await this.#edit({ name, entry: { name, ...value } }, expected, author));
+    return there(
+      await this.#turn(() => this.#editing.one({ name, entry: { name, ...value } }, expected, author)),
+    );
   }
 
   putAll(values: ReadonlyMap<string, ConfigValue>, author: Author): Promise<ConfigItem[]> {
     const edits = [...values].map(([name, value]) => ({ name, entry: { name, ...value } }));
     return this.#turn(async () => {
-      const unread = this.#revisions(edits);
-      await this.#seeding.catchUp();
-      await this.#change(edits, author, unread);
+      await this.#editing.all(edits, author);
       return edits.map(({ name }) => there(this.#ports.store.get(name)));
     });
   }
 
   async remove(name: string, expected: Expected, author: Author): Promise<void> {
-    await this.#edit({ name, entry: null }, expected, author);
+    await this.#turn(() => this.#editing.one({ name, entry: null }, expected, author));
   }
 
   async history(query: {
@@ -157,8 +159,9 @@ export class LiveConfigs implements Configs {
     if (!version) throw new HivegateError("unknown_config", "No such version of this server is kept.");
     if (!version.value)
       throw new HivegateError("config_invalid", "It was removed in that version: delete it.");
-    const entry = { name, ...version.value };
-    return there(await this.#edit({ name, entry }, expected, { by, source: "restore" }, version));
+    const edit = { name, entry: { name, ...version.value } };
+    const author = { by, source: "restore" } as const;
+    return there(await this.#turn(() => this.#editing.one(edit, expected, author, version)));
   }
 
   onChange(listener: (change: ConfigChanged) => void): () => void {
@@ -172,85 +175,6 @@ export class LiveConfigs implements Configs {
     this.#cancelLook();
     await this.#watch?.close();
     await this.#turns.ended();
-  }
-
-  /** `from`: the version that is made the newest. Gives what is there then. */
-  #edit(
-    edit: ConfigEdit,
-    expected: Expected,
-    author: Author,
-    from: StoredVersion | null = null,
-  ): Promise<ConfigItem | null> {
-    const { store } = this.#ports;
-    const { name } = edit;
-    return this.#turn(async () => {
-      const unread = this.#revisions([edit]);
-      await this.#seeding.catchUp();
-      const current = store.get(name);
-      if (!meets(expected, current?.revision ?? null)) {
-        const isOfTheMoment = meets(expected, unread.get(name) ?? null);
-        // The file says the same: both have what they want.
-        if (isOfTheMoment && isSame(edit.entry, current)) return current;
-        if (isOfTheMoment) this.#keepLost(edit, author);
-        throw new HivegateError("precondition_failed", isOfTheMoment ? LOST : undefined);
-      }
-      if (!edit.entry && !current) throw new HivegateError("unknown_config");
-      await this.#change([edit], author, unread, from);
-      return store.get(name);
-    });
-  }
-
-  /** `unread`: the revisions before the file was read just now. */
-  async #change(
-    edits: readonly ConfigEdit[],
-    author: Author,
-    unread: ReadonlyMap<string, number | null>,
-    from: StoredVersion | null = null,
-  ): Promise<void> {
-    const read = this.#revisions(edits);
-    const limited = new Set(edits.filter((edit) => this.#isLimited(edit, from)).map(({ name }) => name));
-    const { made } = await this.#inForce.change({ edits, author, limited });
-    for (const [name, kept] of made) {
-      const lost = this.#lastRevision(name, kept);
-      if (read.get(name) === unread.get(name) || lost === null) continue;
-      this.#conflicts.report({ name, kept, lost, message: `changed by the file, then by ${author.by}` });
-    }
-  }
-
-  /** Whoever changes other things than how a server is started or reached leaves it what it may do. */
-  #isLimited({ name, entry }: ConfigEdit, from: StoredVersion | null): boolean {
-    if (!entry || from?.limited === false) return false;
-    const before = this.#ports.store.get(name);
-    const isTheSame = before !== null && canonicalJson(before.config) === canonicalJson(entry.config);
-    return !isTheSame || this.#ports.store.limited().has(name);
-  }
-
-  /** The file's version is in force; the other one is kept beside it. */
-  #keepLost(edit: ConfigEdit, author: Author): void {
-    const { store, clock } = this.#ports;
-    const kept = this.#lastRevision(edit.name, null);
-    const written = store.write([], author, { nowMs: clock.now(), lost: { edits: [edit], author } });
-    const lost = written.lost.get(edit.name);
-    if (kept === null || lost === undefined) return;
-    const message = `changed by the file, and differently by ${author.by} at the same moment`;
-    this.#conflicts.report({ name: edit.name, kept, lost, message });
-  }
-
-  #lastRevision(name: string, before: number | null): number | null {
-    return this.#ports.store.history(name, before, 1)[0]?.revision ?? null;
-  }
-
-  #revisions(edits: readonly ConfigEdit[]): Map<string, number | null> {
-    return new Map(edits.map(({ name }) => [name, this.#ports.store.get(name)?.revision ?? null]));
-  }
-
-  /** What is in the older system alone, because somebody wrote it there, has no version here until it is taken over. */
-  #itemOf(
-    { name, config, agent_names, allowed_tools, enabled }: ConfigEntry,
-    stored: ConfigItem | null,
-  ): ConfigItem {
-    const { revision, created_at, updated_at } = stored ?? { revision: 1, created_at: 0, updated_at: 0 };
-    return { name, config, agent_names, allowed_tools, enabled, revision, created_at, updated_at };
   }
 
   #leftOut(): ConfigStatus["last_error"] {
@@ -307,13 +231,16 @@ export class LiveConfigs implements Configs {
   }
 }
 
-const LOST = "The configuration file changed it at the same moment. Your version is kept in the history.";
-
-const meets = (expected: Expected, revision: number | null): boolean =>
-  expected === "any" || (expected === "none" ? revision === null : revision === expected);
-
-const isSame = (one: ConfigEntry | null, other: ConfigEntry | null): boolean =>
-  one === null || other === null ? one === other : sameEntry(one, other);
+/**
+ * Of what was read of either of the two databases; `stored` is what the store has. What somebody wrote to the older one by
+ * another way has no version until it is taken over.
+ */
+function itemOf(entry: ConfigEntry, stored: StoredConfig | null): ConfigItem {
+  if (entry === stored) return stored;
+  const { name, config, agent_names, allowed_tools, enabled } = entry;
+  const { revision, created_at, updated_at } = stored ?? { revision: 1, created_at: 0, updated_at: 0 };
+  return { name, config, agent_names, allowed_tools, enabled, revision, created_at, updated_at };
+}
 
 function there(item: ConfigItem | null): ConfigItem {
   if (!item) throw new HivegateError("internal");

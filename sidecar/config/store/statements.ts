@@ -4,14 +4,11 @@ import type { DatabaseSync } from "node:sqlite";
 export type Statements = ReturnType<typeof prepareStatements>;
 
 export const prepareStatements = (db: DatabaseSync) => ({
-  revisions: db.prepare("SELECT name, revision FROM mcp_configs ORDER BY name"),
-  names: db.prepare("SELECT name FROM mcp_configs ORDER BY id"),
+  revisions: db.prepare("SELECT name, revision, limited FROM mcp_configs ORDER BY id"),
   get: db.prepare("SELECT * FROM mcp_configs WHERE name = ?"),
   ofAgent: db.prepare(
     `SELECT mcp_configs.* FROM mcp_config_agents JOIN mcp_configs ON id = config_id WHERE agent = ? ORDER BY name`,
   ),
-  count: db.prepare("SELECT count(*) AS count FROM mcp_configs"),
-  limited: db.prepare("SELECT name FROM mcp_configs WHERE limited = 1"),
   insert: db.prepare(
     `INSERT INTO mcp_configs (config, agent_names, allowed_tools, enabled, name, revision, created_at, updated_at, limited)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,

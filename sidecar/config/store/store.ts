@@ -21,6 +21,7 @@ import {
   type StoredVersion,
 } from "./rows.ts";
 import { MIGRATIONS } from "./schema.ts";
+import { EMPTY, type Snapshot, snapshotOf } from "./snapshot.ts";
 import { prepareStatements, type Statements } from "./statements.ts";
 
 export type WriteOptions = {
@@ -65,8 +66,9 @@ export class ConfigStore {
   readonly db: DatabaseSync;
   readonly #statements: Statements;
   readonly #limits: StoreLimits;
-  /** What the last list came to: to parse all of it takes ten times as long as to see what changed. */
-  #read: ReadonlyMap<string, StoredConfig> = new Map();
+  /** What was read last, and the mark of that moment. */
+  #snapshot = EMPTY;
+  #snapshotMark = "";
 
   /** @throws Error with one line that is fit for a terminal when it was written by another version; or as SQLite does */
   constructor(
@@ -90,26 +92,14 @@ export class ConfigStore {
     return `${this.#statements.dataVersion.get()?.data_version}:${this.revision}`;
   }
 
-  get count(): number {
-    return Number(this.#statements.count.get()?.count);
+  /** By name, those that were there first before those that came later. Not to be written to. */
+  get entries(): ReadonlyMap<string, StoredConfig> {
+    return this.#now().entries;
   }
 
-  /** In the order of their names. They are given again as long as they are the same: not to be written to. */
+  /** In the order of their names. What is in it is not to be written to. */
   list(): StoredConfig[] {
-    const read = new Map<string, StoredConfig>();
-    for (const row of this.#statements.revisions.all()) {
-      const name = String(row.name);
-      const known = this.#read.get(name);
-      const entry = known?.revision === row.revision ? known : this.get(name);
-      if (entry) read.set(name, entry);
-    }
-    this.#read = read;
-    return [...read.values()];
-  }
-
-  /** All names, those that were there first before those that came later. */
-  names(): string[] {
-    return this.#statements.names.all().map(({ name }) => String(name));
+    return [...this.#now().list];
   }
 
   get(name: string): StoredConfig | null {
@@ -121,9 +111,9 @@ export class ConfigStore {
     return this.#statements.ofAgent.all(agent).map(readConfig);
   }
 
-  /** Those that may start and read only what the API may. */
-  limited(): Set<string> {
-    return new Set(this.#statements.limited.all().map(({ name }) => String(name)));
+  /** The names of those that may start and read only what the API may. */
+  get limited(): ReadonlySet<string> {
+    return this.#now().limited;
   }
 
   /** The version that took effect last, of whichever server. */
@@ -163,13 +153,27 @@ export class ConfigStore {
     try {
       return transaction(this.db, () => this.#write(edits, author, options));
     } catch (thrown) {
+      // A revision that was read on the way may come to be another version's.
+      this.#snapshot = EMPTY;
       if (!isLocked(thrown)) throw thrown;
       throw new HivegateError("overloaded", LOCKED, { cause: thrown });
+    } finally {
+      this.#snapshotMark = "";
     }
   }
 
   close(): void {
     this.db.close();
+  }
+
+  #now(): Snapshot {
+    const mark = this.mark;
+    if (mark !== this.#snapshotMark) {
+      const rows = this.#statements.revisions.all();
+      this.#snapshot = snapshotOf(rows, this.#snapshot, (name) => this.get(name));
+      this.#snapshotMark = mark;
+    }
+    return this.#snapshot;
   }
 
   #write(edits: readonly ConfigEdit[], author: Author, options: WriteOptions): Written {
