@@ -3,6 +3,7 @@
  * Kubernetes turns a link round, and whoever watched the file itself would go on watching what is no longer there.
  */
 import { stat } from "node:fs/promises";
+import { basename } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
 import type { Clock } from "../../../shared/clock.ts";
 import { LIMITS } from "../../../shared/limits.ts";
@@ -117,6 +118,11 @@ export class ConfigWatch {
       ignored: (path) => !known.has(path),
     });
     watcher.on("all", () => this.#touched());
+    // Of a folder that is replaced at once by one of its name nothing may come of what the system told.
+    const basenames = new Set(Array.from(known, (path) => basename(path)));
+    watcher.on("raw", (_event, path) => {
+      if (basenames.has(basename(String(path)))) this.#touched();
+    });
     watcher.on("error", (thrown) =>
       this.#options.log.warn(
         { code: codeOf(thrown), everyMs: LIMITS.configPollMs },
