@@ -57,6 +57,28 @@ onEveryHost(
       expect(heard[0]?.query.hive).toBeUndefined();
     });
 
+    it("C2 S8 leads nowhere else than it was allowed for, whatever a name holds", async () => {
+      const names = [
+        "a\\b",
+        "..\\..\\..\\v1\\tasks",
+        "a/../../b",
+        "a?x=1#y",
+        "100%",
+        "%2e%2e",
+        "ä ö",
+        "a%5Cb",
+      ];
+      for (const name of names) {
+        const response = await send("GET", `/configs/${encodeURIComponent(name)}`);
+        expect(response.status).toBe(404);
+      }
+      const place = `${API}/configs/`;
+      const asked = sidecar.asked.map(({ path }) => path);
+      expect(asked.every((path) => path.startsWith(place))).toBe(true);
+      expect(asked.map((path) => decodeURIComponent(path.slice(place.length)))).toEqual(names);
+      expect(asked.filter((path) => path.slice(place.length).includes("/"))).toEqual([]);
+    });
+
     it("C2 gives back what has no body as it is: 304 for a version that is known, 204 for one removed", async () => {
       sidecar.handle(`GET ${API}/configs/files`, (c) =>
         c.req.header("if-none-match") === '"7"' ? c.body(null, 304, { etag: '"7"' }) : c.json(ITEM),
@@ -145,7 +167,7 @@ onEveryHost(
         ).text();
       const wanted = [
         { client: "admin@example.com", method: `PUT ${API}/configs/audited`, outcome: "ok" },
-        { client: "key:agents", method: `POST ${API}/servers` },
+        { client: "key:agents", method: `POST ${API}/servers`, outcome: "refused" },
         { client: null, method: `GET ${API}/servers`, outcome: "refused", code: "unauthorized" },
       ];
       const entries = async () =>

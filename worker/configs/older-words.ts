@@ -31,11 +31,12 @@ export async function inOlderWords(
 const OwnError = z.object({ code: z.enum(ERROR_CODES), message: z.string() });
 
 /** The sidecar's answer, unless it is an error in our own words. @throws HivegateError which is it then */
-export async function olderAnswer(answer: Response): Promise<Response> {
-  if (answer.ok) return answer;
+export async function olderAnswer(c: Context, answer: Response): Promise<Response> {
+  if (answer.status < 400) return answer;
   const text = await answer.text();
   const own = OwnError.safeParse(jsonIn(text));
   if (own.success) throw new HivegateError(own.data.code, own.data.message);
+  c.set(REFUSAL, new HivegateError(answer.status === 404 ? "not_found" : "invalid_request"));
   return new Response(text, answer);
 }
 

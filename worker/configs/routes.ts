@@ -3,7 +3,7 @@
  * and nobody says in another's name who they are.
  */
 import type { Context, Hono } from "hono";
-import type { NamedPermission } from "../../shared/auth/permission.ts";
+import type { Identity, NamedPermission } from "../../shared/auth/permission.ts";
 import { HivegateError } from "../../shared/errors.ts";
 import type { AppPorts } from "../app.ts";
 import type { McpPorts } from "../mcp/endpoint.ts";
@@ -19,43 +19,48 @@ export type ConfigRoutesPorts = Pick<AppPorts, "gateway" | "now" | "uuid" | "def
   hiveOf(c: Context): string;
 };
 
-type Method = "GET" | "POST" | "PUT" | "DELETE";
-type Asker = { method: Method; subject: string; client: string; anyStatus: boolean };
-type Row = readonly [method: Method, path: string, permission: NamedPermission];
+type Row = { method: "GET" | "POST" | "PUT" | "DELETE"; path: string; permission: NamedPermission };
+type Passed = Row & { identity: Identity; anyStatus: boolean };
+
+const row = (method: Row["method"], path: string, permission: NamedPermission): Row => ({
+  method,
+  path,
+  permission,
+});
 
 const API = "/api/v1/mcp";
 
 const ROUTES: readonly Row[] = [
-  ["GET", "/status", "config:read"],
-  ["GET", "/configs", "config:read"],
-  ["GET", "/configs/:name", "config:read"],
-  ["GET", "/configs/:name/history", "config:read"],
-  ["GET", "/history", "config:read"],
-  ["GET", "/rollout", "config:read"],
-  ["POST", "/reload", "config:write"],
-  ["PUT", "/configs/:name", "config:write"],
-  ["DELETE", "/configs/:name", "config:write"],
-  ["POST", "/configs/:name/restore", "config:write"],
-  ["PUT", "/rollout", "config:write"],
+  row("GET", "/status", "config:read"),
+  row("GET", "/configs", "config:read"),
+  row("GET", "/configs/:name", "config:read"),
+  row("GET", "/configs/:name/history", "config:read"),
+  row("GET", "/history", "config:read"),
+  row("GET", "/rollout", "config:read"),
+  row("POST", "/reload", "config:write"),
+  row("PUT", "/configs/:name", "config:write"),
+  row("DELETE", "/configs/:name", "config:write"),
+  row("POST", "/configs/:name/restore", "config:write"),
+  row("PUT", "/rollout", "config:write"),
 ];
 
 /** The older system's, which go on as they were: in its words also where they are refused. */
 const OLDER_ROUTES: readonly Row[] = [
-  ["POST", "/configure", "config:write"],
-  ["GET", "/servers", "config:read"],
-  ["POST", "/servers", "config:write"],
-  ["GET", "/servers/:name", "config:read"],
-  ["PUT", "/servers/:name", "config:write"],
-  ["DELETE", "/servers/:name", "config:write"],
-  ["POST", "/servers/:name/start", "config:write"],
-  ["POST", "/servers/:name/stop", "config:write"],
-  ["POST", "/servers/:name/restart", "config:write"],
-  ["GET", "/servers/:name/tools", "config:read"],
-  ["GET", "/servers/:name/resources", "config:read"],
-  ["GET", "/agents/:agent/servers", "config:read"],
-  ["GET", "/agents/:agent/tools", "config:read"],
-  ["POST", "/agents/:agent/servers/:name", "config:write"],
-  ["DELETE", "/agents/:agent/servers/:name", "config:write"],
+  row("POST", "/configure", "config:write"),
+  row("GET", "/servers", "config:read"),
+  row("POST", "/servers", "config:write"),
+  row("GET", "/servers/:name", "config:read"),
+  row("PUT", "/servers/:name", "config:write"),
+  row("DELETE", "/servers/:name", "config:write"),
+  row("POST", "/servers/:name/start", "config:write"),
+  row("POST", "/servers/:name/stop", "config:write"),
+  row("POST", "/servers/:name/restart", "config:write"),
+  row("GET", "/servers/:name/tools", "config:read"),
+  row("GET", "/servers/:name/resources", "config:read"),
+  row("GET", "/agents/:agent/servers", "config:read"),
+  row("GET", "/agents/:agent/tools", "config:read"),
+  row("POST", "/agents/:agent/servers/:name", "config:write"),
+  row("DELETE", "/agents/:agent/servers/:name", "config:write"),
 ];
 
 export function configRoutes(app: Hono, ports: ConfigRoutesPorts): void {
@@ -63,19 +68,17 @@ export function configRoutes(app: Hono, ports: ConfigRoutesPorts): void {
   const identified = (c: Context, asking: Omit<Asking, "hive">) =>
     identify(c, { hive: hiveOf(c), ...asking }, gateway, now());
 
-  for (const [method, path, permission] of ROUTES)
-    app.on(method, API + path, async (c) => {
-      const identity = await identified(c, { permission, keyInQuery: false });
-      const client = await clientOf(hiveOf(c), identity);
-      return passedOn(c, { method, subject: identity.subject, client, anyStatus: false });
+  for (const row of ROUTES)
+    app.on(row.method, API + row.path, async (c) => {
+      const identity = await identified(c, { permission: row.permission, keyInQuery: false });
+      return passedOn(c, { ...row, identity, anyStatus: false });
     });
 
-  for (const [method, path, permission] of OLDER_ROUTES)
-    app.on(method, API + path, (c) =>
+  for (const row of OLDER_ROUTES)
+    app.on(row.method, API + row.path, (c) =>
       inOlderWords(c, log, async () => {
-        const identity = await identified(c, { permission, keyInQuery: true });
-        const client = await clientOf(hiveOf(c), identity);
-        return olderAnswer(await passedOn(c, { method, subject: identity.subject, client, anyStatus: true }));
+        const identity = await identified(c, { permission: row.permission, keyInQuery: true });
+        return olderAnswer(c, await passedOn(c, { ...row, identity, anyStatus: true }));
       }),
     );
 
@@ -99,11 +102,12 @@ export function configRoutes(app: Hono, ports: ConfigRoutesPorts): void {
     );
 
   /** The same request, to the sidecar: as this client, and with its own answer. */
-  async function passedOn(c: Context, { method, subject, client, anyStatus }: Asker): Promise<Response> {
+  async function passedOn(c: Context, { method, path, identity, anyStatus }: Passed): Promise<Response> {
     const hive = hiveOf(c);
     const body = method === "GET" ? undefined : await bodyOf(c.req.raw);
+    const who = { by: identity.subject, client: await clientOf(hive, identity) };
     const response = await gateway.sidecar(hive).configApi({
-      ...{ method, path: pathOf(c), query: queryOf(c, { by: subject, client }) },
+      ...{ method, path: API + pathOf(c, path), query: queryOf(c, who) },
       ...{ headers: picked(c.req.raw.headers, CONDITIONS), body, anyStatus },
     });
     // What is kept of the servers' answers, and of which tools they have, may hold no longer.
@@ -126,12 +130,16 @@ function picked(headers: Headers, names: readonly string[]): Record<string, stri
   );
 }
 
-/** As it came. @throws HivegateError `not_found` for a name that no address can hold: nothing is called so */
-function pathOf(c: Context): string {
-  const { path } = c.req;
-  if (Object.values(c.req.param()).some((name) => name === "." || name === ".."))
-    throw new HivegateError("not_found");
-  return path;
+/**
+ * With the names that were given, written anew: it has to lead where the permission was checked for, whatever is in them.
+ * @throws HivegateError `not_found` for a name that no address can hold: nothing is called so
+ */
+function pathOf(c: Context, path: string): string {
+  return path.replace(/:(\w+)/g, (_, parameter: string) => {
+    const name = c.req.param(parameter) ?? "";
+    if (name === "." || name === "..") throw new HivegateError("not_found");
+    return encodeURIComponent(name);
+  });
 }
 
 /** Of the client's only what is about the question. */
