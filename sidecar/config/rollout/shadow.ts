@@ -25,7 +25,7 @@ export type ShadowPorts = {
 const REST = 50;
 const LEAST_REST_MS = 10;
 /** What takes longer holds others up (a database in SQLite answers in this thread), and rests for so many times longer. */
-const LONG_MS = 50;
+const LONG_MS = 200;
 const LONG_REST = 20;
 /** Servers that are named where answers differ. */
 const NAMED = 3;
