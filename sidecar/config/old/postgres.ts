@@ -10,14 +10,16 @@ import { backUpTables, restoreTables } from "./postgres-backup.ts";
 import { connect, named, placeIn, type Sql, type Transaction } from "./postgres-open.ts";
 import { OldPostgresWriter } from "./postgres-writer.ts";
 import { firstProblems, rowProblems, shapeProblems } from "./problems.ts";
-import { type AssignedAgent, entriesOf, presentOf } from "./read.ts";
+import { entriesOf, presentOf } from "./read.ts";
 
 /** Everything as text: JSON is json or jsonb, ids are numbers or UUIDs, and none of that matters here. */
 const asTexts = (table: Table, prefix = ""): string =>
   COLUMNS[table].map((column) => `${prefix}"${column}"::text`).join(", ");
 const SELECT_SERVERS = `SELECT ${asTexts(SERVERS, "s.")} FROM ${SERVERS} s`;
-const SELECT_ASSIGNED = `SELECT a.mcp_server_id::text AS server, a.agent_id::text AS agent, g.name AS name
-  FROM ${ASSIGNMENTS} a JOIN ${AGENTS} g ON g.id = a.agent_id JOIN ${SERVERS} s ON s.id = a.mcp_server_id`;
+const selectAssigned = (where: string) => `SELECT a.mcp_server_id::text AS server,
+  json_agg(a.agent_id::text)::text AS agents, json_agg(g.name)::text AS names
+  FROM ${ASSIGNMENTS} a JOIN ${AGENTS} g ON g.id = a.agent_id JOIN ${SERVERS} s ON s.id = a.mcp_server_id
+  ${where} GROUP BY a.mcp_server_id`;
 const ITS = `s.id IN (SELECT x.mcp_server_id FROM ${ASSIGNMENTS} x JOIN ${AGENTS} y ON y.id = x.agent_id WHERE y.name = $1)`;
 
 const Rows = z.array(z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])));
@@ -83,7 +85,9 @@ export class OldPostgres implements OldDatabase {
         const ids = new Map(agents.map(({ name, id }) => [String(name), String(id)]));
         const changes = planOf(edits, present, ids);
         const writer = await OldPostgresWriter.of(sql);
-        for (const change of changes) await writer.apply(change);
+        // Many at once are on their way over the one connection: one after the other, each would wait for the one before.
+        for (let from = 0; from < changes.length; from += AT_ONCE)
+          await Promise.all(changes.slice(from, from + AT_ONCE).map((change) => writer.apply(change)));
       });
     });
   }
@@ -117,7 +121,7 @@ export class OldPostgres implements OldDatabase {
     return this.#moment(async (sql) => {
       // One after the other: they go over one connection anyway.
       const servers = await rows(sql, `${SELECT_SERVERS} ${where}`, parameters);
-      return entriesOf(servers, await assigned(sql, `${SELECT_ASSIGNED} ${where}`, parameters));
+      return entriesOf(servers, await rows(sql, selectAssigned(where), parameters));
     });
   }
 
@@ -134,6 +138,7 @@ export class OldPostgres implements OldDatabase {
 }
 
 const CLOSE_WITHIN_S = 5;
+const AT_ONCE = 50;
 
 async function rows(
   sql: Transaction,
@@ -143,19 +148,11 @@ async function rows(
   return Rows.parse([...(await sql.unsafe(query, parameters, { prepare: true }))]);
 }
 
-async function assigned(
-  sql: Transaction,
-  query: string,
-  parameters: (string | string[])[],
-): Promise<AssignedAgent[]> {
-  return (await rows(sql, query, parameters)).map(({ server, agent, name }) => ({ server, agent, name }));
-}
-
 /** Those of these names; nobody else changes them before this transaction ends. */
 async function presentIn(sql: Transaction, names: string[]) {
   const where = "WHERE s.name = ANY($1::text[])";
   const servers = await rows(sql, `${SELECT_SERVERS} ${where} ORDER BY s.id FOR UPDATE`, [names]);
-  return presentOf(servers, await assigned(sql, `${SELECT_ASSIGNED} ${where}`, [names]));
+  return presentOf(servers, await rows(sql, selectAssigned(where), [names]));
 }
 
 async function dumpOf(sql: Transaction): Promise<OldDump> {

@@ -1,4 +1,8 @@
-/** Rows of the older tables as entries, whichever database they come from. */
+/**
+ * Rows of the older tables as entries, whichever database they come from. Who a server is assigned to comes as one row:
+ * `server`, its id, beside `agents` and `names`, lists in JSON, as there are many more assignments than servers.
+ */
+import { z } from "zod";
 import { HivegateError } from "../../../shared/errors.ts";
 import type { ConfigEntry } from "../entry.ts";
 import { SERVERS } from "./columns.ts";
@@ -6,9 +10,6 @@ import type { OldRow } from "./database.ts";
 import type { Present } from "./plan.ts";
 import { OldServer } from "./row.ts";
 import { entryOf } from "./rows.ts";
-
-/** A server's id beside the id and the name of an agent that it is assigned to. */
-export type AssignedAgent = Readonly<{ server: unknown; agent: unknown; name: unknown }>;
 
 /** @throws HivegateError `config_invalid` for a row that cannot be read: `problems` tells of all of them */
 export function readServer(row: OldRow): OldServer {
@@ -22,29 +23,25 @@ export function readServer(row: OldRow): OldServer {
 }
 
 /** In the order of their names. */
-export function entriesOf(servers: readonly OldRow[], assigned: readonly AssignedAgent[]): ConfigEntry[] {
-  const byServer = Map.groupBy(assigned, ({ server }) => String(server));
+export function entriesOf(servers: readonly OldRow[], assigned: readonly OldRow[]): ConfigEntry[] {
+  const names = byServer(assigned, "names");
   return servers
     .map(readServer)
-    .map((server) =>
-      entryOf(
-        server,
-        (byServer.get(server.id) ?? []).map(({ name }) => String(name)),
-      ),
-    )
+    .map((server) => entryOf(server, names.get(server.id) ?? []))
     .sort((one, other) => (one.name < other.name ? -1 : 1));
 }
 
-export function presentOf(
-  servers: readonly OldRow[],
-  assigned: readonly AssignedAgent[],
-): Map<string, Present> {
-  const byServer = Map.groupBy(assigned, ({ server }) => String(server));
+export function presentOf(servers: readonly OldRow[], assigned: readonly OldRow[]): Map<string, Present> {
+  const agents = byServer(assigned, "agents");
   return new Map(
     servers.map((row) => {
       const { id, ...values } = readServer(row);
-      const agentIds = (byServer.get(id) ?? []).map(({ agent }) => String(agent));
-      return [values.name, { id, values, agentIds }];
+      return [values.name, { id, values, agentIds: agents.get(id) ?? [] }];
     }),
   );
 }
+
+const List = z.array(z.union([z.string(), z.int()]).transform(String));
+
+const byServer = (assigned: readonly OldRow[], column: "agents" | "names"): Map<string, string[]> =>
+  new Map(assigned.map((row) => [String(row.server), List.parse(JSON.parse(String(row[column])))]));

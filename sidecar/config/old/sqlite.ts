@@ -9,7 +9,7 @@ import { AGENTS, ASSIGNMENTS, COLUMNS, SERVERS, type Shape, type Table } from ".
 import type { OldDatabase, OldDump, OldProblem, OldRow } from "./database.ts";
 import { canHold, planOf } from "./plan.ts";
 import { firstProblems, rowProblems, shapeProblems } from "./problems.ts";
-import { type AssignedAgent, entriesOf, presentOf } from "./read.ts";
+import { entriesOf, presentOf } from "./read.ts";
 import { backUpFile, restoreFile } from "./sqlite-backup.ts";
 import { causeOf, openOldFile } from "./sqlite-open.ts";
 import { OldSqliteWriter } from "./sqlite-writer.ts";
@@ -17,8 +17,12 @@ import { whenFree } from "./when-free.ts";
 
 const list = (table: Table): string => COLUMNS[table].map((column) => `"${column}"`).join(", ");
 const SELECT_SERVERS = `SELECT ${COLUMNS[SERVERS].map((column) => `s."${column}"`).join(", ")} FROM ${SERVERS} s`;
-const SELECT_ASSIGNED = `SELECT a.mcp_server_id AS server, a.agent_id AS agent, g.name AS name
-  FROM ${ASSIGNMENTS} a JOIN ${AGENTS} g ON g.id = a.agent_id`;
+const selectAssigned = (
+  where: string,
+) => `SELECT a.mcp_server_id AS server, json_group_array(a.agent_id) AS agents,
+  json_group_array(g.name) AS names FROM ${ASSIGNMENTS} a JOIN ${AGENTS} g ON g.id = a.agent_id
+  JOIN ${SERVERS} s ON s.id = a.mcp_server_id ${where} GROUP BY a.mcp_server_id`;
+const ITS = `s.id IN (SELECT x.mcp_server_id FROM ${ASSIGNMENTS} x JOIN ${AGENTS} y ON y.id = x.agent_id WHERE y.name = ?)`;
 const NAMED = "s.name IN (SELECT value FROM json_each(?))";
 
 export class OldSqlite implements OldDatabase {
@@ -40,27 +44,15 @@ export class OldSqlite implements OldDatabase {
   }
 
   list(): Promise<ConfigEntry[]> {
-    return this.#read(() => entriesOf(this.#rows(SELECT_SERVERS), this.#assigned(SELECT_ASSIGNED)));
+    return this.#entries("");
   }
 
-  get(name: string): Promise<ConfigEntry | null> {
-    return this.#read(() => {
-      const servers = this.#rows(`${SELECT_SERVERS} WHERE s.name = ?`, name);
-      const [server] = servers;
-      if (!server) return null;
-      const assigned = this.#assigned(`${SELECT_ASSIGNED} WHERE a.mcp_server_id = ?`, String(server.id));
-      return entriesOf(servers, assigned)[0] ?? null;
-    });
+  async get(name: string): Promise<ConfigEntry | null> {
+    return (await this.#entries("WHERE s.name = ?", name))[0] ?? null;
   }
 
   ofAgent(agent: string): Promise<ConfigEntry[]> {
-    const its = `(SELECT x.mcp_server_id FROM ${ASSIGNMENTS} x JOIN ${AGENTS} y ON y.id = x.agent_id WHERE y.name = ?)`;
-    return this.#read(() =>
-      entriesOf(
-        this.#rows(`${SELECT_SERVERS} WHERE s.id IN ${its}`, agent),
-        this.#assigned(`${SELECT_ASSIGNED} WHERE a.mcp_server_id IN ${its}`, agent),
-      ),
-    );
+    return this.#entries(`WHERE ${ITS}`, agent);
   }
 
   async fingerprint(): Promise<Fingerprint> {
@@ -122,7 +114,7 @@ export class OldSqlite implements OldDatabase {
     const names = JSON.stringify(edits.map(({ name }) => name));
     const present = presentOf(
       this.#rows(`${SELECT_SERVERS} WHERE ${NAMED}`, names),
-      this.#assigned(`${SELECT_ASSIGNED} JOIN ${SERVERS} s ON s.id = a.mcp_server_id WHERE ${NAMED}`, names),
+      this.#rows(selectAssigned(`WHERE ${NAMED}`), names),
     );
     const wanted = JSON.stringify(edits.flatMap(({ entry }) => entry?.agent_names ?? []));
     const agents = this.#rows(
@@ -134,15 +126,20 @@ export class OldSqlite implements OldDatabase {
     for (const change of planOf(edits, present, ids)) writer.apply(change);
   }
 
-  #assigned(sql: string, ...parameters: Parameter[]): AssignedAgent[] {
-    return this.#rows(sql, ...parameters).map(({ server, agent, name }) => ({ server, agent, name }));
+  #entries(where: string, ...parameters: string[]): Promise<ConfigEntry[]> {
+    return this.#read(() =>
+      entriesOf(
+        this.#rows(`${SELECT_SERVERS} ${where}`, ...parameters),
+        this.#rows(selectAssigned(where), ...parameters),
+      ),
+    );
   }
 
-  #rows(sql: string, ...parameters: Parameter[]): OldRow[] {
+  #rows(sql: string, ...parameters: string[]): OldRow[] {
     return this.#db
       .prepare(sql)
       .all(...parameters)
-      .map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, cellOf(value)])));
+      .map((row) => (isPlain(row) ? row : inTexts(row)));
   }
 
   /** As of one moment. */
@@ -172,8 +169,18 @@ export class OldSqlite implements OldDatabase {
   }
 }
 
-type Parameter = string | number | bigint | null;
+type Row = Record<string, SQLOutputValue>;
+
+const isPlain = (row: Row): row is Record<string, Exclude<SQLOutputValue, Uint8Array>> =>
+  !Object.values(row).some(isBytes);
+
+const isBytes = (value: SQLOutputValue) => value instanceof Uint8Array;
 
 /** Bytes are no text, and no column of ours has any: shown as SQL would, they are refused as what they are. */
-const cellOf = (value: SQLOutputValue | undefined): Exclude<OldRow[string], boolean> =>
-  value instanceof Uint8Array ? `x'${Buffer.from(value).toString("hex")}'` : (value ?? null);
+const inTexts = (row: Row): OldRow =>
+  Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [
+      name,
+      value instanceof Uint8Array ? `x'${Buffer.from(value).toString("hex")}'` : value,
+    ]),
+  );
