@@ -467,6 +467,8 @@ export const LIMITS = {
   configPollMs: 2_000,
   /** What a server that was replaced or taken away has under way may take this long; then it is ended. */
   replacedServerMs: 5 * 60_000,
+  /** One that has nothing under way is over before its successor is opened, or after this is not waited for. */
+  successorWaitMs: 3_000,
   /** How long another program's lock on the older system's database is waited for; then what wanted it fails. */
   oldDatabaseLockMs: 5_000,
   /** How long connecting to one in PostgreSQL may take. */

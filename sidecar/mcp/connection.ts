@@ -1,4 +1,4 @@
-import { type Clock, pause, platformClock } from "../../shared/clock.ts";
+import { pause, platformClock } from "../../shared/clock.ts";
 import { HivegateError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { BreakerRules, BreakerState } from "../../shared/pressure/breaker.ts";
@@ -166,11 +166,11 @@ export class McpConnection implements Upstream {
    * Makes way: whoever asks from now on, or waits for a connection, gets `refusal`; listens are over. What was sent may be
    * answered for `limitMs` still, then it is ended. Resolves when nothing is left of it.
    */
-  async retire(refusal: HivegateError, limitMs: number, clock: Clock = platformClock): Promise<void> {
+  async retire(refusal: HivegateError, limitMs: number): Promise<void> {
     this.#refusal = refusal;
     this.#listening.abort(new LostConnection(refusal));
     this.#link.retire(refusal);
-    if (this.isBusy) await pause(clock, limitMs, this.#idle.signal);
+    if (this.isBusy) await pause(platformClock, limitMs, this.#idle.signal);
     await this.#link.close(TOOK_TOO_LONG);
   }
 

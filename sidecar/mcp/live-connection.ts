@@ -1,4 +1,6 @@
+import { pause, platformClock } from "../../shared/clock.ts";
 import { HivegateError } from "../../shared/errors.ts";
+import { LIMITS } from "../../shared/limits.ts";
 import { type Observe, timed } from "../../shared/metrics/timed.ts";
 import type { McpAnswer, McpRequest } from "../../shared/protocol/mcp.ts";
 import type { Circuit } from "../../shared/protocol/sidecar.ts";
@@ -135,8 +137,8 @@ export class LiveConnection implements Upstream {
 
   /**
    * From now on `make` makes the connection. What waits to be sent goes by the new one, what was sent is answered by the
-   * old one, within a limit. The new one waits for the old one's end where that has nothing to do any more: a server of
-   * which there can be one only, as with a lock, is not in its own way then.
+   * old one, within a limit. The new one waits a while for the old one's end where that has nothing to do any more: a
+   * server of which there can be one only, as with a lock, is not in its own way then.
    */
   replace(make: MakeConnection): void {
     const { isBusy, connections } = this.#current;
@@ -144,7 +146,7 @@ export class LiveConnection implements Upstream {
     const ended = this.#leaving.add(this.#current, new Superseded());
     // What is known of the old one is out of date before the new one is connected to.
     this.#connections += connections + 1;
-    this.#current = make(isBusy ? Promise.resolve() : ended);
+    this.#current = make(isBusy ? Promise.resolve() : soon(ended));
     this.#stopHearing = this.#hear();
     this.listsChanged();
     this.#trouble();
@@ -196,4 +198,11 @@ export class LiveConnection implements Upstream {
   #trouble(): void {
     for (const listener of this.#troubled) listener();
   }
+}
+
+/** Resolves with `ended`, or when that takes too long. */
+function soon(ended: Promise<void>): Promise<void> {
+  const over = new AbortController();
+  void ended.then(() => over.abort());
+  return pause(platformClock, LIMITS.successorWaitMs, over.signal);
 }

@@ -19,7 +19,10 @@ export const ServerName = z
   .refine((name) => !name.includes(QUALIFIER), `a server's name has no ${QUALIFIER} in it`)
   // `a_` and `__b` would be read as `a` and `_b`.
   .refine((name) => !name.endsWith("_"), "a server's name does not end in _")
-  .refine((name) => name !== GATEWAY_SERVER, `${GATEWAY_SERVER} is the name of the gateway's own tools`);
+  .refine(
+    (name) => name.toLowerCase() !== GATEWAY_SERVER,
+    `${GATEWAY_SERVER} is the name of the gateway's own tools`,
+  );
 
 const argument = z.string().refine((text) => !text.includes("\0"), "expected text without NUL");
 const command = argument.min(1);

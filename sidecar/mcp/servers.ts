@@ -41,7 +41,6 @@ type Member = McpServer & { config: McpServerConfig; view: ClientView };
 export class McpServers {
   readonly #options: McpServersOptions;
   readonly #listeners = new Set<(difference: ConfigDifference) => void>();
-  /** Those that were taken away, until nothing is left of them. */
   readonly #leaving: Leaving;
   #members: ReadonlyMap<string, Member> = new Map();
   #turn = 0;
