@@ -29,7 +29,7 @@ function entryOf({ name, allowedTools = ["*"], ...server }: McpServerConfig): Co
 
 /** There `${` stands for itself, as it always did. */
 function literal(value: unknown): unknown {
-  if (typeof value === "string") return value.replaceAll("${", "$${");
+  if (typeof value === "string") return value.replaceAll("${", () => "$${");
   if (Array.isArray(value)) return value.map(literal);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, literal(part)]));

@@ -1,0 +1,105 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: that is how variables are written here
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { openConfigs } from "../../../sidecar/config/open.ts";
+import { ConfigStore, storeFile } from "../../../sidecar/config/store/store.ts";
+import { type Config, readConfig } from "../../../sidecar/config.ts";
+import type { McpServerConfig } from "../../../sidecar/mcp/server-config.ts";
+import { StartError } from "../../../sidecar/start/start-error.ts";
+import { setConfig } from "../../support/config-entry.ts";
+import { recordingLog } from "../../support/recording-log.ts";
+import { TEST_KEYS } from "../../support/sidecar.ts";
+import { scratch } from "./live-configs-parts.ts";
+
+const SERVERS = [
+  { name: "b", type: "stdio", command: "serve", args: ["${HOME}"] },
+  { name: "a", host: "h", port: 1, token: "abc", allowedTools: ["read_*"] },
+];
+
+/** What a sidecar with these variables runs; it ends at once. */
+async function start(directory: string, env: Record<string, string>): Promise<readonly McpServerConfig[]> {
+  const config: Config = readConfig({ SIDECAR_KEYS: TEST_KEYS, SIDECAR_STATE_DIR: directory, ...env });
+  let running: readonly McpServerConfig[] = [];
+  const { configs, close } = await openConfigs(config, {
+    servers: { apply: (servers) => (running = servers) },
+    alerts: { raise: () => {} },
+    log: recordingLog().log,
+    env: { HOME: "/home", A: "1" },
+  });
+  expect(configs.status.last_error).toBeNull();
+  await close();
+  return running;
+}
+
+function file(directory: string, text: string): Record<string, string> {
+  const path = join(directory, ".mcp.json");
+  writeFileSync(path, text);
+  return { MCP_CONFIG_FILE: path };
+}
+
+const names = (servers: readonly McpServerConfig[]) => servers.map(({ name }) => name);
+
+describe("C1 the MCP servers that a sidecar starts with", () => {
+  it("C1 are those of MCP_SERVERS, as they are there and in their order", async () => {
+    const directory = scratch();
+    const env = { MCP_SERVERS: JSON.stringify(SERVERS) };
+    const { mcpServers } = readConfig({ SIDECAR_KEYS: TEST_KEYS, ...env });
+    expect(await start(directory, env)).toEqual(mcpServers);
+    expect(await start(directory, env)).toEqual(mcpServers);
+    expect(names(await start(directory, { MCP_SERVERS: "[]" }))).toEqual([]);
+  });
+
+  it("C1 are those that the swarm brings along, until there were others", async () => {
+    const directory = scratch();
+    expect(names(await start(directory, {}))).toEqual(["demo"]);
+    expect(names(await start(directory, { SWARM_PROFILE: "claude-flow@3" }))).toEqual(["claude-flow"]);
+    expect(names(await start(directory, { MCP_SERVERS: JSON.stringify(SERVERS) }))).toEqual(["b", "a"]);
+    // Whoever takes the variable away did not ask for the demo.
+    expect(names(await start(directory, {}))).toEqual(["b", "a"]);
+  });
+
+  it("C4 are those that were migrated, and not what the swarm brings along", async () => {
+    const directory = scratch();
+    const store = new ConfigStore(storeFile(directory));
+    store.write([setConfig("moved")], { by: "migration", source: "migration" }, { nowMs: 1 });
+    store.close();
+    expect(names(await start(directory, {}))).toEqual(["moved"]);
+  });
+
+  it("C1 are those of the file, which takes the place of MCP_SERVERS", async () => {
+    const directory = scratch();
+    await start(directory, { MCP_SERVERS: JSON.stringify(SERVERS) });
+    const env = file(directory, '{"mcpServers": {"c": {"command": "serve", "args": ["${A}"]}}}');
+    expect(await start(directory, env)).toMatchObject([{ name: "c", args: ["1"] }]);
+  });
+
+  it("C1 a bad file stops the start with its place where there is nothing to go on with", async () => {
+    const directory = scratch();
+    const bad = file(directory, '{"mcpServers": {\n  "c": {"command": 7}}}');
+    const starting = start(directory, bad);
+    await expect(starting).rejects.toThrow(StartError);
+    await expect(starting).rejects.toThrow(`${bad.MCP_CONFIG_FILE}:2:20: `);
+    const missing = file(
+      directory,
+      '{"mcpServers": {\n  "c": {"command": "serve", "args": ["${MISSING}"]}}}',
+    );
+    await expect(start(directory, missing)).rejects.toThrow(/\.mcp\.json:2:38: .*MISSING is not set/);
+  });
+
+  it("C1 a state directory that cannot be used stops the start", async () => {
+    const directory = scratch();
+    writeFileSync(storeFile(directory), "no database");
+    await expect(start(directory, {})).rejects.toThrow(/^SIDECAR_STATE_DIR: /);
+  });
+});
+
+describe("C3 a store that is open already", () => {
+  it("C3 is shared with whoever else reads and writes it", async () => {
+    const directory = scratch();
+    const store = new ConfigStore(storeFile(directory));
+    onTestFinished(() => store.close());
+    expect(names(await start(directory, {}))).toEqual(["demo"]);
+    expect(store.list()).toMatchObject([{ name: "demo" }]);
+  });
+});
