@@ -87,8 +87,10 @@ export class ConfigWatch {
     if (this.#isClosed || isSame(read, this.#heard)) return;
     const leftMs = this.#leftMs(sinceMs);
     if (leftMs > 0 && !this.#isWhole(read)) {
+      // Unless something changed meanwhile, which is looked at sooner.
+      if (this.#restlessSinceMs === null) this.#lookIn(leftMs);
       this.#restlessSinceMs = sinceMs;
-      return this.#lookIn(leftMs);
+      return;
     }
     this.#heard = read;
     this.#options.onRead(read);

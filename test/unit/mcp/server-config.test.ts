@@ -28,6 +28,13 @@ describe("what may be said of an MCP server", () => {
     expect(data?.map(placeOf)).toEqual([place]);
   });
 
+  it("C1 names are those that the ecosystem's files have", () => {
+    for (const name of ["GitHub", "brave-search", "my.server", "a_b", "3d"])
+      expect(parse({ name, host: "h", port: 1 }).success).toBe(true);
+    for (const name of ["", ".a", "_a", "a_", "a__b", "a b", "a/b", "Hivegate", "x".repeat(64)])
+      expect(parse({ name, host: "h", port: 1 }).success).toBe(false);
+  });
+
   it.each([
     ["a name that qualifies tools", { name: "a__b", host: "h", port: 1 }],
     ["a type that nobody knows", named({ type: "carrier-pigeon" })],
