@@ -1,6 +1,6 @@
 /** What streams, tasks, health and metrics of a real sidecar make of a file of MCP servers that changes. */
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
@@ -234,6 +234,24 @@ describe("tasks that a server of the file does", () => {
       interval: 50,
     });
     expect((await task()).error?.message).toContain("no longer configured");
+  });
+});
+
+describe("a sidecar that cannot open what is kept", () => {
+  it.each<[string, Record<string, string>, RegExp]>([
+    ["its own database", {}, /^sidecar: SIDECAR_STATE_DIR: .*not a database$/m],
+    [
+      "the older system's",
+      { MCP_OLD_DATABASE: "postgres://user:a-secret@127.0.0.1:1/old" },
+      /^sidecar: MCP_OLD_DATABASE: .*nobody answers/m,
+    ],
+  ])("C3 C4 H8 does not start without %s, and names the variable", async (_, more, words) => {
+    const { env } = place();
+    mkdirSync(env.SIDECAR_STATE_DIR);
+    if (!more.MCP_OLD_DATABASE) writeFileSync(join(env.SIDECAR_STATE_DIR, "configs.db"), "x".repeat(4_096));
+    const failure = await start({ ...env, ...more }).catch((thrown: unknown) => thrown);
+    expect(failure).toMatchObject({ exitCode: 1, output: expect.stringMatching(words) });
+    expect(failure).not.toHaveProperty("output", expect.stringContaining("a-secret"));
   });
 });
 
