@@ -15,6 +15,8 @@ export const jsonLines =
   (step, done, total) =>
     out(`${JSON.stringify({ step, done, total, at: now() })}\n`);
 
+/** Of a terminal that does not say how wide it is. */
+const USUAL_COLUMNS = 80;
 /** A narrower terminal gets no bar, only the words. */
 const LEAST_BAR = 10;
 const MOST_BAR = 40;
@@ -23,7 +25,8 @@ const PLAIN = "\u001b[39m";
 const CLEAR_LINE = "\r\u001b[K";
 
 /** One line, drawn again for each step that goes on; a step that is done leaves its line behind. */
-export function bar(out: Out, columns: number, isColoured: boolean): Progress {
+export function bar(out: Out, terminalColumns: number, isColoured: boolean): Progress {
+  const columns = terminalColumns || USUAL_COLUMNS;
   const width = Math.max(...STEPS.map((step) => step.length));
   return (step, done, total) => {
     const share = total === 0 ? 1 : done / total;
