@@ -11,31 +11,40 @@ export const API_KEY = "x-api-key";
 
 export type Asking = {
   hive: string;
-  /** Null: what they may is looked at later. */
+  /** Null: what they may is looked at later, and how often. */
   permission: NamedPermission | null;
   /** The older system took keys in the address too. */
   keyInQuery: boolean;
 };
 
-/** It counts as one request of theirs. @throws HivegateError `unauthorized`, `unknown_hive`, `forbidden`, `rate_limited` … */
+/** With a permission it counts as one request of theirs. @throws HivegateError `unauthorized`, `unknown_hive`, `forbidden`, `rate_limited` … */
 export async function identify(
   c: Context,
   { hive, permission, keyInQuery }: Asking,
   gateway: Pick<Gateway, "tokens" | "apiKeys" | "requests">,
   nowMs: number,
 ): Promise<Identity> {
-  const { raw } = c.req;
-  const key = c.req.header(API_KEY) ?? (keyInQuery ? c.req.query(API_KEY) : undefined);
-  const isByKey = key !== undefined && tokenIn(raw.headers) === undefined;
-  if (!isByKey && tokenIn(raw.headers) === undefined && keyInQuery)
-    throw new HivegateError("unauthorized", `${API_KEY} is missing in headers or query parameters`);
-  const identity = isByKey
-    ? await gateway.apiKeys.identify(key, nowMs)
-    : await authenticate(raw, { hive, permission: null }, gateway.tokens, nowMs);
+  const identity = await holder(c, { hive, keyInQuery }, gateway, nowMs);
   c.set(SUBJECT, identity.subject);
   check(identity, hive, permission);
-  gateway.requests.take(identity.subject, nowMs);
+  if (permission !== null) gateway.requests.take(identity.subject, nowMs);
   return identity;
+}
+
+async function holder(
+  c: Context,
+  { hive, keyInQuery }: Omit<Asking, "permission">,
+  { tokens, apiKeys }: Pick<Gateway, "tokens" | "apiKeys">,
+  nowMs: number,
+): Promise<Identity> {
+  const { raw } = c.req;
+  if (tokenIn(raw.headers) !== undefined) return authenticate(raw, { hive, permission: null }, tokens, nowMs);
+  const key = c.req.header(API_KEY) ?? (keyInQuery ? c.req.query(API_KEY) : undefined);
+  if (key !== undefined) return apiKeys.identify(key, nowMs);
+  throw new HivegateError(
+    "unauthorized",
+    keyInQuery ? `${API_KEY} is missing in headers or query parameters` : undefined,
+  );
 }
 
 function check(identity: Identity, hive: string, permission: NamedPermission | null): void {

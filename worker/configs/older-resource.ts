@@ -9,6 +9,7 @@ import type { McpPorts } from "../mcp/endpoint.ts";
 import { Exchange } from "../mcp/exchange.ts";
 import { bodyOf } from "../mcp/forward.ts";
 import { encoded, envelopeOf, REVISION } from "../mcp/mcp-headers.ts";
+import { markRecorded } from "../mcp/recorded.ts";
 import { failed, mayAsk, type OlderPorts, unknownServer } from "./older-tool.ts";
 
 const Access = z.object({ server_name: z.string().min(1), uri: z.string().min(1) });
@@ -28,6 +29,7 @@ export async function readOlderResource(
     .then(outcomeOf)
     .catch((thrown) => {
       exchange.refused(asHivegateError(thrown));
+      markRecorded(thrown);
       const { result: _, ...failure } = failed(thrown);
       return { ...failure, content: null, mime_type: null };
     });

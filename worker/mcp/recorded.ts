@@ -39,13 +39,18 @@ export async function recorded<T>(
     record(answered(answer));
     return answer;
   } catch (thrown) {
-    if (typeof thrown === "object" && thrown !== null) remembered.add(thrown);
+    markRecorded(thrown);
     record(outcomeOf(asHivegateError(thrown)));
     throw thrown;
   }
 }
 
 const remembered = new WeakSet<object>();
+
+/** What ended with this is remembered: nobody else has to. */
+export function markRecorded(thrown: unknown): void {
+  if (typeof thrown === "object" && thrown !== null) remembered.add(thrown);
+}
 
 /** Whether what was thrown ended something that is remembered already. */
 export const isRecorded = (thrown: unknown): boolean =>
