@@ -15,7 +15,15 @@ export function transaction<T>(db: DatabaseSync, work: () => T): T {
 }
 
 /** Another process or connection holds a lock that is needed. */
-export const isLocked = (thrown: unknown): boolean =>
-  thrown instanceof Error && "errcode" in thrown && thrown.errcode === SQLITE_BUSY;
+export const isLocked = (thrown: unknown): boolean => resultOf(thrown) === SQLITE_BUSY;
+
+/** The disk is full, broken, or must not be written to. */
+export const isUnwritable = (thrown: unknown): boolean => UNWRITABLE.includes(resultOf(thrown));
+
+/** SQLite's result code without its extension; 0: it is no error of SQLite's. */
+const resultOf = (thrown: unknown): number =>
+  thrown instanceof Error && "errcode" in thrown ? Number(thrown.errcode) & 0xff : 0;
 
 const SQLITE_BUSY = 5;
+/** SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN. */
+const UNWRITABLE = [8, 10, 13, 14];

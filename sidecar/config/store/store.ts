@@ -7,7 +7,8 @@ import type { DatabaseSync } from "node:sqlite";
 import { HivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import { openDatabaseFile, openDatabaseToRead } from "../../sqlite/open.ts";
-import { isLocked, transaction } from "../../sqlite/transaction.ts";
+import { isLocked, isUnwritable, transaction } from "../../sqlite/transaction.ts";
+import { CANNOT_WRITE } from "../../swarm/cannot-write.ts";
 import type { Fingerprint } from "../backend.ts";
 import type { Author, ConfigEdit, ConfigEntry, StoredConfig } from "../entry.ts";
 import { fingerprintOf, sameEntry } from "../fingerprint.ts";
@@ -147,7 +148,7 @@ export class ConfigStore {
 
   /**
    * All of it or nothing. What is already so makes no version.
-   * @throws HivegateError `precondition_failed`, `overloaded` when another process keeps it locked; or as SQLite does
+   * @throws HivegateError `precondition_failed`, `overloaded` when another process keeps it locked, or the disk takes nothing; or as SQLite does
    */
   write(edits: readonly ConfigEdit[], author: Author, options: WriteOptions): Written {
     try {
@@ -155,8 +156,9 @@ export class ConfigStore {
     } catch (thrown) {
       // A revision that was read on the way may come to be another version's.
       this.#snapshot = EMPTY;
-      if (!isLocked(thrown)) throw thrown;
-      throw new HivegateError("overloaded", LOCKED, { cause: thrown });
+      if (isLocked(thrown)) throw new HivegateError("overloaded", LOCKED, { cause: thrown });
+      if (isUnwritable(thrown)) throw new HivegateError("overloaded", CANNOT_WRITE, { cause: thrown });
+      throw thrown;
     } finally {
       this.#snapshotMark = "";
     }

@@ -188,6 +188,22 @@ describe("C3 the table mcp_configs, used by two processes", () => {
     expect(store.write([setConfig("one")], API, at(1))).toMatchObject({ revision: 1 });
   });
 
+  it("C3 a write says so when the disk is full, and nothing of it is there", () => {
+    const store = open();
+    store.write([setConfig("one")], API, at(1));
+    store.db.exec("PRAGMA max_page_count = 1");
+    const large = Array.from({ length: 200 }, (_, n) =>
+      setConfig(`s${n}`, n, { agent_names: ["x".repeat(200)] }),
+    );
+    expect(() => store.write(large, API, at(2))).toThrow(
+      expect.objectContaining({ code: "overloaded", message: expect.stringContaining("free space") }),
+    );
+    store.db.exec("PRAGMA max_page_count = 1000000");
+    expect(store.list()).toMatchObject([{ name: "one" }]);
+    expect(store.write([setConfig("two")], API, at(3))).toMatchObject({ revision: 2 });
+    expect(store.list()).toHaveLength(2);
+  });
+
   it("C3 one of a newer version is refused", () => {
     const store = open();
     store.db.exec("PRAGMA user_version = 99");
@@ -200,7 +216,7 @@ describe("C3 the table mcp_configs, used by two processes", () => {
     store.write([setConfig("one")], API, at(1));
     const reader = open(store.file, { readOnly: true });
     expect(reader.list()).toHaveLength(1);
-    expect(() => reader.write([setConfig("two")], API, at(1))).toThrow(/readonly/);
+    expect(() => reader.write([setConfig("two")], API, at(1))).toThrow(/^The sidecar cannot write/);
   });
 });
 
