@@ -30,8 +30,15 @@ export function readJsonText(withMark: string): JsonText | ConfigProblem {
   try {
     checkText(text);
     const root = parsed(text);
-    const lines = lineStarts(text);
-    return { value: valueIn(root), placeOf: (path, of) => placeAt(lines, offsetOf(root, path, of)) };
+    const value = valueIn(root);
+    let lines: number[] | null = null;
+    return {
+      value,
+      placeOf(path, of) {
+        lines ??= lineStarts(text);
+        return placeAt(lines, offsetOf(root, path, of));
+      },
+    };
   } catch (thrown) {
     if (!(thrown instanceof Wrong)) throw thrown;
     return { message: thrown.message, ...placeAt(lineStarts(text), thrown.offset) };
@@ -139,6 +146,12 @@ const lineStarts = (text: string): number[] => [
 ];
 
 function placeAt(lines: readonly number[], offset: number): Place {
-  const line = lines.findLastIndex((start) => start <= offset);
-  return { line: line + 1, column: offset - (lines[line] ?? 0) + 1 };
+  // The line is one of those from `low` on, before `high`: a file may have many, and many warnings.
+  let [low, high] = [0, lines.length];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if ((lines[middle] ?? 0) <= offset) low = middle;
+    else high = middle;
+  }
+  return { line: low + 1, column: offset - (lines[low] ?? 0) + 1 };
 }
