@@ -192,8 +192,15 @@ describe("the older system's endpoints", () => {
     });
     expect(await api.get("two")).toMatchObject({ enabled: false });
     expect(await ok("GET", "servers")).toMatchObject({ total: 3 });
+    const { revision } = await api.get("one");
+    const restricted = { config: { url: "http://127.0.0.1:1/mcp" }, allowed_tools: ["read_*"] };
+    await api.put("one", restricted, { "if-match": `"${revision}"` });
     await ok("POST", "configure", { mcpServers: { one: { command: program, args: [...args, "x"] } } });
-    expect(await api.get("one")).toMatchObject({ agent_names: [], config: { args: [...args, "x"] } });
+    expect(await api.get("one")).toMatchObject({
+      agent_names: [],
+      allowed_tools: ["read_*"],
+      config: { args: [...args, "x"] },
+    });
   });
 
   it("C2 refuse in the older system's words", async () => {

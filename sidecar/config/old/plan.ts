@@ -68,7 +68,7 @@ function idOfAgent(agent: string, agents: ReadonlyMap<string, string>): string {
   if (id !== undefined) return id;
   throw new HivegateError(
     "config_invalid",
-    "agent_names: the older system has no agent of one of these names. Make it there first, or finish the migration (MCP_MIGRATION_MODE=full).",
+    `agent_names: the older system has no agent ${JSON.stringify(agent)}. Make it there first, or finish the migration (MCP_MIGRATION_MODE=full).`,
   );
 }
 

@@ -90,10 +90,8 @@ function renaming(message: string, name: string, taken: Set<string>): string {
     .replace(/_{2,}/g, "_")
     .replace(/^[^A-Za-z0-9]+|[-_.]+$/g, "")
     .slice(0, 60);
-  const candidates = [
-    base || "server",
-    ...Array.from({ length: taken.size + 1 }, (_, i) => `${base || "server"}${i + 2}`),
-  ];
+  const first = base || "server";
+  const candidates = [first, ...Array.from({ length: 100 }, (_, i) => `${first}${i + 2}`)];
   const free = candidates.find(
     (one) => !taken.has(one) && McpServerConfig.safeParse({ ...ANY, name: one }).success,
   );

@@ -33,9 +33,11 @@ const json = <T extends z.ZodType>(schema: T) =>
     .transform((text, context): unknown => {
       if (text === null || text.trim() === "") return null;
       try {
-        // A key that readers of JSON treat each in their own way, and that none of the older system's has.
-        if (text.includes('"__proto__"')) throw new SyntaxError();
-        return parseJson(text);
+        const value = parseJson(text);
+        // A name that is no key as others are in JavaScript: the schema would leave it out.
+        if (typeof value === "object" && value !== null && Object.hasOwn(value, "__proto__"))
+          throw new SyntaxError();
+        return value;
       } catch {
         context.issues.push({ code: "custom", message: "this JSON cannot be read", input: text });
         return z.NEVER;

@@ -79,6 +79,7 @@ export class OldSqlite implements OldDatabase {
   }
 
   async restore(directory: string): Promise<void> {
+    if (this.#readOnly) throw new Error(`${this.place}: it can only be read`);
     this.#db.close();
     try {
       await this.#named(() => restoreFile(this.place, directory));

@@ -61,10 +61,23 @@ export class OlderServers {
     this.#begin(name, value);
   }
 
-  /** Creates or replaces each, all or none. @throws HivegateError `config_invalid` */
-  async configure({ author }: Asker, values: ReadonlyMap<string, ConfigValue>): Promise<void> {
-    await this.#ports.configs.putAll(values, author);
-    for (const [name, value] of values) this.#begin(name, value);
+  /**
+   * Creates or replaces each, all or none. Which tools of a server may be used at all these clients cannot say, so that stays.
+   * @throws HivegateError `config_invalid`
+   */
+  configure({ author, client }: Asker, given: ReadonlyMap<string, ConfigValue>): Promise<void> {
+    const { configs } = this.#ports;
+    return this.#turns.take(async () => {
+      const before = new Map((await configs.list(client)).configs.map((item) => [item.name, item]));
+      const values = new Map(
+        [...given].map(([name, value]) => {
+          const { allowed_tools } = before.get(name) ?? value;
+          return [name, { ...value, allowed_tools }];
+        }),
+      );
+      await configs.putAll(values, author);
+      for (const [name, value] of values) this.#begin(name, value);
+    });
   }
 
   /** @throws HivegateError `unknown_server`, `config_invalid` */

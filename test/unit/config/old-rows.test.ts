@@ -10,7 +10,16 @@ import { entryOf, normalEntry, valuesOf } from "../../../sidecar/config/old/rows
 const place = (inside: string) => `$\{${inside}}`;
 const text = fc.oneof(
   fc.string({ unit: "grapheme", maxLength: 20 }).filter((value) => !value.includes("\0")),
-  fc.constantFrom(place("HOME"), `$${place("HOME")}`, "$$${", "$", "${", "}", `npx -y ${place("A:-b")}`),
+  fc.constantFrom(
+    place("HOME"),
+    `$${place("HOME")}`,
+    "$$${",
+    "$",
+    "${",
+    "}",
+    "__proto__",
+    `npx -y ${place("A:-b")}`,
+  ),
 );
 const name = fc.constantFrom("files", "brave-search", "GitHub", "my.server");
 const common = {
