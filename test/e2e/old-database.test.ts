@@ -389,6 +389,7 @@ describe("a SQLite file of the older system", () => {
     writeFileSync(other, "this is no database, whatever it is called ".repeat(50));
     const open = (place: string) => openOldDatabase(place, { readOnly: true });
     await expect(open(none)).rejects.toThrow(`${none}: there is no such file`);
+    await expect(open(`sqlite:///${none}`)).rejects.toThrow(`${none}: there is no such file`);
     await expect(open(other)).rejects.toThrow(`${other}: is no SQLite database`);
   });
 

@@ -8,5 +8,5 @@ export const openOldDatabase: OpenOldDatabase = async (place, options): Promise<
 
 export const isPostgres = (place: string): boolean => /^postgres(ql)?(\+\w+)?:\/\//i.test(place);
 
-/** The older system itself writes `sqlite:///path`. */
-const pathIn = (place: string): string => place.replace(/^sqlite(\+\w+)?:(\/\/)?\/?(?=\/|[^/])/i, "");
+/** The older system itself writes `sqlite:///path`, with one slash more where the path is absolute. */
+const pathIn = (place: string): string => place.replace(/^sqlite(\+\w+)?:(\/\/\/)?/i, "");
