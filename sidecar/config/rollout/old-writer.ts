@@ -18,6 +18,7 @@ export class OldWriter {
   isInDoubt = false;
   /** Another one after each try. */
   tries = 0;
+  #late: Promise<void> | null = null;
   readonly #ports: { form: OldForm; alerts: Pick<Alerts, "raise"> };
 
   constructor(ports: { form: OldForm; alerts: Pick<Alerts, "raise"> }) {
@@ -25,19 +26,19 @@ export class OldWriter {
   }
 
   list(old: OldDatabase): Promise<ConfigEntry[]> {
-    return this.#ask(old.list());
+    return this.#ask(() => old.list());
   }
 
   /** What would make these servers again what they are. */
   before(old: OldDatabase, names: readonly string[]): Promise<ConfigEdit[]> {
-    return this.#ask(readAll(old, names));
+    return this.#ask(() => readAll(old, names));
   }
 
   /** All of them or none. @throws HivegateError */
   async write(old: OldDatabase, edits: readonly ConfigEdit[]): Promise<void> {
     if (edits.length === 0) return;
     this.tries++;
-    await this.#ask(old.write(editsForOld(edits, this.#ports.form)));
+    await this.#ask(() => old.write(editsForOld(edits, this.#ports.form)));
     for (const { name } of edits) this.refused.delete(name);
   }
 
@@ -64,13 +65,26 @@ export class OldWriter {
     });
   }
 
-  async #ask<T>(work: Promise<T>): Promise<T> {
+  /** What is late may still come: nothing else is begun before it has, or it would undo that. */
+  async #ask<T>(work: () => Promise<T>): Promise<T> {
+    const late = () => new HivegateError("timeout");
+    if (this.#late) await within(this.#late, LIMITS.oldWriteMs, late);
+    const asked = Promise.resolve().then(work);
     try {
-      return await within(work, LIMITS.oldWriteMs, () => new HivegateError("timeout"));
+      return await within(asked, LIMITS.oldWriteMs, late);
     } catch (thrown) {
-      if (thrown instanceof HivegateError && thrown.code === "timeout") this.isInDoubt = true;
+      if (thrown instanceof HivegateError && thrown.code === "timeout") this.#isLate(asked);
       throw away(thrown);
     }
+  }
+
+  #isLate(asked: Promise<unknown>): void {
+    this.isInDoubt = true;
+    this.#late = asked
+      .catch(() => {})
+      .then(() => {
+        this.#late = null;
+      });
   }
 }
 

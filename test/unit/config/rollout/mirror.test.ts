@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { ConfigStore } from "../../../../sidecar/config/store/store.ts";
 import { plain, Rig, stdio, tcp } from "./rig.ts";
 
@@ -120,6 +120,27 @@ describe("writing both databases", () => {
     const { old, store } = await rig.both();
     expect(old).toEqual(store);
     expect(old.map(({ name }) => name)).toEqual(expect.arrayContaining(["mine", "server-0"]));
+  });
+
+  it("C4 is not undone by a change that took too long and comes after all", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const rig = new Rig();
+    await rig.start({ mode: "full" });
+    const { promise: standsStill, resolve: goOn } = Promise.withResolvers<void>();
+    rig.faults.standingStill = () => standsStill;
+    const first = rig.put(stdio("mine", "first"));
+    await vi.advanceTimersByTimeAsync(5_000);
+    await first;
+    rig.faults.standingStill = async () => {};
+    await rig.put(stdio("mine", "second"));
+    rig.clock.advance(5_000);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(rig.rollout.status.old_database?.behind).toBe(1);
+    goOn();
+    vi.useRealTimers();
+    await caughtUp(rig);
+    expect(await rig.inOld((old) => old.get("mine"))).toEqual(stdio("mine", "second"));
   });
 
   it("C4 does not hold up others for one server that the older database refuses", async () => {

@@ -16,7 +16,12 @@ import { makeOldDatabase } from "../../../support/old-database.ts";
 import { recordingLog } from "../../../support/recording-log.ts";
 
 /** What is wrong with the store, or with the older database, when it is used. */
-export type Faults = { newer: () => void; older: () => void };
+export type Faults = {
+  newer: () => void;
+  older: () => void;
+  /** Before the older database is written. */
+  standingStill: () => Promise<void>;
+};
 
 class FaultyStore extends ConfigStore {
   fault = () => {};
@@ -29,15 +34,17 @@ class FaultyStore extends ConfigStore {
 
 class FaultyOld extends OldSqlite {
   fault = () => {};
+  standingStill = async () => {};
 
   override get(name: string) {
     this.fault();
     return super.get(name);
   }
 
-  override write(...args: Parameters<OldSqlite["write"]>) {
+  override async write(...args: Parameters<OldSqlite["write"]>) {
     this.fault();
-    return super.write(...args);
+    await this.standingStill();
+    await super.write(...args);
   }
 }
 
@@ -46,7 +53,7 @@ export class Rig {
   readonly alerts: Alert[] = [];
   readonly directory = mkdtempSync(join(tmpdir(), "hivegate-rollout-"));
   readonly oldFile = join(this.directory, "old.db");
-  readonly faults: Faults = { newer: () => {}, older: () => {} };
+  readonly faults: Faults = { newer: () => {}, older: () => {}, standingStill: async () => {} };
   readonly log = recordingLog();
   isOldAway = false;
   store = this.#openStore();
@@ -76,6 +83,7 @@ export class Rig {
           if (this.isOldAway) throw new Error("it is away");
           const old = new FaultyOld(place, { readOnly: false });
           old.fault = () => this.faults.older();
+          old.standingStill = () => this.faults.standingStill();
           return old;
         },
         alerts: { raise: (alert) => void this.alerts.push(alert) },
