@@ -2,7 +2,7 @@
 import type { ConfigBackend } from "../backend.ts";
 import type { ConfigEntry } from "../entry.ts";
 
-/** A row as it is, by column. JSON columns are their text; times and flags as the database holds them. */
+/** A row's columns of configuration, by name. JSON is its text; from PostgreSQL all the rest is text too. */
 export type OldRow = Readonly<Record<string, string | number | bigint | boolean | null>>;
 
 /** Everything that is migrated, read in one transaction, each table in the order of its ids. */
@@ -28,7 +28,10 @@ export interface OldDatabase extends ConfigBackend {
   problems(): Promise<OldProblem[]>;
   /** Copies all of it into `directory` (made, empty), byte for byte, as of one moment. Gives the files' names. */
   backUp(directory: string): Promise<string[]>;
-  /** Makes it again what `backUp` found: afterwards a second `backUp` gives the same bytes. */
+  /**
+   * Makes it again what `backUp` found: afterwards a second `backUp` gives the same bytes. In PostgreSQL the older system's agents, which
+   * it goes on with, are left alone; in SQLite the whole file is put back, so nobody else may use it.
+   */
   restore(directory: string): Promise<void>;
 }
 
