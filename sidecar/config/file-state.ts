@@ -6,7 +6,7 @@ export class FileState {
   readonly name: string;
   /** What was decided on last, to be in force or to be refused; null: nothing yet. */
   #text: string | null = null;
-  /** What the watcher told last: until it has told of `#text` too, it may know less than we do. */
+  /** What the watcher told last. */
   #told: ConfigRead | null = null;
   #isRefused = false;
   #readAtMs: number | null;
@@ -33,9 +33,16 @@ export class FileState {
     return this.#text === text;
   }
 
-  /** The file was read between two of the watcher's looks, and was another one than the watcher has told of. */
+  isInForce(text: string): boolean {
+    return this.#text === text && !this.#isRefused;
+  }
+
+  /**
+   * What was decided on is not what the watcher told last: the file was read between two of its looks, or what it told could not
+   * be stored.
+   */
   get isAhead(): boolean {
-    return this.#text !== null && !(this.#told?.state === "text" && this.#told.text === this.#text);
+    return this.#told?.state === "text" && this.#told.text !== this.#text;
   }
 
   taken(text: string, warnings: ConfigProblem[], nowMs: number): void {

@@ -152,7 +152,10 @@ export class InForce {
     const change: ConfigChanged = {
       ...{ type: "config_changed", ...difference, revision: store.revision, timestamp: now() },
     };
-    log.info({ ...difference, revision: change.revision }, "the configuration changed");
+    const [added, changed, removed] = [difference.added, difference.changed, difference.removed].map(
+      ({ length }) => length,
+    );
+    log.info({ added, changed, removed, revision: change.revision }, "the configuration changed");
     for (const listener of this.#listeners) {
       try {
         listener(change);

@@ -72,8 +72,7 @@ export class LiveConfigs implements Configs {
       else if (seed) await this.#seeding.merge(seed, { by: seed.source, source: seed.source });
       this.#inForce.takeOver();
     });
-    this.#watch =
-      file?.watch((read) => void this.#turn(() => this.#seeding.hear(read)).catch(() => {})) ?? null;
+    this.#watch = file?.watch((read) => this.#hear(read)) ?? null;
     this.#lookLater();
   }
 

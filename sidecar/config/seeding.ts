@@ -58,9 +58,7 @@ export class Seeding {
     return this.#file?.isAhead ?? false;
   }
 
-  /**
-   * What the watcher found. Never throws: what is wrong is in the status, and in the log.
-   */
+  /** What the watcher found. Never throws: what is wrong is in the status, and in the log. */
   async hear(read: ConfigRead): Promise<void> {
     const { log } = this.#ports;
     const file = this.#file;
@@ -70,8 +68,8 @@ export class Seeding {
     file.told(read);
     if (read.state === "missing") log.warn({ file: file.name }, "there is no such file; nothing changes");
     else if (read.state === "unreadable") this.#fail(unreadable(read.why), null);
-    else if (!isOld && !file.isDecided(read.text))
-      await this.#try(read.text, { by: file.name, source: "file" });
+    else if (file.isInForce(read.text)) this.#failure = null;
+    else if (!isOld && !file.isDecided(read.text)) await this.#try(read.text);
   }
 
   /** Reads the file as it is now, where it can be read and is whole: what the watcher hears is not forestalled. */
@@ -81,7 +79,7 @@ export class Seeding {
     if (!file || read?.state !== "text" || file.isDecided(read.text)) return;
     const parsed = parseConfigFile(read.text);
     if (!parsed.ok) return;
-    await this.#try(read.text, { by: file.name, source: "file" });
+    await this.#try(read.text);
   }
 
   /** @throws ConfigRefused; or as the store */
@@ -127,18 +125,13 @@ export class Seeding {
     return (await this.#ports.file?.read()) ?? null;
   }
 
-  async #try(text: string, author: Author): Promise<void> {
-    try {
-      await this.#take(text, author);
-    } catch (thrown) {
-      // It is in the status. What is not the file's fault is tried again: the file counts as not decided on.
-      if (!(thrown instanceof ConfigRefused))
-        this.#ports.log.error({ err: thrown }, "the file could not be taken over");
-    }
+  /** What is wrong is in the status. What is not the file's fault is tried again: it counts as not decided on. */
+  async #try(text: string): Promise<void> {
+    await this.#take(text, { by: this.#file?.name ?? "", source: "file" }).catch(() => {});
   }
 
   async #take(text: string, author: Author): Promise<ConfigDifference> {
-    const { now } = this.#ports;
+    const { now, log } = this.#ports;
     const parsed = parseConfigFile(text);
     try {
       if (!parsed.ok) throw new ConfigRefused(parsed.problem.message, parsed.problem);
@@ -151,7 +144,10 @@ export class Seeding {
       if (thrown instanceof ConfigRefused) {
         this.#file?.refused(text);
         this.#fail(thrown.reason, thrown.place);
-      } else this.#fail(NOT_STORED, null);
+      } else {
+        if (this.#failure?.message !== NOT_STORED) log.error({ err: thrown }, "the file could not be stored");
+        this.#fail(NOT_STORED, null);
+      }
       throw thrown;
     }
   }

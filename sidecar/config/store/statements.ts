@@ -9,6 +9,7 @@ export const prepareStatements = (db: DatabaseSync) => ({
   ofAgent: db.prepare(
     `SELECT mcp_configs.* FROM mcp_config_agents JOIN mcp_configs ON id = config_id WHERE agent = ? ORDER BY name`,
   ),
+  isLimited: db.prepare("SELECT limited FROM mcp_configs WHERE name = ?"),
   insert: db.prepare(
     `INSERT INTO mcp_configs (config, agent_names, allowed_tools, enabled, name, revision, created_at, updated_at, limited)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,

@@ -202,9 +202,11 @@ export class ConfigStore {
   }
 
   /** The revision that this makes; null: it was so already. */
-  #apply(edit: ConfigEdit, author: Author, nowMs: number, limited: boolean): number | null {
+  #apply(edit: ConfigEdit, author: Author, nowMs: number, isLimited: boolean): number | null {
     const { name, entry } = edit;
-    const { insert, update, free } = this.#statements;
+    const { insert, update, free, isLimited: wasLimited } = this.#statements;
+    // What only moves between two databases says nothing about who may run it.
+    const limited = isLimited || (author.source === "migration" && wasLimited.get(name)?.limited === 1);
     const before = this.get(name);
     if (entry === null && before === null) return null;
     if (entry && before && sameEntry(entry, before)) {

@@ -335,6 +335,62 @@ describe("C1 C3 configurations that come from a file", () => {
     await vi.waitFor(() => expect(running(applied)).toEqual({ one: ["5"], two: ["1"] }));
   });
 
+  it("C1 a file that cannot be read, and then can, is in force as before", async () => {
+    const { file, configs, store } = await withFile({ one: serve(1) });
+    const before = file.now;
+    file.now = { state: "unreadable", why: "EACCES" };
+    file.tell();
+    await vi.waitFor(() => expect(configs.status.last_error?.message).toMatch(/EACCES/));
+    expect(configs.status.file?.state).toBe("refused");
+    file.now = before;
+    file.tell();
+    await vi.waitFor(() => expect(configs.status.last_error).toBeNull());
+    expect([configs.status.file?.state, store.revision]).toEqual(["watched", 1]);
+  });
+
+  it("C1 a file that could not be stored is tried again until it is", async () => {
+    let isFull = false;
+    const { file, configs, applied, clock, alerts } = await withFile(
+      { one: serve(1) },
+      {
+        router: () => ({
+          read: () => Promise.reject(new Error("not asked")),
+          write: async (_edits: unknown, storeWrite: () => number) => {
+            if (isFull) throw new HivegateError("overloaded");
+            return storeWrite();
+          },
+        }),
+      },
+    );
+    isFull = true;
+    file.edit({ one: serve(2) });
+    file.tell();
+    await vi.waitFor(() => expect(configs.status.last_error?.message).toMatch(/tried again/));
+    clock.advance(LIMITS.configLookMs);
+    isFull = false;
+    clock.advance(LIMITS.configLookMs);
+    await vi.waitFor(() => expect(running(applied)).toEqual({ one: ["2"] }));
+    expect(configs.status.last_error).toBeNull();
+    expect(alerts).toHaveLength(1);
+  });
+
+  it("C1 what the watcher tells while too many changes wait is not forgotten", async () => {
+    const { file, configs, applied, clock } = await withFile({ one: serve(1) });
+    const changes = Array.from({ length: LIMITS.configChanges }, () =>
+      configs.put("two", value(1), "any", API),
+    );
+    const { now } = file;
+    file.edit({ one: serve(2) });
+    file.tell();
+    // Nobody reads it early: what is there is what was there.
+    const edited = file.now;
+    file.now = now;
+    await Promise.all(changes);
+    file.now = edited;
+    clock.advance(LIMITS.configLookMs);
+    await vi.waitFor(() => expect(running(applied)).toMatchObject({ one: ["2"] }));
+  });
+
   it("C1 a file that goes back before the watcher saw it change is found", async () => {
     const { file, configs, applied, clock } = await withFile({ one: serve(1) });
     file.tell();

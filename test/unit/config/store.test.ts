@@ -163,6 +163,9 @@ describe("C3 the table mcp_configs", () => {
     store.write([setConfig("one")], FILE, at(2));
     expect(store.limited).toEqual(new Set(["two"]));
     expect(store.revision).toBe(2);
+    // A migration between two databases is nobody's word for it.
+    store.write([setConfig("two", 2)], { by: "migration", source: "migration" }, at(3));
+    expect(store.limited).toEqual(new Set(["two"]));
   });
 });
 
