@@ -7,6 +7,7 @@ import {
   ConfigValue,
   ReloadAnswer,
 } from "../../shared/protocol/config.ts";
+import { RolloutChange, RolloutStatus } from "../../shared/protocol/rollout.ts";
 import type { Operation } from "./operation.ts";
 
 const API = "/api/v1/mcp";
@@ -68,5 +69,16 @@ export const CONFIG_OPERATIONS: readonly Operation[] = [
     summary: "Make an older version the newest",
     body: z.strictObject({ revision: z.int().positive() }),
     answers: { 200: ConfigItem },
+  },
+  {
+    ...{ method: "get", path: `${API}/rollout`, ...read },
+    summary: "How far the change from the older system has come, and how its two paths compare",
+    answers: { 200: RolloutStatus },
+  },
+  {
+    ...{ method: "put", path: `${API}/rollout`, ...write },
+    summary: "Let more clients, fewer, or none read the newer system",
+    body: RolloutChange,
+    answers: { 200: RolloutStatus },
   },
 ];

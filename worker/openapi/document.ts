@@ -1,6 +1,5 @@
 /** The HTTP interface as an OpenAPI 3.1 document, from the schemas that the gateway itself works with. */
 import { z } from "zod";
-import manifest from "../../package.json" with { type: "json" };
 import { ERROR_CODES, ERRORS } from "../../shared/errors.ts";
 import { ConfigConflict, ConfigItem, ConfigProblem, ConfigVersion } from "../../shared/protocol/config.ts";
 import {
@@ -16,6 +15,7 @@ import { RegistryServer, ToolChunk } from "../../shared/protocol/tools.ts";
 import { Agent } from "../../shared/swarm/agent.ts";
 import { Task, TaskEvent } from "../../shared/swarm/task.ts";
 import { CONFIG_OPERATIONS } from "./config.ts";
+import { OLDER_OPERATIONS } from "./older.ts";
 import { type Content, isMedia, type Operation } from "./operation.ts";
 import { SWARM_OPERATIONS } from "./swarm.ts";
 import { TASK_OPERATIONS } from "./tasks.ts";
@@ -26,6 +26,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...SWARM_OPERATIONS,
   ...TOOL_OPERATIONS,
   ...CONFIG_OPERATIONS,
+  ...OLDER_OPERATIONS,
 ];
 
 const Json = z.record(z.string(), z.unknown());
@@ -46,7 +47,8 @@ const ErrorBody = z.object({
   retry_after: z.int().optional().describe("Seconds, as in the header Retry-After."),
 });
 
-export function openApi(): Json {
+/** `version`: of what is described. */
+export function openApi({ version, license }: { version: string; license: string }): Json {
   const paths: Record<string, Json> = {};
   for (const operation of OPERATIONS) {
     const path = operation.path.replaceAll(/:(\w+)/g, "{$1}");
@@ -56,10 +58,10 @@ export function openApi(): Json {
     openapi: "3.1.0",
     info: {
       title: "Hivegate",
-      version: manifest.version,
+      version,
       description:
         "Watch and drive an agent swarm in a container from anywhere. The WebSockets are in docs/PROTOCOL.md.",
-      license: { name: manifest.license, identifier: manifest.license },
+      license: { name: license, identifier: license },
     },
     servers: [{ url: "/", description: "The gateway." }],
     security: [{ token: [] }],
@@ -83,7 +85,7 @@ function toOpenApi({ method, path, needs, tag, summary, description, ...rest }: 
     summary,
     ...((description || told) && { description: [description, told].filter(Boolean).join(" ") }),
     ...(needs === null && { security: [] }),
-    ...(path.startsWith("/api/v1/mcp") && { security: [{ token: [] }, { key: [] }] }),
+    ...(needs !== null && path.startsWith("/api/v1/mcp") && { security: [{ token: [] }, { key: [] }] }),
     parameters: [...pathParameters(path), ...queryParameters(rest.query), ...headerParameters(rest.headers)],
     ...(rest.body && { requestBody: { required: true, content: contentOf(rest.body, "input") } }),
     responses: {

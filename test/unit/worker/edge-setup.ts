@@ -57,7 +57,7 @@ export function edgeBefore(sidecar: Sidecar, environment: Record<string, string>
     await gateway.events.flush();
     return kept;
   };
-  return { gateway, ask, post, remembered, deferred, logged };
+  return { app, gateway, ask, post, remembered, deferred, logged };
 }
 
 const FROM_SIDECAR = { "hivegate-registry": "1" };
