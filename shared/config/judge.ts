@@ -8,7 +8,7 @@ export type BothPaths = { old: readonly PathSample[]; new: readonly PathSample[]
 
 export type Judgement = { verdict: PathVerdict; ratio: number | null };
 
-/** A false alarm in 30,000 looks at paths of which one is exactly 20 % slower; there is a look each second. */
+/** A false alarm in 30,000 comparisons with a path that is exactly 20 % slower; each second there are three, of `LAST_READS`. */
 const RULE = { ...COMPARE_RULE, deviations: 4 };
 const ERRORS_CHANCE = 1e-5;
 /**
