@@ -278,7 +278,7 @@ export class SidecarClient {
     { reader, intervalMs, position }: TelemetryRequest,
     signal: AbortSignal,
   ): AsyncGenerator<TelemetryText, void, void> {
-    const query = new URLSearchParams({ reader });
+    const query = new URLSearchParams({ reader, config: "1" });
     if (intervalMs !== null) query.set("intervalMs", String(intervalMs));
     if (position) {
       query.set("epoch", position.epoch);

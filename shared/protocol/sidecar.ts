@@ -15,7 +15,7 @@
  * GET  /v1/agents                                       → AgentsAnswer, within DOCKER_COMMAND_TIMEOUT_MS
  * GET  /v1/discovery                                    → DiscoveryAnswer, within half a second
  * GET  /v1/latest                                       → LatestAnswer, within 200 ms
- * GET  /v1/telemetry?reader=&intervalMs=&epoch=&offset= → application/x-ndjson of TelemetryLine
+ * GET  /v1/telemetry?reader=&intervalMs=&epoch=&offset=&config= → application/x-ndjson of TelemetryLine
  * POST /v1/telemetry/{reader}         Demand            → { ok: true }
  * GET  /v1/relay?link=                (WebSocket)       → a link: `relay/link.ts`
  * GET  /v1/relay/orchestrators                          → OrchestratorsAnswer (`relay/orchestrators.ts`)
@@ -218,7 +218,8 @@ export const Demand = z.object({ intervalMs: z.number().int().min(1).max(60_000)
 export type Demand = z.infer<typeof Demand>;
 
 /**
- * The query of a telemetry stream. `reader` is a name that the reader gives itself: `NAME.1`, `NAME.2` are one
+ * The query of a telemetry stream. Readers from before there was any would not understand lines about the MCP servers'
+ * configuration: `config=1` asks for them. `reader` is a name that the reader gives itself: `NAME.1`, `NAME.2` are one
  * reader that comes again, and takes its own place.
  */
 export const TelemetryQuery = z.object({
@@ -226,13 +227,14 @@ export const TelemetryQuery = z.object({
   intervalMs: z.coerce.number().pipe(z.number().int().min(1).max(60_000)).optional(),
   epoch: Position.shape.epoch.optional(),
   offset: z.coerce.number().pipe(offset).optional(),
+  config: z.literal("1").optional(),
 });
 
 /**
  * One line of the telemetry stream. It begins with a `snapshot`, or, after the position that the reader
  * already holds, with the `change` since then; each `change` says which offset it follows, so that a gap is
  * seen. `alive` comes when nothing else does. What configurations of MCP servers there are is no part of the picture:
- * `config_revision` comes before all else, `config_changed` at any time, and neither is counted by offsets.
+ * to those who ask `config_revision` comes before all else, `config_changed` at any time, and neither is counted by offsets.
  */
 export const TelemetryLine = z.discriminatedUnion("type", [
   TelemetrySnapshot,

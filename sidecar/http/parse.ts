@@ -43,9 +43,9 @@ export function parseTelemetryRequest(query: Record<string, string>): TelemetryR
   const parsed = TelemetryQuery.safeParse(query);
   if (!parsed.success)
     throw new HivegateError("invalid_request", "Expected reader, and intervalMs, epoch and offset if any.");
-  const { reader, intervalMs = null, epoch, offset } = parsed.data;
+  const { reader, intervalMs = null, epoch, offset, config } = parsed.data;
   const position = epoch !== undefined && offset !== undefined ? { epoch, offset } : null;
-  return { reader, intervalMs, position };
+  return { reader, intervalMs, position, ...(config && { config: true }) };
 }
 
 function jsonIn(body: Uint8Array): unknown {

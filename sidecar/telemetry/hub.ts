@@ -40,7 +40,13 @@ export type TelemetryHubOptions = {
  * and so on are one reader that comes again. It takes the place of its earlier stream, which it has lost even if that
  * is not known here, and what it had still said of that one does not reach the new one.
  */
-export type TelemetryRequest = { reader: string; intervalMs: number | null; position: Position | null };
+export type TelemetryRequest = {
+  reader: string;
+  intervalMs: number | null;
+  position: Position | null;
+  /** Whether it wants to hear of the MCP servers' configuration. */
+  config?: boolean;
+};
 
 /** What is told of the MCP servers' configuration: `Configs` has it. */
 export type ConfigNews = {
@@ -64,6 +70,7 @@ type Reader = {
   /** What may lie unread. */
   mostBytes: number;
   intervalMs: number | null;
+  config: boolean;
 };
 
 /** A name without the number of its stream. */
@@ -125,18 +132,18 @@ export class TelemetryHub {
    * snapshot. It fails with `slow_consumer` when it is not read. A reader that comes again replaces itself.
    * @throws HivegateError `overloaded`, `shutting_down`
    */
-  open({ reader: name, intervalMs, position }: TelemetryRequest): ReadableStream<Uint8Array> {
+  open({ reader: name, intervalMs, position, config = false }: TelemetryRequest): ReadableStream<Uint8Array> {
     if (this.#closed) throw new HivegateError("shutting_down");
     if (!this.#readers.has(whoIs(name)) && this.#readers.size >= LIMITS.telemetryReaders)
       throw new HivegateError("overloaded");
-    const first = this.#first(position);
+    const first = this.#first(position, config);
     const mostBytes = first.length + LIMITS.telemetryReaderBacklogBytes;
     let remove = () => {};
     return new ReadableStream<Uint8Array>(
       {
         start: (stream) => {
           stream.enqueue(first);
-          const opened = { name, stream, mostBytes, intervalMs };
+          const opened = { name, stream, mostBytes, intervalMs, config };
           remove = () => this.#remove(opened);
           this.#add(opened);
         },
@@ -162,7 +169,7 @@ export class TelemetryHub {
   /** Tells of the MCP servers' configuration too. That is no part of the picture, and moves no offset. */
   watchConfigs(configs: ConfigNews): void {
     this.#configs = configs;
-    configs.onChange((change) => this.#say(change));
+    configs.onChange((change) => this.#say(change, ({ config }) => config));
   }
 
   /**
@@ -192,8 +199,8 @@ export class TelemetryHub {
     }
   }
 
-  #first(position: Position | null): Uint8Array {
-    const lines = [...this.#configLine(), this.#firstLine(position)];
+  #first(position: Position | null, config: boolean): Uint8Array {
+    const lines = [...(config ? this.#configLine() : []), this.#firstLine(position)];
     return this.#encoder.encode(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
   }
 
@@ -277,17 +284,17 @@ export class TelemetryHub {
     }
   }
 
-  #say(line: TelemetryLine | null): void {
+  #say(line: TelemetryLine | null, isFor: (reader: Reader) => boolean = () => true): void {
     if (!line || this.#readers.size === 0) return;
     const bytes = this.#encode(line);
     const slow: Reader[] = [];
-    for (const reader of this.#readers.values()) {
+    for (const reader of [...this.#readers.values()].filter(isFor)) {
       // Zero or less: what may lie unread is used up.
       if ((reader.stream.desiredSize ?? 0) > 0) reader.stream.enqueue(bytes);
       else slow.push(reader);
     }
-    // It tells of a silence, and there was none.
-    this.#keepAlive?.refresh();
+    // It tells of a silence, and there was none, but for those who do not hear of configuration.
+    if (line.type !== "config_changed") this.#keepAlive?.refresh();
     // Only when everybody has this line: what comes of their end may be a line itself.
     for (const reader of slow) this.#cutOff(reader);
   }

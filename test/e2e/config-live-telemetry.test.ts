@@ -62,7 +62,7 @@ async function start(env: Record<string, string>): Promise<Sidecar> {
 
 /** Someone who reads the stream until the test ends. */
 async function follow({ url }: Sidecar) {
-  const { body } = await signedFetch(`${url}/v1/telemetry?reader=${randomUUID()}&intervalMs=50`);
+  const { body } = await signedFetch(`${url}/v1/telemetry?reader=${randomUUID()}&intervalMs=50&config=1`);
   if (!body) throw new Error("there is no stream");
   const picture = new Picture();
   const seen = { gaps: 0, snapshots: 0, isOpen: true, changes: [] as object[] };

@@ -23,7 +23,7 @@ async function watchedSidecar(env: Record<string, string>) {
     },
   });
   onTestFinished(() => sidecar.stop());
-  const { body } = await signedFetch(`${sidecar.url}/v1/telemetry?reader=test&intervalMs=16`);
+  const { body } = await signedFetch(`${sidecar.url}/v1/telemetry?reader=test&intervalMs=16&config=1`);
   if (!body) throw new Error("there is no stream");
   const lines = readLines(body, new LineSplitter(1024 * 1024));
   onTestFinished(async () => void (await lines.return()));

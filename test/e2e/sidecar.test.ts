@@ -314,7 +314,7 @@ describe("a sidecar that goes away", () => {
     const first = await sidecar(env);
     const { taskId } = (await create(first.url, request(LONG))).task;
     const following = collect(follow(first.url, taskId));
-    const telemetry = await signedFetch(`${first.url}/v1/telemetry?reader=test`);
+    const telemetry = await signedFetch(`${first.url}/v1/telemetry?reader=test&config=1`);
     const reading = telemetry.text();
     const beganMs = performance.now();
     await first.stop();

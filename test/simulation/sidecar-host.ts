@@ -149,9 +149,7 @@ export class SidecarHost {
     const lines = this.#life.hub.open({ reader: "test", intervalMs: null, position: null }).getReader();
     const { value } = await lines.read();
     await lines.cancel();
-    // Behind the line about the configuration.
-    const text = new TextDecoder().decode(value).split("\n")[this.hasConfigs ? 1 : 0] ?? "";
-    return TelemetrySnapshot.parse(JSON.parse(text));
+    return TelemetrySnapshot.parse(JSON.parse(new TextDecoder().decode(value)));
   }
 
   #answer(end: End, request: string): void {
@@ -180,9 +178,9 @@ export class SidecarHost {
   }
 
   async #stream(end: End, { hub, clock }: Life, query: Record<string, string>): Promise<void> {
-    const { reader, intervalMs = null, epoch, offset } = TelemetryQuery.parse(query);
+    const { reader, intervalMs = null, epoch, offset, config } = TelemetryQuery.parse(query);
     const position = epoch !== undefined && offset !== undefined ? { epoch, offset } : null;
-    const lines = hub.open({ reader, intervalMs, position }).getReader();
+    const lines = hub.open({ reader, intervalMs, position, config: config === "1" }).getReader();
     let cancelAlive = () => {};
     end.listen({
       message() {},

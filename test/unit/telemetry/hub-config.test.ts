@@ -4,7 +4,7 @@ import { TelemetryHub } from "../../../sidecar/telemetry/hub.ts";
 import { aTask } from "../../support/agents.ts";
 import { recordingLog } from "../../support/recording-log.ts";
 
-it("C1 a stream begins with the configuration in force, and tells of each change without moving an offset", async () => {
+it("C1 a stream begins with the configuration in force, and tells of each change, for those who ask", async () => {
   const hub = new TelemetryHub({
     ...{ sources: [], watchContainer: () => () => {}, tasks: [], epoch: "e" },
     ...{ log: recordingLog().log, now: () => 5 },
@@ -17,7 +17,8 @@ it("C1 a stream begins with the configuration in force, and tells of each change
       tell = listener;
     },
   });
-  const reader = hub.open({ reader: "r", intervalMs: null, position: null }).getReader();
+  const reader = hub.open({ reader: "r", intervalMs: null, position: null, config: true }).getReader();
+  const older = hub.open({ reader: "older", intervalMs: null, position: null }).getReader();
   const next = async () => {
     const { value } = await reader.read();
     return new TextDecoder()
@@ -43,4 +44,8 @@ it("C1 a stream begins with the configuration in force, and tells of each change
   hub.taskChanged(aTask());
   expect(await next()).toMatchObject([{ type: "change", from: 0, offset: 1 }]);
   hub.close();
+  const { value: begin } = await older.read();
+  const { value: then } = await older.read();
+  const types = [begin, then].map((bytes) => JSON.parse(new TextDecoder().decode(bytes)).type);
+  expect([types, (await older.read()).done]).toEqual([["snapshot", "change"], true]);
 });
