@@ -26,8 +26,9 @@ import type { ConfigEntry } from "../../sidecar/config/entry.ts";
 import { fingerprintOf } from "../../sidecar/config/fingerprint.ts";
 import { digestOf, filesIn } from "../../sidecar/config/migrate/files.ts";
 import { holdStateDirectory } from "../../sidecar/config/migrate/lock.ts";
-import { type MigrationOptions, type MigrationPorts, migrate } from "../../sidecar/config/migrate/migrate.ts";
+import { migrate } from "../../sidecar/config/migrate/migrate.ts";
 import { openSource } from "../../sidecar/config/migrate/open-source.ts";
+import type { MigrationOptions, MigrationPorts } from "../../sidecar/config/migrate/ports.ts";
 import { MigrationRefused } from "../../sidecar/config/migrate/refused.ts";
 import { openTarget, type Target } from "../../sidecar/config/migrate/target.ts";
 import { ConfigStore } from "../../sidecar/config/store/store.ts";
@@ -465,11 +466,12 @@ describe("a migration that makes something worse", () => {
 
   it("C5 goes back when somebody writes to the source meanwhile", async () => {
     const write = () => changeOld("UPDATE mcp_servers SET description = 'new' WHERE id = 'id-4'");
-    const result = await migrate(options(), ports({ progress: at("write", 0, write) }));
+    const result = await migrate(options(), ports({ progress: at("compare", 4, write) }));
     expect(result).toMatchObject({
       result: "rolled_back",
       reason: expect.stringContaining("changed meanwhile"),
     });
+    expect(existsSync(store)).toBe(false);
   });
 });
 

@@ -1,5 +1,5 @@
 /** What a migration came to, for people. */
-import type { MigrationResult, PlanResult } from "../../config/migrate/migrate.ts";
+import type { MigrationResult, PlanResult } from "../../config/migrate/ports.ts";
 import type { RollbackResult } from "../../config/migrate/roll-back.ts";
 import { table } from "../table.ts";
 

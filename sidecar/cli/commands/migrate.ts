@@ -3,8 +3,10 @@ import { join } from "node:path";
 import manifest from "../../../package.json" with { type: "json" };
 import { platformClock } from "../../../shared/clock.ts";
 import { Alerts } from "../../alerts.ts";
-import { type MigrationPorts, migrate as migrateNow, plan } from "../../config/migrate/migrate.ts";
+import { dryRun } from "../../config/migrate/dry-run.ts";
+import { migrate as migrateNow } from "../../config/migrate/migrate.ts";
 import { openSource } from "../../config/migrate/open-source.ts";
+import type { MigrationPorts } from "../../config/migrate/ports.ts";
 import { bar, jsonLines } from "../../config/migrate/progress.ts";
 import { MigrationRefused } from "../../config/migrate/refused.ts";
 import { RollbackFailed, rollBack } from "../../config/migrate/roll-back.ts";
@@ -94,7 +96,7 @@ async function attempt(settings: Settings, ports: MigrationPorts): Promise<Outco
   const { mode, isDryRun } = settings;
   try {
     if (mode === "rollback") return await rollBack(settings, ports);
-    if (isDryRun) return await plan(settings.stateDir, ports);
+    if (isDryRun) return await dryRun(settings.stateDir, ports);
     return await migrateNow({ ...settings, mode }, ports);
   } catch (thrown) {
     if (thrown instanceof RollbackFailed) return { result: "rollback_failed", reason: thrown.message };

@@ -1,4 +1,5 @@
-/** What has to be right before anything is done. Nothing is changed here. */
+/** What has to be right before anything is done. Neither the source nor the store is changed here. */
+import { mkdirSync } from "node:fs";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { McpServerConfig } from "../../mcp/server-config.ts";
 import type { Fingerprint } from "../backend.ts";
@@ -6,8 +7,10 @@ import type { ConfigEntry } from "../entry.ts";
 import { ownRules } from "../file/rules.ts";
 import { checkTogether, toServerConfig } from "../file/server.ts";
 import { fingerprintOf, sameEntry } from "../fingerprint.ts";
+import { removePartial } from "./backup.ts";
+import { checkRoom, type Ground, sizeOf } from "./ground.ts";
 import { type Plan, planOf } from "./plan.ts";
-import { MigrationRefused } from "./refused.ts";
+import { MigrationRefused, reasonOf } from "./refused.ts";
 import type { Source } from "./source.ts";
 
 export type Held = { entries: ConfigEntry[]; fingerprint: Fingerprint };
@@ -62,4 +65,29 @@ function problemsOf(enabled: readonly ConfigEntry[], env: Record<string, string 
   }
   const together = checkTogether(servers);
   return together ? [...problems, `${together.name}: ${together.message}`] : problems;
+}
+
+/** Of the source: its backup, the copy that is timed, and what the store makes of it. */
+const COPIES = 3;
+/** SQLite's logs while operations are timed: they are worked in at 4 MiB each. */
+const LOGS_BYTES = 16 * 1024 * 1024;
+
+/** Clears away what an earlier one left half-made. @throws MigrationRefused */
+export function checkPlaces(
+  ground: Ground,
+  source: Source,
+  entries: readonly ConfigEntry[],
+  backupDir: string,
+): void {
+  try {
+    mkdirSync(backupDir, { recursive: true, mode: 0o700 });
+    removePartial(backupDir, ground.stateDir);
+  } catch (cause) {
+    throw new MigrationRefused(`the directory of backups cannot be written to: ${reasonOf(cause)}`, [], {
+      cause,
+    });
+  }
+  const needed = COPIES * (source.bytes ?? JSON.stringify(entries).length) + 2 * sizeOf(ground.store);
+  checkRoom(ground.stateDir, needed + LOGS_BYTES);
+  checkRoom(backupDir, needed);
 }

@@ -1,6 +1,6 @@
 /** The older system's database as what is migrated. It is read only. */
 import { cpSync, mkdirSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Fingerprint } from "../backend.ts";
 import type { OldDatabase, OldProblem, OpenOldDatabase } from "../old/database.ts";
 import { digestOf, filesIn } from "./files.ts";
@@ -18,7 +18,7 @@ export async function databaseSource(
   const copies = database.type === "sqlite" ? sqliteCopies(open) : postgresCopies(database);
   return {
     kind: database.type,
-    place: database.place,
+    place: database.type === "sqlite" ? resolve(database.place) : database.place,
     bytes: database.type === "sqlite" ? sizeOf(place) + sizeOf(`${place}-wal`) : null,
     problems: async () => (await database.problems()).map(inWords),
     entries: () => database.list(),

@@ -1,6 +1,6 @@
 /** A file `.mcp.json` as what is migrated. It stays as it is. */
 import { mkdirSync, readFileSync, statSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import type { ConfigEntry } from "../entry.ts";
 import { parseConfigFile } from "../file/parse.ts";
 import { fingerprintOf } from "../fingerprint.ts";
@@ -14,7 +14,7 @@ export function fileSource(file: string): Source {
   const backedUp = (directory: string) => join(directory, basename(file));
   return {
     kind: "file",
-    place: file,
+    place: resolve(file),
     bytes: statSync(file).size,
     async problems() {
       const parsed = parseConfigFile(text);

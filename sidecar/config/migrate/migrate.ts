@@ -2,89 +2,17 @@
  * Brings what a source holds into the store. All of it is done, checked and timed on a copy of the store; then the copy takes the
  * store's name, and that one moment decides. Whoever is killed before it leaves the old state, after it the new one.
  */
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
-import type { Alert } from "../../alerts.ts";
-import type { Fingerprint } from "../backend.ts";
 import type { ConfigEntry } from "../entry.ts";
 import { checkBackup, makeBackup, removePartial, SOURCE } from "./backup.ts";
-import { checkPlan, checkSource, type Held } from "./check.ts";
-import { checkRoom, Ground, sizeOf } from "./ground.ts";
-import type { Plan } from "./plan.ts";
-import type { Progress } from "./progress.ts";
+import { checkPlaces, checkPlan, checkSource, type Held } from "./check.ts";
+import { Ground } from "./ground.ts";
+import { countsOf, type MigrationOptions, type MigrationPorts, type MigrationResult } from "./ports.ts";
 import { MigrationRefused, reasonOf } from "./refused.ts";
-import type { OpenSource, Source } from "./source.ts";
+import type { Source } from "./source.ts";
 import { Staged } from "./staged.ts";
-import type { OpenTarget } from "./target.ts";
 import { compareOperations, type OperationTimes } from "./times.ts";
-
-export type MigrationOptions = {
-  stateDir: string;
-  backupDir: string;
-  mode: "safe" | "full";
-  validateBackup: boolean;
-  autoRollback: boolean;
-};
-
-/** Everything outside. */
-export type MigrationPorts = {
-  openSource: OpenSource;
-  openTarget: OpenTarget;
-  /** The sidecar's environment: what the entries' variables stand for. */
-  env: Record<string, string | undefined>;
-  progress: Progress;
-  /** Resolves when whoever is on duty was told, or cannot be. */
-  alert(alert: Alert): Promise<void>;
-  now(): number;
-  elapsedMs(): number;
-  id(): string;
-  /** Hivegate's. */
-  version: string;
-};
-
-type Counts = {
-  from_kind: Source["kind"];
-  added: number;
-  equal: number;
-  kept: number;
-  fingerprint: Fingerprint;
-};
-
-export type PlanResult = { result: "planned"; added_names: string[] } & Counts;
-
-export type MigrationResult =
-  /** `slower`: it is in force all the same, because nothing should go back by itself. */
-  | ({ result: "done" | "slower"; backup: string | null; times: OperationTimes[] } & Counts)
-  | { result: "rolled_back"; reason: string; backup: string; times: OperationTimes[] };
-
-/** What a migration would do. @throws MigrationRefused for what would keep it from that */
-export async function plan(
-  stateDir: string,
-  ports: Pick<MigrationPorts, "openSource" | "openTarget" | "env" | "progress">,
-): Promise<PlanResult> {
-  const source = await ports.openSource({ readOnly: true });
-  const scratch = mkdtempSync(join(tmpdir(), "hivegate-migrate-"));
-  try {
-    await ports.progress("check", 0, 2);
-    const held = await checkSource(source);
-    await ports.progress("check", 1, 2);
-    const store = join(scratch, "configs.db");
-    await new Ground(stateDir).copyStore(store);
-    const target = ports.openTarget(store);
-    try {
-      const found = checkPlan(held.entries, target.list(), ports.env);
-      await ports.progress("check", 2, 2);
-      const names = found.added.map(({ name }) => name);
-      return { result: "planned", added_names: names, ...countsOf(source, found, held) };
-    } finally {
-      target.close();
-    }
-  } finally {
-    rmSync(scratch, { recursive: true });
-    await source.close();
-  }
-}
 
 /** @throws MigrationRefused: nothing has changed */
 export async function migrate(options: MigrationOptions, ports: MigrationPorts): Promise<MigrationResult> {
@@ -97,8 +25,10 @@ export async function migrate(options: MigrationOptions, ports: MigrationPorts):
     const release = ground.hold();
     try {
       return await inSteps(ground, source, held, options, ports);
-    } finally {
+    } catch (thrown) {
       removePartial(options.backupDir, options.stateDir);
+      throw thrown;
+    } finally {
       release();
     }
   } catch (thrown) {
@@ -143,7 +73,7 @@ async function inSteps(
   await progress("write", found.added.length, found.added.length);
 
   await progress("verify", 0, 1);
-  const difference = staged.differenceFrom(held) ?? (await changeOf(source, held));
+  const difference = staged.differenceFrom(held);
   if (difference !== null) return rolledBack(difference, backup, [], ports);
   await progress("verify", 1, 1);
 
@@ -154,9 +84,12 @@ async function inSteps(
     if (options.autoRollback) return rolledBack(reason, backup, times, ports);
     await ports.alert({ kind: "migration_in_doubt", message: reason, details: { backup, times } });
   }
-  await progress("switch", 0, 1);
+  await progress("switch", 0, 2);
+  const change = await changeOf(source, held);
+  if (change !== null) return rolledBack(change, backup, times, ports);
+  await progress("switch", 1, 2);
   putInForce(ground, staged);
-  await progress("switch", 1, 1);
+  await progress("switch", 2, 2);
   return { result: slower.length > 0 ? "slower" : "done", backup, times, ...counts };
 }
 
@@ -169,38 +102,6 @@ function putInForce(ground: Ground, staged: Staged): void {
       cause,
     });
   }
-}
-
-const countsOf = ({ kind }: Source, { added, equal, kept }: Plan, { fingerprint }: Held): Counts => ({
-  from_kind: kind,
-  added: added.length,
-  equal: equal.length,
-  kept: kept.length,
-  fingerprint,
-});
-
-/** Of the source: its backup, the copy that is timed, and what the store makes of it. */
-const COPIES = 3;
-/** SQLite's logs while operations are timed: they are worked in at 4 MiB each. */
-const LOGS_BYTES = 16 * 1024 * 1024;
-
-function checkPlaces(
-  ground: Ground,
-  source: Source,
-  entries: readonly ConfigEntry[],
-  backupDir: string,
-): void {
-  try {
-    mkdirSync(backupDir, { recursive: true, mode: 0o700 });
-    removePartial(backupDir, ground.stateDir);
-  } catch (cause) {
-    throw new MigrationRefused(`the directory of backups cannot be written to: ${reasonOf(cause)}`, [], {
-      cause,
-    });
-  }
-  const needed = COPIES * (source.bytes ?? JSON.stringify(entries).length) + 2 * sizeOf(ground.store);
-  checkRoom(ground.stateDir, needed + LOGS_BYTES);
-  checkRoom(backupDir, needed);
 }
 
 async function validate(

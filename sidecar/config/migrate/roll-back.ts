@@ -5,7 +5,7 @@ import { fingerprintOf, sameEntry } from "../fingerprint.ts";
 import { backedUpEntries, backupName, checkBackup, type Manifest, SOURCE, STORE } from "./backup.ts";
 import { copyFlushed, digestOf, filesIn, flush } from "./files.ts";
 import { Ground } from "./ground.ts";
-import type { MigrationPorts } from "./migrate.ts";
+import type { MigrationPorts } from "./ports.ts";
 import { MigrationRefused, reasonOf } from "./refused.ts";
 import type { Source } from "./source.ts";
 import type { MigrationRecord } from "./target.ts";
