@@ -222,6 +222,14 @@ describe("C1 C3 configurations that come from a file", () => {
     file.tell();
     expect(await configs.reload("ada")).toEqual({ added: [], changed: [], removed: [], revision: 1 });
     expect([store.revision, applied.length]).toEqual([1, before]);
+    file.edit({ two: serve(1) });
+    expect(await configs.reload("ada")).toEqual({
+      added: ["two"],
+      changed: [],
+      removed: ["one"],
+      revision: 3,
+    });
+    expect(configs.status).toMatchObject({ changed_by: "ada", source: "file" });
   });
 
   it("C1 a bad file is refused whole with its place, and what was in force goes on", async () => {
