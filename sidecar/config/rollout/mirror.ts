@@ -106,6 +106,11 @@ export class Mirror {
     return this.#following;
   }
 
+  /** The same, where somebody else changed the store; an older database that is away is not tried more often for that. */
+  async notice(): Promise<void> {
+    if (this.#behindSinceMs === null) await this.follow();
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#cancelRetry();

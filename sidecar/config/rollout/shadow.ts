@@ -15,7 +15,7 @@ type Answered = { path: PathName; operation: string; read: Read; answer: unknown
 
 export type ShadowPorts = {
   read(path: PathName, operation: string, read: Read): Promise<unknown>;
-  mirror: Pick<Mirror, "follow" | "form" | "generation" | "isSettled">;
+  mirror: Pick<Mirror, "notice" | "form" | "generation" | "isSettled">;
   trouble(trouble: Trouble): void;
   clock: Clock;
   timer(): number;
@@ -47,7 +47,7 @@ export class Shadow {
     const { mirror, timer } = this.#ports;
     if (this.#isBusy || timer() < (this.#nextAtMs.get(answered.operation) ?? 0)) return;
     this.#isBusy = true;
-    const work = mirror.isSettled ? this.#compare(answered) : mirror.follow();
+    const work = mirror.isSettled ? this.#compare(answered) : mirror.notice();
     // A path that fails has been counted; the one that asked has its answer.
     void work
       .catch(() => {})

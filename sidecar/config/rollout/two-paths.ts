@@ -23,7 +23,7 @@ export type TwoPathsPorts = {
   /** @throws HivegateError `overloaded` while it is away */
   old(): Promise<ConfigBackend>;
   store: ConfigBackend;
-  mirror: Pick<Mirror, "write" | "follow" | "form" | "generation" | "isSettled">;
+  mirror: Pick<Mirror, "write" | "notice" | "form" | "generation" | "isSettled">;
   /** How many of the clients read the newer system now. */
   percent(): number;
   samples: PathSamples;

@@ -109,6 +109,19 @@ describe("writing both databases", () => {
     expect(old).toEqual(store);
   });
 
+  it("C4 does not try an older database that is away more often for many reads", async () => {
+    const rig = new Rig();
+    await rig.start({ mode: "full" });
+    let tries = 0;
+    rig.faults.older = () => {
+      tries++;
+      throw new Error("gone");
+    };
+    await rig.put(stdio("mine"));
+    for (let read = 0; read < 50; read++) await rig.read("ann");
+    expect(tries).toBe(1);
+  });
+
   it("C4 starts in full without the older database, and not where that one counts", async () => {
     const rig = new Rig();
     rig.isOldAway = true;
