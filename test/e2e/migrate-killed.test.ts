@@ -127,7 +127,7 @@ describe("a migration of 10,000 servers and 100,000 assignments, killed", () => 
         const exitCode = await killOnce(random, round, args, length);
         // A run may be quicker than its moment.
         counts[exitCode === null ? "kills" : "ended"]++;
-        if (KILLS !== null && counts.kills % 20 === 0) console.log(`${counts.kills} of ${KILLS}`);
+        if (KILLS !== null && round % 10 === 0) console.log(`round ${round}:`, { ...counts });
         tidyBackups();
         const isDone = isNew();
         counts[isDone ? "new" : "old"]++;
