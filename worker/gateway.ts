@@ -30,10 +30,7 @@ export class Gateway {
   /** Who may call which tools. */
   readonly policy: Policy;
   /** Which tools there are. */
-  readonly registry = new RegistryView(
-    (hive, known, timeoutMs) => this.sidecar(hive).registry(known, timeoutMs),
-    Date.now,
-  );
+  readonly registry = new RegistryView((hive, question) => this.sidecar(hive).registry(question), Date.now);
   readonly cache = new AnswerCache({ registry: this.registry, sha256: webSha256, now: Date.now });
   readonly toolCalls: ToolCalls;
   readonly toolStreams: ToolStreams;

@@ -32,6 +32,7 @@ import { type Task, TaskEvent } from "../shared/swarm/task.ts";
 import { LineSplitter, readLines } from "../shared/wire/lines.ts";
 import { EventParser } from "../shared/wire/sse.ts";
 import { OlderHealth } from "./configs/older-health.ts";
+import type { RegistryQuestion } from "./mcp/registry-view.ts";
 import { clientNameOf } from "./task-id.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -212,9 +213,10 @@ export class SidecarClient {
   }
 
   /** What tools there are; null: still those of the version that is `known`. */
-  async registry(known: string | null, timeoutMs: number): Promise<RegistryAnswer | null> {
+  async registry({ known, waitFor, timeoutMs }: RegistryQuestion): Promise<RegistryAnswer | null> {
     const signal = AbortSignal.timeout(timeoutMs);
-    const response = await this.#request("GET", "/v1/registry", signal, {
+    const query = waitFor === null ? "" : `?${new URLSearchParams({ waitFor })}`;
+    const response = await this.#request("GET", `/v1/registry${query}`, signal, {
       ...(known !== null && { headers: { "if-none-match": `"${known}"` } }),
       accepts: ({ ok, status }) => ok || status === 304,
     });

@@ -84,6 +84,13 @@ export const ToolQuery = z.object({
 });
 export type ToolQuery = z.infer<typeof ToolQuery>;
 
+/**
+ * With `waitFor` only this server is waited for, and those of which it is not known now what they offer are left out: they
+ * are listed meanwhile, after which the version is another one. Without it all are waited for, and told as far as they are known.
+ */
+export const RegistryQuery = ToolQuery.extend({ waitFor: z.string().max(100).optional() });
+export type RegistryQuery = z.infer<typeof RegistryQuery>;
+
 /** `GET /v1/registry?query=…&category=…&server=…&limit=…`: each server with those of its tools that are wanted. */
 export const RegistryAnswer = z.object({ version: z.string(), servers: z.array(RegistryServer) });
 export type RegistryAnswer = z.infer<typeof RegistryAnswer>;

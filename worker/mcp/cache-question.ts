@@ -57,6 +57,12 @@ export function questionOf(call: CacheCall, known: Known): Question | null {
   };
 }
 
+/** Whose tools have to be known for it; null: everybody's. */
+export function serverAsked({ server, method, params }: CacheCall): string | null {
+  const name = subjectOf(method, params);
+  return name === null ? server : (placeOf(server, name, method)?.server ?? null);
+}
+
 /** Whom a request is for; null: nobody. Which of all servers has a resource is not told apart: `server` is null then. */
 function placeOf(
   server: string | null,

@@ -6,7 +6,7 @@
 import type { MaybePromise, Sha256 } from "../../shared/auth/signature.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { ByteCache } from "../../shared/pressure/byte-cache.ts";
-import { type CacheCall, type Question, questionOf } from "./cache-question.ts";
+import { type CacheCall, type Question, questionOf, serverAsked } from "./cache-question.ts";
 import { keepingOf, lifetimeOf } from "./cache-rules.ts";
 import { CacheStats } from "./cache-stats.ts";
 import type { Defer } from "./events.ts";
@@ -56,12 +56,12 @@ export class AnswerCache {
     const { registry } = this.#ports;
     const known = registry.current(call.hive);
     if (!known) return this.#findAfterAsking(call);
-    if (registry.isDue(call.hive)) defer(registry.refresh(call.hive).then(() => {}));
+    if (registry.isDue(call.hive)) defer(registry.refresh(call.hive, serverAsked(call)).then(() => {}));
     return this.#findWith(known, call);
   }
 
   async #findAfterAsking(call: CacheCall): Promise<Found> {
-    const known = await this.#ports.registry.refresh(call.hive);
+    const known = await this.#ports.registry.refresh(call.hive, serverAsked(call));
     return known ? this.#findWith(known, call) : NONE;
   }
 

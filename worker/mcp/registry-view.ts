@@ -14,17 +14,15 @@ export type Known = {
   servers: ReadonlyMap<string, KnownServer>;
   /** The same as it came, in the order in which they are configured. */
   all: readonly RegistryServer[];
+  /** All servers were waited for, none is left out. */
+  isWhole: boolean;
 };
 
-/**
- * The registry, or null when it is still the version that is `known`. Where nothing is known, servers are listed first.
- * @throws HivegateError
- */
-export type AskRegistry = (
-  hive: string,
-  known: string | null,
-  timeoutMs: number,
-) => Promise<RegistryAnswer | null>;
+/** `known`: the version that need not be told again. `waitFor`: the one server that is; null: all are. See `RegistryQuery`. */
+export type RegistryQuestion = { known: string | null; waitFor: string | null; timeoutMs: number };
+
+/** The registry, or null when it is still the version that is `known`. @throws HivegateError */
+export type AskRegistry = (hive: string, question: RegistryQuestion) => Promise<RegistryAnswer | null>;
 
 /** `confirmedMs`: when the sidecar last said that this is how it is; null: it said that it is not. */
 type State = { known: Known | null; confirmedMs: number | null; askedMs: number; failedMs: number };
@@ -72,30 +70,35 @@ export class RegistryView {
 
   /** All servers with their tools. @throws HivegateError when the sidecar does not say */
   async servers(hive: string): Promise<readonly RegistryServer[]> {
-    const known = this.current(hive) ?? (await this.#learn(this.#stateOf(hive), hive, LIMITS.registryWaitMs));
-    return known.all;
+    const current = this.current(hive);
+    if (current?.isWhole) return current.all;
+    const question = { waitFor: null, timeoutMs: LIMITS.registryWaitMs };
+    return (await this.#learn(this.#stateOf(hive), hive, question)).all;
   }
 
   /**
-   * Asks the sidecar, and waits for `LIMITS.registryTimeoutMs` at most. Null when it does not say: then nobody asks
-   * for a while. Never throws. Each request asks for itself: on Workers none may wait for another's.
+   * Asks the sidecar about this server first, or about all: others that are slow keep nobody waiting. It takes `LIMITS.registryTimeoutMs`
+   * at most. Null when it does not say: then nobody asks for a while. Never throws. Each request asks for itself: on
+   * Workers none may wait for another's.
    */
-  async refresh(hive: string): Promise<Known | null> {
+  async refresh(hive: string, server: string | null): Promise<Known | null> {
     const state = this.#stateOf(hive);
     if (this.#now() - state.failedMs < LIMITS.registryRetryMs) return null;
     try {
-      return await this.#learn(state, hive, LIMITS.registryTimeoutMs);
+      return await this.#learn(state, hive, { waitFor: server, timeoutMs: LIMITS.registryTimeoutMs });
     } catch {
       state.failedMs = this.#now();
       return null;
     }
   }
 
-  async #learn(state: State, hive: string, timeoutMs: number): Promise<Known> {
+  async #learn(state: State, hive: string, question: Omit<RegistryQuestion, "known">): Promise<Known> {
     const askedMs = this.#now();
     state.askedMs = askedMs;
-    const answer = await this.#ask(hive, state.known?.version ?? null, timeoutMs);
-    if (answer) state.known = knownFrom(answer);
+    const isWhole = question.waitFor === null;
+    const held = isWhole && !state.known?.isWhole ? null : state.known;
+    const answer = await this.#ask(hive, { ...question, known: held?.version ?? null });
+    if (answer) state.known = knownFrom(answer, isWhole);
     if (!state.known) throw new HivegateError("internal", undefined, { cause: "no registry" });
     state.confirmedMs = askedMs;
     return state.known;
@@ -111,8 +114,9 @@ export class RegistryView {
   }
 }
 
-const knownFrom = ({ version, servers }: RegistryAnswer): Known => ({
+const knownFrom = ({ version, servers }: RegistryAnswer, isWhole: boolean): Known => ({
   version,
+  isWhole,
   all: servers,
   servers: new Map(
     servers.map(({ name, era, version, tools }) => [

@@ -85,7 +85,7 @@ export class RegisteredServer {
    * up to a limit from its beginning, by all who wait for it together.
    */
   async upToDate(): Promise<void> {
-    if (this.#isFresh) return;
+    if (this.isUpToDate) return;
     const { clock } = this.#options;
     const { notices, flight } = { notices: this.#notices, flight: this.#fly() };
     const mostMs = this.#status === "unavailable" ? LIMITS.failedListingWaitMs : LIMITS.listingWaitMs;
@@ -132,7 +132,8 @@ export class RegisteredServer {
     this.#closing.abort();
   }
 
-  get #isFresh(): boolean {
+  /** What is known is as new as it can be had. */
+  get isUpToDate(): boolean {
     const known = this.#known;
     if (!known || this.#status !== "available") return false;
     const { isOpen, connections } = this.upstream;

@@ -1,6 +1,6 @@
 import type { Clock } from "../../../shared/clock.ts";
 import type { McpRequest } from "../../../shared/protocol/mcp.ts";
-import type { RegistryAnswer, ToolQuery } from "../../../shared/protocol/tools.ts";
+import type { RegistryAnswer, RegistryQuery } from "../../../shared/protocol/tools.ts";
 import { selectTools } from "../../../shared/tools/search.ts";
 import type { Logger } from "../../log.ts";
 import type { Notification } from "../json-rpc-session.ts";
@@ -97,14 +97,17 @@ export class Registry {
     return version === this.version;
   }
 
-  /** The servers with those of their tools that are asked for. */
-  async answer(query: ToolQuery): Promise<RegistryAnswer> {
-    const { server } = query;
-    await (server === undefined ? this.upToDate() : this.get(server)?.upToDate());
-    const servers = [...this.#servers.values()].map(({ server: one, number }) => ({
-      ...one.entry(),
-      version: `${this.#options.epoch}.${number}.${one.version}`,
-    }));
+  /** The servers with those of their tools that are asked for: see `RegistryQuery`. */
+  async answer({ waitFor, ...query }: RegistryQuery): Promise<RegistryAnswer> {
+    const listed = this.upToDate();
+    const waited = waitFor ?? query.server;
+    await (waited === undefined ? listed : this.get(waited)?.upToDate());
+    const servers = [...this.#servers.values()]
+      .filter(({ server }) => waitFor === undefined || server.isUpToDate)
+      .map(({ server, number }) => ({
+        ...server.entry(),
+        version: `${this.#options.epoch}.${number}.${server.version}`,
+      }));
     return { version: this.version, servers: selectTools(servers, query) };
   }
 

@@ -1,7 +1,7 @@
 /** The route of the registry: see `shared/protocol/tools.ts`. */
 import type { Hono } from "hono";
 import { HivegateError } from "../../../shared/errors.ts";
-import { REGISTRY_HEADER, ToolQuery } from "../../../shared/protocol/tools.ts";
+import { REGISTRY_HEADER, RegistryQuery } from "../../../shared/protocol/tools.ts";
 import type { Signed } from "../../http/authenticate.ts";
 import type { Registry } from "./registry.ts";
 
@@ -17,8 +17,11 @@ export function registryRoutes(app: Hono<Signed>, registry: Pick<Registry, "answ
 const headersOf = (version: string) => ({ etag: `"${version}"`, [REGISTRY_HEADER]: version });
 
 /** @throws HivegateError `invalid_request` */
-function parseQuery(query: Record<string, string>): ToolQuery {
-  const parsed = ToolQuery.safeParse(query);
+function parseQuery(query: Record<string, string>): RegistryQuery {
+  const parsed = RegistryQuery.safeParse(query);
   if (parsed.success) return parsed.data;
-  throw new HivegateError("invalid_request", "Expected query, category, server and limit, if anything.");
+  throw new HivegateError(
+    "invalid_request",
+    "Expected query, category, server, limit and waitFor, if anything.",
+  );
 }

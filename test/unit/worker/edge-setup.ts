@@ -14,7 +14,7 @@ type Sidecar = (url: string, init: RequestInit) => Promise<Response>;
 /** All of the gateway's routes in this process, before a sidecar of hive `default` that answers calls like this. */
 export function edgeBefore(sidecar: Sidecar, environment: Record<string, string> = {}) {
   vi.stubGlobal("fetch", async (url: string, init: RequestInit) =>
-    url.endsWith("/v1/registry") ? new Response(null, { status: 503 }) : sidecar(url, init),
+    url.includes("/v1/registry") ? new Response(null, { status: 503 }) : sidecar(url, init),
   );
   onTestFinished(() => void vi.unstubAllGlobals());
   const kept: KeptEvent[] = [];

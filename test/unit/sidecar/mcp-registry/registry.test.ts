@@ -23,6 +23,28 @@ describe("the registry", () => {
     expect(namesIn(answers[0])).toEqual([["a", "available", "agent_list"]]);
   });
 
+  it("C1 waits for the one server that somebody asks about, and leaves out those that are not known yet", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const slow = offering("slow", { tools: named("late") });
+    const { script } = slow;
+    slow.script = async (...asked) => {
+      await promise;
+      return script(...asked);
+    };
+    const { registry } = registryOf([offering("a", { tools: named("agent_list") }), slow]);
+    const first = await registry.answer({ waitFor: "a" });
+    expect(namesIn(first)).toEqual([["a", "available", "agent_list"]]);
+    resolve();
+    await registry.upToDate();
+    const then = await registry.answer({ waitFor: "a" });
+    expect(namesIn(then)).toEqual([
+      ["a", "available", "agent_list"],
+      ["slow", "available", "late"],
+    ]);
+    expect(then.version).not.toBe(first.version);
+    expect(slow.count("tools/list")).toBe(1);
+  });
+
   it("T2 tells hints, categories and what is configured, and null where nobody says", async () => {
     const tools = [
       { name: "agent_list", title: "Agents", annotations: { readOnlyHint: true, idempotentHint: "yes" } },

@@ -226,6 +226,17 @@ describe("what the edge knows of tools", () => {
     expect(await hit(aCall()), "asked first: the server is the same").not.toBeNull();
   });
 
+  it("C1 asks about the tool's own server before a call, and about all for whoever wants to see them", async () => {
+    const { sidecar, view, find } = cacheWorld();
+    await find(aCall());
+    await find(aCall());
+    expect(sidecar.waitedFor).toEqual(["demo"]);
+    await view.servers("default");
+    await view.servers("default");
+    await find(aCall());
+    expect(sidecar.waitedFor).toEqual(["demo", null]);
+  });
+
   it("T2 tells of all tools, or why it cannot", async () => {
     const { clock, sidecar, view } = cacheWorld();
     expect(await view.servers("default")).toEqual([aServer()]);

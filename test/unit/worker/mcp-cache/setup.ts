@@ -31,14 +31,16 @@ export const aCall = (call: Partial<CacheCall> = {}): CacheCall => ({
 /** A cache before a sidecar whose registry is `registry` now; null: it does not answer. */
 export function cacheWorld() {
   const clock = new ManualClock();
-  const sidecar: { registry: RegistryAnswer | null; asked: number } = {
+  const sidecar: { registry: RegistryAnswer | null; asked: number; waitedFor: (string | null)[] } = {
+    waitedFor: [],
     registry: { version: "1", servers: [aServer()] },
     asked: 0,
   };
   const deferred: Promise<void>[] = [];
   const view = new RegistryView(
-    async (_, known) => {
+    async (_, { known, waitFor }) => {
       sidecar.asked++;
+      sidecar.waitedFor.push(waitFor);
       if (!sidecar.registry) throw new Error("no answer");
       return sidecar.registry.version === known ? null : sidecar.registry;
     },
