@@ -118,9 +118,10 @@ export type ReloadAnswer = z.infer<typeof ReloadAnswer>;
  * What clients hear. All lists are empty where names are not for the client, or are not known any more: then it was away,
  * or the gateway was, and several changes may be one.
  */
-export const ConfigChanged = ConfigDifference.extend({
+export const ConfigChanged = z.object({
   type: z.literal("config_changed"),
   revision: z.int().positive(),
+  ...ConfigDifference.shape,
   timestamp: Timestamp,
 });
 export type ConfigChanged = z.infer<typeof ConfigChanged>;
