@@ -17,7 +17,7 @@ const CHECK_EVERY_MS = 20;
 const Group = z.object({ group: z.string() });
 const Connect = Group.extend({ members: z.array(MemberOptions) });
 const Within = Group.extend({ withinMs: z.number() });
-const HeardOfConfig = Within.extend({ revision: z.number() });
+const HeardOfConfig = Within.extend({ after: z.number() });
 const Converged = Within.extend({ agents: z.array(Agent) });
 
 const groups = new Map<string, Member[]>();
@@ -67,11 +67,13 @@ answerParent({
     };
   },
   async heardOfConfig(params) {
-    const { group, revision, withinMs } = HeardOfConfig.parse(params);
+    const { group, after, withinMs } = HeardOfConfig.parse(params);
     const members = membersOf(group);
-    const haveHeard = () => members.every(({ configRevision }) => configRevision >= revision);
-    await waitFor(`word of revision ${revision} for each`, haveHeard, withinMs);
+    const revisions = () => new Set(members.map(({ configRevision }) => configRevision));
+    const haveHeard = () => revisions().size === 1 && Math.max(...revisions()) > after;
+    await waitFor(`the same word from each of what follows revision ${after}`, haveHeard, withinMs);
     return {
+      revision: Math.max(...revisions()),
       lastAtMs: Math.max(...members.map(({ configChangedAtMs }) => configChangedAtMs)),
       heard: members.reduce((sum, { configChanges }) => sum + configChanges, 0),
     };

@@ -25,7 +25,7 @@ const Counts = z.object({
 });
 export type Counts = z.infer<typeof Counts>;
 
-const HeardOfConfig = z.object({ lastAtMs: z.number(), heard: z.number() });
+const HeardOfConfig = z.object({ revision: z.number(), lastAtMs: z.number(), heard: z.number() });
 
 const WITHIN_MS = 20_000;
 
@@ -64,15 +64,11 @@ export class Crowd {
   }
 
   /**
-   * Resolves when each has heard of this version of the configuration: when the last one did, by the machine's clock, and how
-   * often all of them together heard of any so far.
+   * Resolves when each has heard of the same version of the configuration, and another one than `after`: when the last one did,
+   * by the machine's clock, and how often all of them together heard of any so far.
    */
-  heardOfConfig(
-    group: string,
-    revision: number,
-    withinMs = WITHIN_MS,
-  ): Promise<z.infer<typeof HeardOfConfig>> {
-    return this.#child.ask("heardOfConfig", { group, revision, withinMs }, HeardOfConfig);
+  heardOfConfig(group: string, after: number, withinMs = WITHIN_MS): Promise<z.infer<typeof HeardOfConfig>> {
+    return this.#child.ask("heardOfConfig", { group, after, withinMs }, HeardOfConfig);
   }
 
   heartbeat(group: string): Promise<void> {

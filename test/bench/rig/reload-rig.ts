@@ -28,6 +28,7 @@ type Running = {
 };
 
 const API = "/api/v1/mcp";
+const API_SUBJECTS = 20;
 const WITHIN_MS = 20_000;
 const SETTLES_WITHIN_MS = 30_000;
 const LOOK_MS = 250;
@@ -111,6 +112,13 @@ export class ReloadRig {
     await this.#running.load.begin({ requests, atATime, perSecond: null });
   }
 
+  /** Resolves when everything that is called was called. */
+  async called(): Promise<void> {
+    const { sidecar } = this.#running;
+    while (processCount(sidecar.pid) < 2 || (await this.held()).sockets < 2)
+      await pause(platformClock, LOOK_MS);
+  }
+
   endCalls(): Promise<LoadReport> {
     return this.#running.load.end();
   }
@@ -120,18 +128,15 @@ export class ReloadRig {
     const { dir, crowd, ports } = this.#running;
     const writtenMs = Date.now();
     await write(dir, configOf(index + 1, ports));
-    if (isWatched) this.#revision += changesOf(index + 1);
-    else this.#revision = ReloadAnswer.parse(await this.#api("POST", "/reload")).revision;
-    const { lastAtMs } = await crowd.heardOfConfig("all", this.#revision, WITHIN_MS);
+    if (!isWatched) ReloadAnswer.parse(await this.#api("POST", "/reload"));
+    const { revision, lastAtMs } = await crowd.heardOfConfig("all", this.#revision, WITHIN_MS);
+    this.#revision = revision;
     return { isWatched, liveMs: lastAtMs - writtenMs };
   }
 
   async audience(): Promise<{ open: number; heard: number }> {
     const { crowd } = this.#running;
-    const [{ open }, { heard }] = [
-      await crowd.counts("all"),
-      await crowd.heardOfConfig("all", this.#revision),
-    ];
+    const [{ open }, { heard }] = [await crowd.counts("all"), await crowd.heardOfConfig("all", 0)];
     return { open, heard };
   }
 
@@ -164,32 +169,37 @@ export class ReloadRig {
     { servers, perSecond, forMs }: { servers: number; perSecond: number; forMs: number },
   ): Promise<LoadReport> {
     const gateway = this.#running.gateways[host];
-    const headers = jsonHeaders(await gateway.token());
+    // Each may ask so often only.
+    const subjects = await Promise.all(
+      Array.from({ length: API_SUBJECTS }, async () => jsonHeaders(await gateway.token())),
+    );
+    const headersOf = (i: number) => subjects[i % subjects.length] ?? {};
     for (let i = 0; i < servers; i++) {
+      const headers = headersOf(i);
       const put = await fetch(`${gateway.url}${API}/configs/${host}-${i}`, {
         ...{ method: "PUT", headers: { ...headers, "if-none-match": "*" }, body: value(i) },
       });
       if (!put.ok) throw new Error(`PUT: ${put.status} ${await put.text()}`);
       ConfigItem.parse(await put.json());
     }
-    const ask = (path: string, expects: string): LoadRequest => ({
-      ...{ name: path.replace(/\d+/, "N"), url: `${gateway.url}${API}${path}`, method: "GET", headers },
-      ...{ body: null, expects },
-    });
-    const requests = Array.from({ length: 200 }, (_, i): LoadRequest => {
+    // More than are sent: each PUT makes a server that was not there.
+    const requests = Array.from({ length: (2 * forMs * perSecond) / 1_000 }, (_, i): LoadRequest => {
+      const headers = headersOf(i);
+      const ask = (path: string, expects: string): LoadRequest => ({
+        ...{ name: path.replace(/\d+/, "N"), url: `${gateway.url}${API}${path}`, method: "GET", headers },
+        ...{ body: null, expects },
+      });
       if (i % 10 === 0)
         return {
           ...ask(`/configs/${host}-new-${i}`, "revision"),
           ...{ name: "PUT", method: "PUT", body: value(i) },
+          headers: { ...headers, "if-none-match": "*" },
         };
       if (i % 10 === 5) return ask("/status", "changed_at");
       if (i % 10 === 7) return ask("/configs", `${host}-${servers - 1}`);
       return ask(`/configs/${host}-${i % servers}`, `${host}-${i % servers}`);
     });
-    await this.#running.load.begin({
-      requests: requests.slice(0, Math.min(200, Math.floor((forMs / 1_000) * perSecond))),
-      ...{ atATime: 64, perSecond },
-    });
+    await this.#running.load.begin({ requests, atATime: 64, perSecond });
     await pause(platformClock, forMs);
     return this.#running.load.end();
   }
@@ -244,6 +254,3 @@ function configOf(n: number, { still, left, right }: Running["ports"]): object {
     },
   };
 }
-
-/** How many servers are others in version `n` than in the one before: each change has a revision of its own. */
-const changesOf = (n: number): number => (n % 4 === 0 ? 3 : 1);
