@@ -83,7 +83,7 @@ export type Config = {
   mcpServers: z.infer<typeof McpServerConfigs>;
   /**
    * MCP_CONFIG_FILE (`.mcp.json` in the working directory, if it is there and MCP_SERVERS is not set): the file that says
-   * which MCP servers there are, in place of MCP_SERVERS. It is watched. Null: there is none.
+   * which MCP servers there are, beside those of MCP_SERVERS. It is watched. Null: there is none.
    */
   mcpConfigFile: string | null;
   /** Which of the two `mcpServers` is: what MCP_SERVERS says, or what a swarm of this kind brings along. */
@@ -310,22 +310,17 @@ const MigrationVariables = Variables.pick({
 const Consistent = Variables.refine((v) => v.ENABLE_DOCKER_PRIMARY || v.ENABLE_MCP_FALLBACK, {
   path: ["ENABLE_MCP_FALLBACK"],
   message: "expected true where ENABLE_DOCKER_PRIMARY is false: else nobody starts tasks",
-})
-  .refine(
-    (v) =>
-      v.ENABLE_DOCKER_PRIMARY ||
-      v.MCP_CONFIG_FILE !== undefined ||
-      (v.MCP_SERVERS ?? defaultMcpServers(v.SWARM_PROFILE)).some(takesTasks),
-    {
-      path: ["MCP_SERVERS"],
-      message:
-        "expected a server that takes tasks, which a generic one does not, where ENABLE_DOCKER_PRIMARY is false",
-    },
-  )
-  .refine((v) => !v.MCP_SERVERS || v.MCP_CONFIG_FILE === undefined, {
-    path: ["MCP_CONFIG_FILE"],
-    message: "expected only where MCP_SERVERS is not set",
-  });
+}).refine(
+  (v) =>
+    v.ENABLE_DOCKER_PRIMARY ||
+    v.MCP_CONFIG_FILE !== undefined ||
+    (v.MCP_SERVERS ?? defaultMcpServers(v.SWARM_PROFILE)).some(takesTasks),
+  {
+    path: ["MCP_SERVERS"],
+    message:
+      "expected a server that takes tasks, which a generic one does not, where ENABLE_DOCKER_PRIMARY is false",
+  },
+);
 
 const takesTasks = ({ profile }: McpServerConfig): boolean =>
   profile !== undefined && ORCHESTRATORS[profile] !== null;

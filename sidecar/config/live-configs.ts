@@ -32,6 +32,8 @@ export type WatchedFile = FilePorts & {
 
 export type LiveConfigsPorts = Omit<InForcePorts, "now"> & {
   file: WatchedFile | null;
+  /** What counts beside the file: see `Seeding`. */
+  beside: ReadonlyMap<string, ConfigEntry>;
   alerts: Pick<Alerts, "raise">;
   clock: Clock;
 };
@@ -68,8 +70,11 @@ export class LiveConfigs implements Configs {
     const { file } = this.#ports;
     await this.#turns.take(async () => {
       this.#inForce.read();
-      if (file) await this.#seeding.hear(await file.read());
-      else if (seed) await this.#seeding.merge(seed, { by: seed.source, source: seed.source });
+      if (file) {
+        await this.#seeding.begin();
+        await this.#seeding.hear(await file.read());
+      }
+      if (seed) await this.#seeding.merge(seed, { by: seed.source, source: seed.source });
       this.#inForce.takeOver();
     });
     this.#watch = file?.watch((read) => this.#hear(read)) ?? null;

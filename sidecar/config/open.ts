@@ -15,7 +15,7 @@ import { apiRules, ownRules } from "./file/rules.ts";
 import { ConfigWatch } from "./file/watch.ts";
 import { LiveConfigs, type WatchedFile } from "./live-configs.ts";
 import { noRollout, type Rollout } from "./rollout/rollout.ts";
-import { seedOf } from "./seed.ts";
+import { entriesOf, seedOf } from "./seed.ts";
 import { ConfigStore, storeFile } from "./store/store.ts";
 
 export type OpenConfigsOptions = {
@@ -53,6 +53,7 @@ export async function openConfigs(config: Config, options: OpenConfigsOptions): 
       applying: new Applying({ own: ownRules(env), api: apiRules(env, config.mcpApi) }),
       apply: (configs) => servers.apply(configs),
       file: file === null ? null : watchedFile(file, { log, clock }),
+      beside: config.mcpServersFrom === "environment" ? entriesOf(config) : new Map(),
       ...{ log, alerts, clock },
     });
     opened.push(configs);

@@ -15,8 +15,11 @@ export function seedOf(
   const source = config.mcpServersFrom;
   const isFirst = last === null && revision === 0;
   if (source === "default" && !isFirst && last?.source !== "default") return null;
-  return { source, entries: new Map(config.mcpServers.map((server) => [server.name, entryOf(server)])) };
+  return { source, entries: entriesOf(config) };
 }
+
+export const entriesOf = ({ mcpServers }: Pick<Config, "mcpServers">): Map<string, ConfigEntry> =>
+  new Map(mcpServers.map((server) => [server.name, entryOf(server)]));
 
 function entryOf({ name, allowedTools = ["*"], ...server }: McpServerConfig): ConfigEntry {
   const config = Object.fromEntries(

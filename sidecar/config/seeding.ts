@@ -26,6 +26,8 @@ export type SeedingPorts = {
   conflicts: Conflicts;
   /** Null: there is none. */
   file: FilePorts | null;
+  /** What MCP_SERVERS says: these are there whatever the file says. */
+  beside: ReadonlyMap<string, ConfigEntry>;
   alerts: Pick<Alerts, "raise">;
   now(): number;
   log: Logger;
@@ -56,6 +58,19 @@ export class Seeding {
   /** Whether the file may be another one than the watcher is going to tell of. */
   get isAhead(): boolean {
     return this.#file?.isAhead ?? false;
+  }
+
+  /**
+   * Takes over what counts beside the file, which is read next, and may not be there or be bad.
+   * @throws ConfigRefused; or as the store
+   */
+  async begin(): Promise<void> {
+    const { beside, store } = this.#ports;
+    if (beside.size === 0) return;
+    const base = store.seed();
+    const entries = new Map([...(base?.source === "file" ? base.entries : []), ...beside]);
+    const source = base?.source === "file" ? "file" : "environment";
+    await this.merge({ source, entries }, { by: "MCP_SERVERS", source: "environment" });
   }
 
   /** What the watcher found. Never throws: what is wrong is in the status, and in the log. */
@@ -135,7 +150,14 @@ export class Seeding {
     const parsed = parseConfigFile(text);
     try {
       if (!parsed.ok) throw new ConfigRefused(parsed.problem.message, parsed.problem);
-      const entries = new Map(parsed.entries.map((entry) => [entry.name, entry]));
+      const { beside } = this.#ports;
+      const doubled = parsed.entries.find(({ name }) => beside.has(name));
+      if (doubled)
+        throw new ConfigRefused(
+          `${doubled.name}: MCP_SERVERS has a server of this name`,
+          parsed.placeOf(doubled.name, []),
+        );
+      const entries = new Map([...beside, ...parsed.entries.map((entry) => [entry.name, entry] as const)]);
       const difference = await this.merge({ source: "file", entries }, author, parsed.placeOf);
       this.#file?.taken(text, parsed.warnings, now());
       this.#failure = null;

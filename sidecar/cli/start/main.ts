@@ -66,6 +66,8 @@ async function startSidecar(
     argv: [process.execPath, `${ROOT}/sidecar/main.ts`],
     env: {
       SIDECAR_STATE_DIR: ".hivegate/sidecar",
+      // Beside the swarm's own server, and also when it is made later.
+      MCP_CONFIG_FILE: ".mcp.json",
       ...process.env,
       ...options.swarm.env,
       HIVE_ID: HIVE,

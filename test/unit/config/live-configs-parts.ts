@@ -5,6 +5,7 @@ import { onTestFinished } from "vitest";
 import type { ConfigChanged } from "../../../shared/protocol/config.ts";
 import type { Alert } from "../../../sidecar/alerts.ts";
 import { Applying } from "../../../sidecar/config/applied.ts";
+import type { ConfigEntry } from "../../../sidecar/config/entry.ts";
 import type { ConfigRead } from "../../../sidecar/config/file/read.ts";
 import { apiRules, ownRules } from "../../../sidecar/config/file/rules.ts";
 import { LiveConfigs } from "../../../sidecar/config/live-configs.ts";
@@ -59,6 +60,7 @@ export type Given = {
   directory?: string;
   file?: FakeFile | null;
   seed?: Seed | null;
+  beside?: ReadonlyMap<string, ConfigEntry>;
   env?: Record<string, string>;
   commands?: string[];
   router?: (store: ConfigStore) => ConfigRouter;
@@ -82,6 +84,7 @@ export async function liveConfigs(given: Given = {}) {
     apply: (servers) => void applied.push([...servers]),
     alerts: { raise: (alert) => void alerts.push(alert) },
     ...{ file, clock, log },
+    beside: given.beside ?? new Map(),
   });
   configs.onChange((change) => void heard.push(change));
   const close = async () => {

@@ -19,6 +19,12 @@ const SERVERS = [
 
 /** What a sidecar with these variables runs; it ends at once. */
 async function start(directory: string, env: Record<string, string>): Promise<readonly McpServerConfig[]> {
+  const { running, status } = await started(directory, env);
+  expect(status.last_error).toBeNull();
+  return running;
+}
+
+async function started(directory: string, env: Record<string, string>) {
   const config: Config = readConfig({ SIDECAR_KEYS: TEST_KEYS, SIDECAR_STATE_DIR: directory, ...env });
   let running: readonly McpServerConfig[] = [];
   const { configs, close } = await openConfigs(config, {
@@ -27,9 +33,9 @@ async function start(directory: string, env: Record<string, string>): Promise<re
     log: recordingLog().log,
     env: { HOME: "/home", A: "1" },
   });
-  expect(configs.status.last_error).toBeNull();
+  const { status } = configs;
   await close();
-  return running;
+  return { running, status };
 }
 
 function file(directory: string, text: string): Record<string, string> {
@@ -48,6 +54,36 @@ describe("C1 the MCP servers that a sidecar starts with", () => {
     expect(await start(directory, env)).toEqual(mcpServers);
     expect(await start(directory, env)).toEqual(mcpServers);
     expect(names(await start(directory, { MCP_SERVERS: "[]" }))).toEqual([]);
+  });
+
+  it("C1 are those of MCP_SERVERS beside those of the file, whatever becomes of that", async () => {
+    const directory = scratch();
+    const env = { MCP_SERVERS: JSON.stringify(SERVERS) };
+    const withFile = { ...env, ...file(directory, '{"mcpServers":{"c":{"command":"serve"}}}') };
+    expect(names(await start(directory, withFile))).toEqual(["b", "a", "c"]);
+    const gone = { ...withFile, MCP_CONFIG_FILE: join(directory, "gone.json") };
+    expect(names(await start(directory, gone))).toEqual(["b", "a", "c"]);
+    const moved = { ...gone, MCP_SERVERS: '[{"name":"a","host":"elsewhere","port":1}]' };
+    expect(await start(directory, moved)).toMatchObject([
+      { name: "b" },
+      { name: "a", host: "elsewhere" },
+      { name: "c" },
+    ]);
+    expect(names(await start(directory, { ...withFile, MCP_SERVERS: "" }))).toEqual(["c"]);
+  });
+
+  it("C1 are those of MCP_SERVERS alone as long as the file is bad, or says another thing of one of them", async () => {
+    const directory = scratch();
+    const env = { MCP_SERVERS: JSON.stringify(SERVERS) };
+    for (const [text, place] of [
+      ["{", "1:2"],
+      ['{"mcpServers":{\n"a":{"command":"serve"}}}', "2:5"],
+    ] as const) {
+      const { running, status } = await started(directory, { ...env, ...file(directory, text) });
+      expect(names(running)).toEqual(["b", "a"]);
+      expect(status.file?.state).toBe("refused");
+      expect(`${status.last_error?.line}:${status.last_error?.column}`).toBe(place);
+    }
   });
 
   it("C1 are those that the swarm brings along, until there were others", async () => {
