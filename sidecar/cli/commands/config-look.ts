@@ -83,12 +83,13 @@ function statusText(status: ConfigStatus, nowMs: number): string {
   const since =
     changed_at === null ? "" : `, since ${clockTime(changed_at, nowMs)} by ${changed_by} (${source})`;
   const place = last_error?.line ? `:${last_error.line}:${last_error.column}` : "";
+  const where = last_error?.source === "file" && file ? file.name : last_error?.source;
   return [
     `Revision ${revision}${since}: ${servers} servers.`,
     file ? `File ${file.name}: ${file.state}.` : "No file.",
     ...(file?.warnings ?? []).map(({ message, line, column }) => `  ${line}:${column}: ${message}`),
     ...(last_error
-      ? [`Refused at ${clockTime(last_error.at, nowMs)}: ${last_error.source}${place}: ${last_error.message}`]
+      ? [`Refused at ${clockTime(last_error.at, nowMs)}: ${where}${place}: ${last_error.message}`]
       : []),
     ...conflicts.map(({ name, message }) => `Conflict over ${name}: ${message}`),
   ].join("\n");

@@ -1,4 +1,5 @@
 import type { EntryProblem } from "./expand.ts";
+import { otherName } from "./known-keys.ts";
 import { type Kind, SHAPES } from "./schema.ts";
 
 const OLD_SSE =
@@ -17,8 +18,16 @@ export function kindOf(entry: Readonly<Record<string, unknown>>): Kind | EntryPr
   if (has("command")) return has("container") ? "docker-exec" : "stdio";
   if (has("url")) return typeof entry.url === "string" && /^wss?:/i.test(entry.url) ? "ws" : "http";
   if (has("host") || has("port")) return "tcp";
-  return { message: "expected command, or url, or host and port", path: [] };
+  for (const key of Object.keys(entry)) {
+    const advice = otherName(key, REACHED_BY);
+    if (advice !== null && REACHED_BY.some((field) => advice.includes(`"${field}"`)))
+      return { message: `expected ${EXPECTED}: ${advice}`, path: [key] };
+  }
+  return { message: `expected ${EXPECTED}`, path: [] };
 }
+
+const EXPECTED = "command, or url, or host and port";
+const REACHED_BY: readonly string[] = ["command", "url", "host", "port"];
 
 function unknownType(type: unknown): EntryProblem {
   const words = [...KINDS.keys()].join(", ");

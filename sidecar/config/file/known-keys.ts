@@ -25,9 +25,13 @@ export function ignoredKey(key: string, kind: Kind): string | null {
   const own = Object.keys(SHAPES[kind].shape);
   if (own.includes(key)) return null;
   if (ALL.has(key)) return `ignored: a server of type ${kind} has no ${key}`;
-  const advice = ELSEWHERE.get(key) ?? nearAdvice(key, own);
+  const advice = otherName(key, own);
   return advice === null ? "ignored: this means nothing here" : `ignored: ${advice}`;
 }
+
+/** What a key that is not known may have been meant to say; null: nobody can tell. */
+export const otherName = (key: string, known: readonly string[]): string | null =>
+  ELSEWHERE.get(key) ?? nearAdvice(key, known);
 
 export function nearAdvice(key: string, known: readonly string[]): string | null {
   const most = key.length < 5 ? 1 : 2;

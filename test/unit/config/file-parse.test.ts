@@ -142,6 +142,16 @@ describe("a file of MCP servers", () => {
       "1:20 expected command, or url, or host and port",
     ],
     [
+      "a misspelt way to reach a server",
+      file({ a: { comand: "x" } }),
+      '1:30 expected command, or url, or host and port: did you mean "command"?',
+    ],
+    [
+      "another tool's way to reach a server",
+      file({ a: { autoApprove: [], serverUrl: "http://h" } }),
+      '1:50 expected command, or url, or host and port: did you mean "url"?',
+    ],
+    [
       "the old transport",
       file({ a: { type: "sse", url: "http://h/sse" } }),
       "1:28 the transport sse is no longer",
