@@ -2,8 +2,9 @@
 import { type Context, Hono } from "hono";
 import { z } from "zod";
 import { asHivegateError, HivegateError } from "../../../shared/errors.ts";
+import { BadBody, readFastApiBody } from "../../../shared/wire/fastapi-body.ts";
 import type { Signed } from "../../http/authenticate.ts";
-import { BadBody, Configure, readBody, ServerCreate, ServerUpdate } from "./bodies.ts";
+import { Configure, ServerCreate, ServerUpdate } from "./bodies.ts";
 import { type Asker, type OlderPorts, OlderServers } from "./older-servers.ts";
 import { resourcesOf, toolsOf } from "./state.ts";
 import { configured, created, updated } from "./values.ts";
@@ -20,7 +21,7 @@ export function olderRoutes(app: Hono<Signed>, ports: OlderPorts & { now(): numb
 
   older.get("/health", async (c) => c.json(await servers.health(asker(c), ports.now())));
   older.post("/configure", async (c) => {
-    const { mcpServers } = readBody(Configure, c.get("body"));
+    const { mcpServers } = readFastApiBody(Configure, c.get("body"));
     const values = new Map(Object.entries(mcpServers).map(([name, entry]) => [name, configured(entry)]));
     await servers.configure(asker(c), values);
     return c.json(listed([...values.keys()]));
@@ -28,7 +29,7 @@ export function olderRoutes(app: Hono<Signed>, ports: OlderPorts & { now(): numb
 
   older.get("/servers", async (c) => c.json(listed(await servers.names(asker(c)))));
   older.post("/servers", async (c) => {
-    const body = readBody(ServerCreate, c.get("body"));
+    const body = readFastApiBody(ServerCreate, c.get("body"));
     await servers.create(asker(c), body.name, created(body));
     return c.json(servers.state(body.name));
   });
@@ -38,7 +39,7 @@ export function olderRoutes(app: Hono<Signed>, ports: OlderPorts & { now(): numb
   });
   older.put("/servers/:name", async (c) => {
     const name = c.req.param("name");
-    const said = readBody(ServerUpdate, c.get("body"));
+    const said = readFastApiBody(ServerUpdate, c.get("body"));
     await servers.change(asker(c), name, (value) => updated(value, said));
     return c.json(servers.state(name));
   });
