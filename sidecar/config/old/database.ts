@@ -21,6 +21,8 @@ export interface OldDatabase extends ConfigBackend {
   readonly type: "sqlite" | "postgres";
   /** Where it is, for people: without user, password or query. */
   readonly place: string;
+  /** Which one it is, however its place was spelt: two are the same if, and only if, these are equal. */
+  readonly identity: string;
   /** Why the older tables have no place for it, as one sentence; null: they have. What they hold is the entry's `normalEntry`. */
   canHold(entry: ConfigEntry): string | null;
   dump(): Promise<OldDump>;

@@ -7,6 +7,7 @@ import { AGENTS, ASSIGNMENTS, COLUMNS, SERVERS, type Shape, type Table } from ".
 import type { OldDatabase, OldDump, OldProblem, OldRow } from "./database.ts";
 import { canHold, planOf } from "./plan.ts";
 import { backUpTables, restoreTables } from "./postgres-backup.ts";
+import { identityOf } from "./postgres-identity.ts";
 import { connect, named, placeIn, type Sql, type Transaction } from "./postgres-open.ts";
 import { OldPostgresWriter } from "./postgres-writer.ts";
 import { firstProblems, rowProblems, shapeProblems } from "./problems.ts";
@@ -28,11 +29,13 @@ export class OldPostgres implements OldDatabase {
   readonly kind = "old";
   readonly type = "postgres";
   readonly place: string;
+  readonly identity: string;
   readonly #sql: Sql;
 
-  private constructor(sql: Sql, place: string) {
+  private constructor(sql: Sql, place: string, identity: string) {
     this.#sql = sql;
     this.place = place;
+    this.identity = identity;
   }
 
   /** @throws Error with one line for a terminal */
@@ -41,12 +44,11 @@ export class OldPostgres implements OldDatabase {
     return await named(place, async () => {
       const sql = connect(address, options);
       try {
-        await sql`SELECT 1`;
+        return new OldPostgres(sql, place, await identityOf(sql, place));
       } catch (thrown) {
         await sql.end({ timeout: 0 });
         throw thrown;
       }
-      return new OldPostgres(sql, place);
     });
   }
 

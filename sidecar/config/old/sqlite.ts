@@ -1,4 +1,5 @@
 /** The older system's database in SQLite. */
+import { realpathSync } from "node:fs";
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import { HivegateError } from "../../../shared/errors.ts";
 import { transaction } from "../../sqlite/transaction.ts";
@@ -29,6 +30,7 @@ export class OldSqlite implements OldDatabase {
   readonly kind = "old";
   readonly type = "sqlite";
   readonly place: string;
+  readonly identity: string;
   readonly #readOnly: boolean;
   #db: DatabaseSync;
 
@@ -37,6 +39,7 @@ export class OldSqlite implements OldDatabase {
     this.place = path;
     this.#readOnly = readOnly;
     this.#db = openOldFile(path, { readOnly });
+    this.identity = `sqlite:${realpathSync(path)}`;
   }
 
   canHold(entry: ConfigEntry): string | null {
