@@ -94,8 +94,16 @@ export type Config = {
      * the API. `*`: any, which lets whoever holds `config:write` run anything as the sidecar's user.
      */
     commands: string[];
-    /** MCP_API_VARIABLES (comma separated; none): the variables that `${NAME}` may stand for in what the API is given. */
+    /**
+     * MCP_API_VARIABLES (comma separated; none): the variables that `${NAME}` may stand for in what the API is given, and those
+     * that it may set for a command, which with another environment may be another program.
+     */
     variables: string[];
+    /**
+     * MCP_API_HOSTS (comma separated; `*`): the hosts, by name or address, that servers which are configured through the API may
+     * be at; `*` stands for anything.
+     */
+    hosts: string[];
   };
   migration: MigrationConfig;
   /** ALERT_WEBHOOK_URL: alerts are POSTed to it, as JSON; null: they are logged and counted only. */
@@ -210,7 +218,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     mcpServersFrom: v.MCP_SERVERS ? "environment" : "default",
     mcpConfigFile:
       v.MCP_CONFIG_FILE ?? (v.MCP_SERVERS || !existsSync(MCP_CONFIG_FILE) ? null : MCP_CONFIG_FILE),
-    mcpApi: { commands: v.MCP_API_COMMANDS, variables: v.MCP_API_VARIABLES },
+    mcpApi: { commands: v.MCP_API_COMMANDS, variables: v.MCP_API_VARIABLES, hosts: v.MCP_API_HOSTS },
     migration: migrationOf(v),
     alertWebhookUrl: v.ALERT_WEBHOOK_URL ?? null,
     orchestratorUrls: v.ORCHESTRATOR_WS_URL,
@@ -263,6 +271,9 @@ const Variables = z.object({
   MCP_CONFIG_FILE: z.string().optional(),
   MCP_API_COMMANDS: listOf(z.string().min(1)).default([]),
   MCP_API_VARIABLES: listOf(passedOn).default([]),
+  MCP_API_HOSTS: listOf(z.string().regex(/^[\w.:*-]+$/, "expected names or addresses of hosts")).default([
+    "*",
+  ]),
   MCP_OLD_DATABASE: z.string().optional(),
   MCP_USE_NEW_SYSTEM: flag.default(true),
   MCP_MIGRATION_MODE: oneOf("safe", "full", "rollback").default("safe"),

@@ -14,12 +14,13 @@ export function toServerConfig(entry: ConfigEntry, rules: Rules): McpServerConfi
   const { description: _d, tags: _t, enabled: _e, disabled: _x, agentNames: _n, ...fields } = shape.fields;
   const expanded = expandAll(fields, (name) => {
     const refusal = rules.mayUse(name);
+    if (refusal !== null) return { message: refusal };
     // One that is empty counts as not set, as everywhere.
-    return refusal === null ? rules.env[name] || null : { message: refusal };
+    return (Object.hasOwn(rules.env, name) && rules.env[name]) || null;
   });
   if ("message" in expanded) return expanded;
   const server = serverOf(entry, { ...Object(expanded.value) });
-  return "message" in server ? server : (refusedStart(server, rules) ?? server);
+  return "message" in server ? server : (rules.refusalOf(server) ?? server);
 }
 
 function serverOf(entry: ConfigEntry, fields: Record<string, unknown>): McpServerConfig | EntryProblem {
@@ -40,10 +41,6 @@ function serverOf(entry: ConfigEntry, fields: Record<string, unknown>): McpServe
 /** Where a variable stood for a number. */
 const numberOf = (value: unknown): unknown =>
   typeof value === "string" && /^\d{1,15}$/.test(value) ? Number(value) : value;
-
-function refusedStart(server: McpServerConfig, rules: Rules): EntryProblem | null {
-  return server.type === "stdio" || server.type === "docker-exec" ? rules.mayStart(server) : null;
-}
 
 /** What is wrong with servers only because of each other; null: nothing. Their names differ. */
 export function checkTogether(servers: readonly McpServerConfig[]): ({ name: string } & EntryProblem) | null {

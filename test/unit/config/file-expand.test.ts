@@ -22,8 +22,9 @@ const env = {
 };
 const own = (config: ConfigEntry["config"], rest?: Partial<ConfigEntry>) =>
   toServerConfig(entry(config, rest), ownRules(env));
-const api = (config: ConfigEntry["config"], may: { commands?: string[]; variables?: string[] } = {}) =>
-  toServerConfig(entry(config), apiRules(env, { commands: [], variables: [], ...may }));
+type May = Partial<Parameters<typeof apiRules>[1]>;
+const api = (config: ConfigEntry["config"], may: May = {}) =>
+  toServerConfig(entry(config), apiRules(env, { commands: [], variables: [], hosts: ["*"], ...may }));
 
 describe("variables in a configuration", () => {
   it.each([
@@ -75,6 +76,7 @@ describe("variables in a configuration", () => {
       ...{ type: "http", headers: { a: "b 9500" } },
     });
     expect(own({ host: "h", port: 1, token: "${NONE:-}" })).toMatchObject({ token: null });
+    expect(own({ host: "${constructor:-h}", port: 1 })).toMatchObject({ host: "h" });
   });
 
   it("C1 leaves alone what is only for people, or for other tools", () => {
@@ -143,15 +145,65 @@ describe("what comes through the API", () => {
     expect(api({ url: "http://h" })).toMatchObject({ type: "http" });
   });
 
-  it.each(["PATH", "LD_PRELOAD", "DYLD_INSERT_LIBRARIES", "NODE_OPTIONS", "BASH_ENV", "PYTHONPATH", "Path"])(
-    "C2 does not say what an allowed command really is, by %s",
-    (name) => {
-      const config = { command: "npx", env: { [name]: "/tmp/mine" } };
-      expect(api(config, { commands: ["npx"] })).toMatchObject({ path: ["env", name] });
-      expect(api(config, { commands: ["*"] })).toMatchObject({ env: { [name]: "/tmp/mine" } });
-      expect(own(config)).toMatchObject({ env: { [name]: "/tmp/mine" } });
-    },
-  );
+  it.each([
+    "PATH",
+    "LD_PRELOAD",
+    "NODE_OPTIONS",
+    "GIT_CONFIG_COUNT",
+    "SHELLOPTS",
+    "PS4",
+    "HOME",
+    "constructor",
+  ])("C2 does not say what an allowed command really is, by %s", (name) => {
+    const config = { command: "npx", env: { [name]: "/tmp/mine" } };
+    expect(api(config, { commands: ["npx"], variables: ["OTHER"] })).toEqual({
+      message: expect.stringContaining(`the variable ${name} is not one of MCP_API_VARIABLES`),
+      path: ["env", name],
+    });
+    expect(api({ container: "c", ...config }, { commands: ["npx"] })).toMatchObject({ path: ["env", name] });
+    expect(api(config, { commands: ["npx"], variables: [name] })).toMatchObject({ env: config.env });
+    expect(api(config, { commands: ["*"] })).toMatchObject({ env: config.env });
+    expect(own(config)).toMatchObject({ env: config.env });
+  });
+
+  it.each([
+    { command: "./server", cwd: "/tmp/mine" },
+    { command: "./server", workdir: "/tmp/mine", container: "c" },
+  ])("C2 does not say where an allowed command is started: %j", (config) => {
+    expect(api(config, { commands: ["./server"] })).toEqual({
+      message: expect.stringContaining("MCP_API_COMMANDS=*"),
+      path: ["cwd" in config ? "cwd" : "workdir"],
+    });
+    expect(api(config, { commands: ["*"] })).toMatchObject(config);
+    expect(own(config)).toMatchObject(config);
+  });
+
+  it.each<[ConfigEntry["config"], string]>([
+    [{ url: "http://127.0.0.1:2375/v1.43/x" }, "url"],
+    [{ url: "http://0x7f.1/" }, "url"],
+    [{ url: "http://evil.example/?a.mine.example" }, "url"],
+    [{ url: "http://a.mine.example@evil.example/" }, "url"],
+    [{ url: "ws://[::1]/" }, "url"],
+    [{ host: "169.254.169.254", port: 80 }, "host"],
+    [{ host: "evil.example\0.mine.example", port: 80 }, "host"],
+    [{ host: "evil.example/.mine.example", port: 80 }, "host"],
+  ])("C2 reaches no host but those that the sidecar's owner named: not %j", (config, field) => {
+    expect(api(config, { hosts: ["*.mine.example", "::2"] })).toEqual({
+      message: "this host is not one of MCP_API_HOSTS, which the sidecar is started with",
+      path: [field],
+    });
+    expect(api(config)).not.toHaveProperty("message");
+    expect(own(config)).not.toHaveProperty("message");
+  });
+
+  it("C2 reaches those hosts, by whatever name and port", () => {
+    const may = { hosts: ["*.Mine.example", "::2", "10.0.0.*"], variables: ["HOST"] };
+    for (const url of ["https://A.mine.example:8443/mcp", "wss://b.c.MINE.example/", "http://[::2]:1/"])
+      expect(api({ url }, may)).not.toHaveProperty("message");
+    for (const host of ["a.mine.EXAMPLE", "::2", "10.0.0.7"])
+      expect(api({ host, port: 1 }, may)).not.toHaveProperty("message");
+    expect(api({ host: "${HOST}", port: 1 }, may)).toMatchObject({ path: ["host"] });
+  });
 });
 
 describe("servers together", () => {

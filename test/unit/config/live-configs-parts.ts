@@ -79,7 +79,7 @@ export async function liveConfigs(given: Given = {}) {
     router: given.router?.(store) ?? storeAlone(asBackend(store)),
     applying: new Applying({
       own: ownRules(env),
-      api: apiRules(env, { commands, variables: ["OPEN"] }),
+      api: apiRules(env, { commands, variables: ["OPEN"], hosts: ["*"] }),
     }),
     apply: (servers) => void applied.push([...servers]),
     alerts: { raise: (alert) => void alerts.push(alert) },
