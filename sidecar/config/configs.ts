@@ -10,11 +10,11 @@ import type {
 } from "../../shared/protocol/config.ts";
 import type { Author } from "./entry.ts";
 
-/**
- * Which version a change is meant for: a revision, `none` (it must not be there yet), or `any` (whatever is there: only the older
- * system's endpoints, which know no versions, say so).
- */
-export type Expected = number | "none" | "any";
+/** Which version a change is meant for: a revision, or `none` (it must not be there yet). */
+export type Expected = number | "none";
+
+/** What becomes of what is there; null: nothing is there, or nothing is to be. What it throws refuses the whole change. */
+export type Changed = (now: ConfigValue | null, name: string) => ConfigValue | null;
 
 export interface Configs {
   readonly status: ConfigStatus;
@@ -31,16 +31,19 @@ export interface Configs {
    */
   put(name: string, value: ConfigValue, expected: Expected, author: Author): Promise<ConfigItem>;
   /**
-   * All of them or none, whatever is there (`any`), in one change: what the older `POST /configure` does.
-   * @throws HivegateError `config_invalid`
+   * All of them or none. For the older system's endpoints, which know no versions: each is read and written in one turn, so what
+   * others change at the same moment is not undone.
+   * @throws HivegateError `config_invalid`; or as `changed`
    */
-  putAll(values: ReadonlyMap<string, ConfigValue>, author: Author): Promise<ConfigItem[]>;
+  change(names: readonly string[], changed: Changed, author: Author): Promise<void>;
   /** @throws HivegateError `unknown_config`, `precondition_failed` */
   remove(name: string, expected: Expected, author: Author): Promise<void>;
   /** Versions older than revision `before`, newest first; of one server, or of all. */
   history(query: { name: string | null; before: number | null; limit: number }): Promise<ConfigHistory>;
   /** Makes an older version the newest. @throws HivegateError `unknown_config`, `precondition_failed`, `config_invalid` */
   restore(name: string, revision: number, expected: Expected, by: string): Promise<ConfigItem>;
+  /** Why one that is enabled is not there; null: it is, or there is no such server. */
+  whyLeftOut(name: string): string | null;
   /** `listener` hears of what took effect. Returns how to stop. */
   onChange(listener: (change: ConfigChanged) => void): () => void;
   close(): Promise<void>;

@@ -1,13 +1,13 @@
 /** Changes that come through the API: which version they are meant for, what they may start, and what the file says meanwhile. */
 import { HivegateError } from "../../shared/errors.ts";
 import { canonicalJson } from "../../shared/wire/canonical-json.ts";
-import type { Expected } from "./configs.ts";
+import type { Changed, Expected } from "./configs.ts";
 import type { Conflicts } from "./conflicts.ts";
 import type { Author, ConfigEdit, ConfigEntry, StoredConfig } from "./entry.ts";
 import { sameEntry } from "./fingerprint.ts";
 import type { InForce } from "./in-force.ts";
 import type { Seeding } from "./seeding.ts";
-import type { StoredVersion } from "./store/rows.ts";
+import { justValue, type StoredVersion } from "./store/rows.ts";
 import type { ConfigStore } from "./store/store.ts";
 
 export type EditingPorts = {
@@ -39,7 +39,7 @@ export class Editing {
     from: StoredVersion | null = null,
   ): Promise<StoredConfig | null> {
     const { store, seeding } = this.#ports;
-    const unread = this.#revisions([edit]);
+    const unread = this.#revisions([edit.name]);
     await seeding.catchUp();
     const current = store.get(edit.name);
     if (!meets(expected, current?.revision ?? null)) {
@@ -54,10 +54,16 @@ export class Editing {
     return store.get(edit.name);
   }
 
-  /** Whatever is there. @throws HivegateError `config_invalid` */
-  async all(edits: readonly ConfigEdit[], author: Author): Promise<void> {
-    const unread = this.#revisions(edits);
-    await this.#ports.seeding.catchUp();
+  /** Of what is there now. @throws HivegateError `config_invalid`; or as `changed` */
+  async all(names: readonly string[], changed: Changed, author: Author): Promise<void> {
+    const { store, seeding } = this.#ports;
+    const unread = this.#revisions(names);
+    await seeding.catchUp();
+    const edits = names.map((name) => {
+      const current = store.get(name);
+      const value = changed(current && justValue(current), name);
+      return { name, entry: value && { name, ...value } };
+    });
     await this.#change(edits, author, unread, null);
   }
 
@@ -68,13 +74,17 @@ export class Editing {
     unread: Revisions,
     from: StoredVersion | null,
   ): Promise<void> {
-    const { inForce, conflicts } = this.#ports;
-    const read = this.#revisions(edits);
+    const { store, inForce, conflicts } = this.#ports;
+    const replaced = new Map(edits.map(({ name }) => [name, store.get(name)]));
     const limited = new Set(edits.filter((edit) => this.#isLimited(edit, from)).map(({ name }) => name));
     const { made } = await inForce.change({ edits, author, limited });
-    for (const [name, kept] of made) {
-      const lost = this.#lastRevision(name, kept);
-      if (read.get(name) === unread.get(name) || lost === null) continue;
+    for (const { name, entry } of edits) {
+      const before = replaced.get(name) ?? null;
+      const kept = made.get(name);
+      const lost = this.#lastRevision(name, kept ?? null);
+      const isOfTheMoment = (before?.revision ?? null) !== unread.get(name);
+      // Whoever left what the file said, and changed the rest, replaced nothing.
+      if (!isOfTheMoment || hasSameConfig(entry, before) || kept === undefined || lost === null) continue;
       conflicts.report({ name, kept, lost, message: `changed by the file, then by ${author.by}` });
     }
   }
@@ -83,9 +93,7 @@ export class Editing {
   #isLimited({ name, entry }: ConfigEdit, from: StoredVersion | null): boolean {
     const { store } = this.#ports;
     if (!entry || from?.limited === false) return false;
-    const before = store.get(name);
-    const isTheSame = before !== null && canonicalJson(before.config) === canonicalJson(entry.config);
-    return !isTheSame || store.limited.has(name);
+    return !hasSameConfig(entry, store.get(name)) || store.limited.has(name);
   }
 
   /** The file's version is in force; the other one is kept beside it. */
@@ -103,15 +111,18 @@ export class Editing {
     return this.#ports.store.history(name, before, 1)[0]?.revision ?? null;
   }
 
-  #revisions(edits: readonly ConfigEdit[]): Revisions {
-    return new Map(edits.map(({ name }) => [name, this.#ports.store.get(name)?.revision ?? null]));
+  #revisions(names: readonly string[]): Revisions {
+    return new Map(names.map((name) => [name, this.#ports.store.get(name)?.revision ?? null]));
   }
 }
 
 const LOST = "The configuration file changed it at the same moment. Your version is kept in the history.";
 
 const meets = (expected: Expected, revision: number | null): boolean =>
-  expected === "any" || (expected === "none" ? revision === null : revision === expected);
+  expected === "none" ? revision === null : revision === expected;
+
+const hasSameConfig = (one: ConfigEntry | null, other: ConfigEntry | null): boolean =>
+  one !== null && other !== null && canonicalJson(one.config) === canonicalJson(other.config);
 
 const isSame = (one: ConfigEntry | null, other: ConfigEntry | null): boolean =>
   one === null || other === null ? one === other : sameEntry(one, other);

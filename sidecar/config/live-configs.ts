@@ -15,7 +15,7 @@ import type {
   ReloadAnswer,
 } from "../../shared/protocol/config.ts";
 import type { Alerts } from "../alerts.ts";
-import type { Configs, Expected } from "./configs.ts";
+import type { Changed, Configs, Expected } from "./configs.ts";
 import { Conflicts } from "./conflicts.ts";
 import { Editing } from "./editing.ts";
 import type { Author, ConfigEntry, StoredConfig } from "./entry.ts";
@@ -133,12 +133,8 @@ export class LiveConfigs implements Configs {
     );
   }
 
-  putAll(values: ReadonlyMap<string, ConfigValue>, author: Author): Promise<ConfigItem[]> {
-    const edits = [...values].map(([name, value]) => ({ name, entry: { name, ...value } }));
-    return this.#turn(async () => {
-      await this.#editing.all(edits, author);
-      return edits.map(({ name }) => there(this.#ports.store.get(name)));
-    });
+  change(names: readonly string[], changed: Changed, author: Author): Promise<void> {
+    return this.#turn(() => this.#editing.all(names, changed, author));
   }
 
   async remove(name: string, expected: Expected, author: Author): Promise<void> {
@@ -166,6 +162,10 @@ export class LiveConfigs implements Configs {
     const edit = { name, entry: { name, ...version.value } };
     const author = { by, source: "restore" } as const;
     return there(await this.#turn(() => this.#editing.one(edit, expected, author, version)));
+  }
+
+  whyLeftOut(name: string): string | null {
+    return this.#inForce.left.get(name)?.message ?? null;
   }
 
   onChange(listener: (change: ConfigChanged) => void): () => void {

@@ -5,13 +5,12 @@ import type { Logger } from "../../log.ts";
 import type { McpFront } from "../../mcp/front.ts";
 import type { Listing } from "../../mcp/registry/listing.ts";
 import type { McpServers } from "../../mcp/servers.ts";
-import type { Configs } from "../configs.ts";
+import type { Changed, Configs } from "../configs.ts";
 import type { Author } from "../entry.ts";
-import { Turns } from "../turns.ts";
 import { healthOf, type OlderHealth, type OlderState, stateOf, statusOf } from "./state.ts";
 
 export type OlderPorts = {
-  configs: Pick<Configs, "list" | "get" | "ofAgent" | "put" | "putAll" | "remove">;
+  configs: Pick<Configs, "list" | "get" | "ofAgent" | "put" | "change" | "whyLeftOut">;
   servers: Pick<McpServers, "get" | "restart">;
   registered: McpFront["registered"];
   log: Pick<Logger, "debug" | "error">;
@@ -25,8 +24,6 @@ type Offer = Pick<Listing, "tools" | "resources">;
 /** What the older system's clients do with its servers, done with the ones there are now. */
 export class OlderServers {
   readonly #ports: OlderPorts;
-  /** They know no versions: who changes a part of what is there has to find it as it was read. */
-  readonly #turns = new Turns(LIMITS.configChanges);
 
   constructor(ports: OlderPorts) {
     this.#ports = ports;
@@ -48,7 +45,7 @@ export class OlderServers {
   async find({ client }: Asker, name: string): Promise<ConfigItem> {
     return await this.#ports.configs.get(client, name).catch((thrown: unknown) => {
       const isUnknown = thrown instanceof HivegateError && thrown.code === "unknown_config";
-      throw isUnknown ? new HivegateError("unknown_server", `Server ${name} not found`) : thrown;
+      throw isUnknown ? notFound(name) : thrown;
     });
   }
 
@@ -65,48 +62,48 @@ export class OlderServers {
    * Creates or replaces each, all or none. Which tools of a server may be used at all these clients cannot say, so that stays.
    * @throws HivegateError `config_invalid`
    */
-  configure({ author, client }: Asker, given: ReadonlyMap<string, ConfigValue>): Promise<void> {
-    const { configs } = this.#ports;
-    return this.#turns.take(async () => {
-      const before = new Map((await configs.list(client)).configs.map((item) => [item.name, item]));
-      const values = new Map(
-        [...given].map(([name, value]) => {
-          const { allowed_tools } = before.get(name) ?? value;
-          return [name, { ...value, allowed_tools }];
-        }),
-      );
-      await configs.putAll(values, author);
-      for (const [name, value] of values) this.#begin(name, value);
-    });
+  async configure({ author }: Asker, given: ReadonlyMap<string, ConfigValue>): Promise<void> {
+    const names = [...given.keys()];
+    const changed: Changed = (now, name) => {
+      const value = given.get(name) ?? null;
+      return value && { ...value, allowed_tools: (now ?? value).allowed_tools };
+    };
+    await this.#ports.configs.change(names, changed, author);
+    for (const [name, value] of given) this.#begin(name, value);
   }
 
   /** @throws HivegateError `unknown_server`, `config_invalid` */
-  change(asker: Asker, name: string, changed: (value: ConfigValue) => ConfigValue): Promise<void> {
-    return this.#turns.take(async () => {
-      const { config, agent_names, allowed_tools, enabled } = await this.find(asker, name);
-      const value = changed({ config, agent_names, allowed_tools, enabled });
-      await this.#ports.configs.put(name, value, "any", asker.author);
-    });
+  async change(
+    { author }: Asker,
+    name: string,
+    changed: (value: ConfigValue) => ConfigValue | null,
+  ): Promise<void> {
+    const ofThere: Changed = (now) => {
+      if (!now) throw notFound(name);
+      return changed(now);
+    };
+    await this.#ports.configs.change([name], ofThere, author);
   }
 
   /** @throws HivegateError `unknown_server` */
-  async remove(asker: Asker, name: string): Promise<void> {
-    await this.find(asker, name);
-    await this.#ports.configs.remove(name, "any", asker.author);
+  remove(asker: Asker, name: string): Promise<void> {
+    return this.change(asker, name, () => null);
   }
 
   /** Resolves when it is connected to. @throws HivegateError `unknown_server`, `invalid_request`: it did not start */
   async start(asker: Asker, name: string, how: "start" | "restart"): Promise<void> {
     const { enabled } = await this.find(asker, name);
+    const { configs, servers } = this.#ports;
+    const failed = (why: string, cause?: unknown) =>
+      new HivegateError("invalid_request", `Failed to ${how} server ${name}: ${why}`, { cause });
     if (!enabled) await this.change(asker, name, (value) => ({ ...value, enabled: true }));
-    else if (how === "restart") this.#ports.servers.restart(name);
+    const connection = this.#connection(name);
+    if (!connection) throw failed(configs.whyLeftOut(name) ?? "somebody else stopped it.");
+    if (enabled && how === "restart") servers.restart(name);
     const signal = AbortSignal.timeout(LIMITS.mcpStartTimeoutMs);
-    await this.#connection(name)
-      ?.info({ signal })
-      .catch((cause: unknown) => {
-        const why = signal.aborted ? "it did not answer in time." : asHivegateError(cause).message;
-        throw new HivegateError("invalid_request", `Failed to ${how} server ${name}: ${why}`, { cause });
-      });
+    await connection.info({ signal }).catch((cause: unknown) => {
+      throw failed(signal.aborted ? "it did not answer in time." : asHivegateError(cause).message, cause);
+    });
   }
 
   /** As it is known now; nothing where it cannot be asked. */
@@ -139,3 +136,6 @@ export class OlderServers {
       .catch((err: unknown) => this.#ports.log.debug({ err, server: name }, "the server did not start"));
   }
 }
+
+const notFound = (name: string): HivegateError =>
+  new HivegateError("unknown_server", `Server ${name} not found`);

@@ -8,6 +8,7 @@ import { setConfig } from "../../support/config-entry.ts";
 import { FakeFile, liveConfigs, running, scratch, serve, value } from "./live-configs-parts.ts";
 
 const API = { by: "ada", source: "api" } as const;
+const OLD = { by: "old", source: "old" } as const;
 const code = (code: string) => expect.objectContaining({ code });
 
 describe("C2 configurations that are changed through the API", () => {
@@ -64,13 +65,7 @@ describe("C2 configurations that are changed through the API", () => {
     const before = applied.length;
     await expect(configs.put(name, given, "none", API)).rejects.toThrow(message);
     await expect(
-      configs.putAll(
-        new Map([
-          ["fine", value(1)],
-          [name, given],
-        ]),
-        API,
-      ),
+      configs.change(["fine", name], (_now, one) => (one === name ? given : value(1)), API),
     ).rejects.toEqual(code("config_invalid"));
     expect(store.revision).toBe(0);
     expect([applied.length, heard]).toEqual([before, []]);
@@ -83,10 +78,11 @@ describe("C2 configurations that are changed through the API", () => {
     await expect(configs.put("one", value(3), 1, API)).rejects.toEqual(code("precondition_failed"));
     await expect(configs.put("one", value(3), "none", API)).rejects.toEqual(code("precondition_failed"));
     await expect(configs.remove("one", 1, API)).rejects.toEqual(code("precondition_failed"));
-    await expect(configs.remove("two", "any", API)).rejects.toEqual(code("unknown_config"));
+    await expect(configs.remove("two", 1, API)).rejects.toEqual(code("precondition_failed"));
+    await expect(configs.remove("two", "none", API)).rejects.toEqual(code("unknown_config"));
     await expect(configs.get("", "two")).rejects.toEqual(code("unknown_config"));
     expect(configs.status.conflicts).toEqual([]);
-    await configs.put("one", value(3), "any", API);
+    await configs.put("one", value(3), 2, API);
     expect(await configs.get("", "one")).toMatchObject({ revision: 3 });
   });
 
@@ -149,14 +145,14 @@ describe("C2 what the API may start", () => {
     const { configs, applied } = await liveConfigs({ file, env: { HOME: "/home" } });
     const { config } = await configs.get("", "one");
     const other = { config, agent_names: ["x"], allowed_tools: ["*"], enabled: false };
-    expect(await configs.put("one", other, "any", API)).toMatchObject({ enabled: false });
+    expect(await configs.put("one", other, 1, API)).toMatchObject({ enabled: false });
     expect(running(applied)).toEqual({});
-    await configs.put("one", { ...other, enabled: true }, "any", API);
+    await configs.put("one", { ...other, enabled: true }, 2, API);
     expect(running(applied)).toEqual({ one: [] });
     await expect(
-      configs.put("one", { ...other, config: { ...config, args: ["-v"] }, enabled: true }, "any", API),
+      configs.put("one", { ...other, config: { ...config, args: ["-v"] }, enabled: true }, 3, API),
     ).rejects.toThrow(/MCP_API_VARIABLES/);
-    await configs.remove("one", "any", API);
+    await configs.remove("one", 3, API);
     await expect(configs.put("one", { ...other, enabled: true }, "none", API)).rejects.toThrow(
       /MCP_API_VARIABLES/,
     );
@@ -178,7 +174,7 @@ describe("C2 what the API may start", () => {
     // What was left out before does not stand in the way of other changes.
     await configs.put("two", { ...value(1), config: { type: "tcp", host: "h", port: 1 } }, "none", API);
     expect(Object.keys(running(applied))).toEqual(["two"]);
-    await configs.remove("one", "any", API);
+    await configs.remove("one", 1, API);
     expect(configs.status.last_error).toBeNull();
     expect(store.revision).toBe(3);
   });
@@ -316,12 +312,26 @@ describe("C1 C3 configurations that come from a file", () => {
     expect(running(applied)).toEqual({ one: ["4"] });
   });
 
-  it("C3 who says any version replaces the edit of the same moment, which is kept and told of", async () => {
+  it("C3 who names no version replaces the edit of the same moment, which is kept and told of", async () => {
     const { file, configs, store } = await withFile({ one: serve(1) });
     file.edit({ one: serve(2) });
-    await configs.put("one", value(3), "any", { by: "old", source: "old" });
+    await configs.change(["one"], () => value(3), OLD);
     expect(configs.status.conflicts).toMatchObject([{ name: "one", kept: 3, lost: 2 }]);
     expect(store.version("one", 2)).toMatchObject({ source: "file" });
+  });
+
+  it("C2 C3 who names no version changes what is there then: what others did at the same moment stays", async () => {
+    const { file, configs } = await withFile({ one: serve(1) });
+    const assign = (agent: string) =>
+      configs.change(["one"], (now) => now && { ...now, agent_names: [...now.agent_names, agent] }, OLD);
+    const restricted = { ...value(2), allowed_tools: ["read_*"] };
+    await Promise.all([configs.put("one", restricted, 1, API), assign("x"), assign("y")]);
+    expect(await configs.get("", "one")).toMatchObject({ ...restricted, agent_names: ["x", "y"] });
+    file.edit({ one: { ...serve(5), agentNames: ["z"] } });
+    await assign("x");
+    expect(await configs.get("", "one")).toMatchObject({ ...value(5), agent_names: ["z", "x"] });
+    // The file's edit of what the API had changed; nothing else was replaced.
+    expect(configs.status.conflicts).toMatchObject([{ kept: 5, lost: 4 }]);
   });
 
   it("C3 who says at the same moment what the file says has what he wants", async () => {
@@ -385,7 +395,7 @@ describe("C1 C3 configurations that come from a file", () => {
   it("C1 what the watcher tells while too many changes wait is not forgotten", async () => {
     const { file, configs, applied, clock } = await withFile({ one: serve(1) });
     const changes = Array.from({ length: LIMITS.configChanges }, () =>
-      configs.put("two", value(1), "any", API),
+      configs.change(["two"], () => value(1), OLD),
     );
     const { now } = file;
     file.edit({ one: serve(2) });
@@ -422,7 +432,7 @@ describe("C1 C3 configurations that come from a file", () => {
     file.edit({ one: serve(3) });
     await configs.put("two", value(1), "none", API);
     file.tell(seen);
-    await configs.put("two", value(2), "any", API);
+    await configs.change(["two"], () => value(2), OLD);
     expect(running(applied)).toEqual({ one: ["3"], two: ["2"] });
   });
 
