@@ -5,7 +5,7 @@ import { RolloutState } from "../../../shared/config/rollout.ts";
 import type { Logger } from "../../log.ts";
 
 /** The older database that the store says the same as, but for what was changed after this revision of its history. */
-const Mirror = z.object({ place: z.string(), revision: z.int().nonnegative() });
+const Mirror = z.object({ identity: z.string(), revision: z.int().nonnegative() });
 export type Mirror = z.infer<typeof Mirror>;
 
 /** Of the mode that it came about in: another one begins anew. */
@@ -20,9 +20,9 @@ export class RolloutMemory {
     this.#log = log;
   }
 
-  mirror(place: string): Mirror | null {
+  mirror(identity: string): Mirror | null {
     const mirror = this.#get("mirror", Mirror);
-    return mirror?.place === place ? mirror : null;
+    return mirror?.identity === identity ? mirror : null;
   }
 
   keepMirror(mirror: Mirror): void {

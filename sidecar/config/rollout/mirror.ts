@@ -118,7 +118,8 @@ export class Mirror {
   }
 
   async #oldFirst(edits: readonly ConfigEdit[], storeWrite: () => number): Promise<number> {
-    if (this.#writer.isInDoubt) await this.#pair();
+    // Also where another program wrote to the store: what it changed must have come there before this does.
+    if (this.#writer.isInDoubt || this.#mirrored !== this.#ports.store.revision) await this.#pair();
     const old = await this.#ports.old.get();
     const names = edits.map(({ name }) => name);
     const before = await this.#writer.before(old, names);
@@ -166,7 +167,8 @@ export class Mirror {
     const { store, memory } = this.#ports;
     try {
       const old = await this.#ports.old.get();
-      if (this.#writer.isInDoubt) return await this.#pair();
+      if (this.#writer.isInDoubt) await this.#pair();
+      // Also what was changed while the two were compared.
       while (!this.#isClosed && this.#mirrored !== store.revision) {
         const { revision } = store;
         const names = [...memory.changedAfter(this.#mirrored)];
@@ -195,7 +197,7 @@ export class Mirror {
   async #pair(): Promise<void> {
     const { counts, store, memory, clock } = this.#ports;
     const old = await this.#ports.old.get();
-    const mirror = memory.mirror(old.place);
+    const mirror = memory.mirror(old.identity);
     this.#writer.refused.clear();
     const there = await this.#writer.list(old);
     // Nothing waits from here until the store has what it lacks, so no change comes between.
@@ -236,7 +238,8 @@ export class Mirror {
   #cameTo(old: OldDatabase, revision: number): void {
     const { memory, log } = this.#ports;
     try {
-      if (memory.mirror(old.place)?.revision !== revision) memory.keepMirror({ place: old.place, revision });
+      const { identity } = old;
+      if (memory.mirror(identity)?.revision !== revision) memory.keepMirror({ identity, revision });
     } catch (err) {
       log.warn({ err }, "how far the older database came could not be kept");
     }

@@ -1,8 +1,16 @@
+import { relative } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { ConfigStore } from "../../../../sidecar/config/store/store.ts";
 import { plain, Rig, stdio, tcp } from "./rig.ts";
 
 const kindsOf = (rig: Rig) => rig.alerts.map(({ kind }) => kind);
+
+/** As another process does. */
+function writeToStore(rig: Rig, name: string): void {
+  const store = new ConfigStore(rig.store.file);
+  store.write([{ name, entry: stdio(name) }], { by: "cli", source: "migration" }, { nowMs: 1 });
+  store.close();
+}
 
 /** A try may be under way that still fails. */
 const caughtUp = (rig: Rig) =>
@@ -156,6 +164,27 @@ describe("writing both databases", () => {
     expect(await rig.inOld((old) => old.get("mine"))).toEqual(stdio("mine", "second"));
   });
 
+  it("C4 brings the older database also what was changed while the two were compared", async () => {
+    const rig = new Rig();
+    rig.isOldAway = true;
+    await rig.start({ mode: "full" });
+    await rig.put(stdio("first"));
+    rig.isOldAway = false;
+    const { promise: standsStill, resolve: goOn } = Promise.withResolvers<void>();
+    const standing = vi.fn(() => standsStill);
+    rig.faults.standingStill = standing;
+    await vi.waitUntil(() => {
+      rig.clock.advance(5_000);
+      return standing.mock.calls.length > 0;
+    });
+    const second = rig.put(stdio("second"));
+    goOn();
+    await second;
+    await caughtUp(rig);
+    const { old, store } = await rig.both();
+    expect(old).toEqual(store);
+  });
+
   it("C4 does not hold up others for one server that the older database refuses", async () => {
     const rig = new Rig();
     await rig.start({ mode: "full" });
@@ -235,10 +264,34 @@ describe("when the sidecar starts", () => {
   it("C4 brings the older one what another process wrote to the store", async () => {
     const rig = new Rig();
     await rig.start();
-    const other = new ConfigStore(rig.store.file);
-    other.write([{ name: "mine", entry: stdio("mine") }], { by: "cli", source: "migration" }, { nowMs: 1 });
-    other.close();
+    writeToStore(rig, "mine");
     await rig.read("ann");
     await vi.waitUntil(async () => (await rig.both()).old.some(({ name }) => name === "mine"));
+  });
+
+  it("C4 keeps what another process wrote to the store when a change comes before that was noticed", async () => {
+    const rig = new Rig();
+    await rig.start();
+    writeToStore(rig, "theirs");
+    await rig.put(stdio("mine"));
+    const { old, store } = await rig.both();
+    expect(old).toEqual(store);
+    await rig.restart();
+    expect(rig.store.get("theirs")).not.toBeNull();
+    expect(rig.alerts).toEqual([]);
+  });
+
+  it("C4 knows the older database again however its place is spelt", async () => {
+    const rig = new Rig();
+    await rig.start({ mode: "full" });
+    rig.faults.older = () => {
+      throw new Error("gone");
+    };
+    await rig.remove("server-3");
+    await rig.put(stdio("server-0", "acknowledged"));
+    rig.faults.older = () => {};
+    await rig.restart({ mode: "rollback", oldDatabase: relative(process.cwd(), rig.oldFile) });
+    expect(rig.store.get("server-3")).toBeNull();
+    expect(rig.store.get("server-0")?.config).toMatchObject({ command: "acknowledged" });
   });
 });
