@@ -15,6 +15,7 @@ beforeAll(async () => {
   running = await startMcpSidecar([{ name: "tcp", type: "tcp", host: "127.0.0.1", port: 1 }], {
     SIDECAR_KEYS: TEST_KEYS,
     MCP_API_COMMANDS: process.execPath,
+    MCP_API_VARIABLES: "TOKEN",
   });
   api = new ConfigApi(() => running.sidecar);
 });

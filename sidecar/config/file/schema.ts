@@ -63,6 +63,9 @@ const COMMON = {
   autoStart: z.boolean().optional().describe(olderSetting("true")),
 };
 
+/** Fields that say nothing of what is started or reached. */
+export const COMMON_FIELDS: readonly string[] = Object.keys(COMMON);
+
 /** See `old/settings.ts`. */
 function olderSetting(otherwise: string): string {
   return `Of the older system that servers were migrated from: kept for the way back, and means nothing here. ${otherwise} when not given.`;

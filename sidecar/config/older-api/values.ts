@@ -1,6 +1,7 @@
 /** What clients of the older system say of a server, as it is kept here. */
 import type { ConfigValue } from "../../../shared/protocol/config.ts";
 import { kindOf } from "../file/kind.ts";
+import { hideSecrets, revealSecrets } from "../hidden.ts";
 import { asWritten } from "../old/rows.ts";
 import { normalSettings } from "../old/settings.ts";
 import type { Configure, ServerCreate, ServerUpdate } from "./bodies.ts";
@@ -11,10 +12,15 @@ export function created({ name: _, server_type, ...said }: ServerCreate): Config
   return withSaid(empty, said, server_type);
 }
 
-/** Only what is said changes; how it is reached stays of the kind that it is. */
+/**
+ * Only what is said changes; how it is reached stays of the kind that it is.
+ * @throws HivegateError `config_invalid` where a secret that is not said would go to somebody else than before
+ */
 export function updated(value: ConfigValue, said: ServerUpdate): ConfigValue {
   const kind = kindOf(value.config);
-  return withSaid(value, said, typeof kind === "string" ? kind : undefined);
+  const shown = { ...value, config: hideSecrets(value.config) };
+  const after = withSaid(shown, said, typeof kind === "string" ? kind : undefined);
+  return { ...after, config: revealSecrets(after.config, value.config) };
 }
 
 /** A whole new one, whatever was there before. */
