@@ -3,7 +3,10 @@
  * the file said when it was taken over last, `seed` what it says now, `store` what is in force.
  */
 export type Reconciled<Value> = {
-  /** What is to be changed in the store; `entry` null: it is removed. In the order of the seed. */
+  /**
+   * What the seed says anew, to be so in the store; `entry` null: it is removed. In the order of the seed. What is so already is
+   * told too: from now on the seed says it.
+   */
   edits: { name: string; entry: Value | null }[];
   /** Of those: both sides changed them, differently. What the seed says is in force, as the newest act. */
   conflicts: string[];
@@ -22,9 +25,9 @@ export function reconcile<Value>(
   const conflicts: string[] = [];
   for (const name of new Set([...seed.keys(), ...base.keys()])) {
     const [before, now, inForce] = [base.get(name), seed.get(name), store.get(name)];
-    if (areSame(now, before) || areSame(now, inForce)) continue;
+    if (areSame(now, before) || (now ?? inForce) === undefined) continue;
     edits.push({ name, entry: now ?? null });
-    if (!areSame(inForce, before)) conflicts.push(name);
+    if (!areSame(inForce, before) && !areSame(now, inForce)) conflicts.push(name);
   }
   return { edits, conflicts };
 }

@@ -7,7 +7,7 @@ import type { Author, ConfigEdit, ConfigEntry, StoredConfig } from "./entry.ts";
 import { sameEntry } from "./fingerprint.ts";
 import type { InForce } from "./in-force.ts";
 import type { Seeding } from "./seeding.ts";
-import { justValue, type StoredVersion } from "./store/rows.ts";
+import { justValue } from "./store/rows.ts";
 import type { ConfigStore } from "./store/store.ts";
 
 export type EditingPorts = {
@@ -29,15 +29,10 @@ export class Editing {
   }
 
   /**
-   * `from`: the version that is made the newest. Gives what is there then.
+   * Gives what is there then.
    * @throws HivegateError `precondition_failed`, `unknown_config`, `config_invalid`
    */
-  async one(
-    edit: ConfigEdit,
-    expected: Expected,
-    author: Author,
-    from: StoredVersion | null = null,
-  ): Promise<StoredConfig | null> {
+  async one(edit: ConfigEdit, expected: Expected, author: Author): Promise<StoredConfig | null> {
     const { store, seeding } = this.#ports;
     const unread = this.#revisions([edit.name]);
     await seeding.catchUp();
@@ -50,7 +45,7 @@ export class Editing {
       throw new HivegateError("precondition_failed", isOfTheMoment ? LOST : undefined);
     }
     if (!edit.entry && !current) throw new HivegateError("unknown_config");
-    await this.#change([edit], author, unread, from);
+    await this.#change([edit], author, unread);
     return store.get(edit.name);
   }
 
@@ -64,19 +59,14 @@ export class Editing {
       const value = changed(current && justValue(current), name);
       return { name, entry: value && { name, ...value } };
     });
-    await this.#change(edits, author, unread, null);
+    await this.#change(edits, author, unread);
   }
 
   /** `unread`: the revisions before the file was read just now. */
-  async #change(
-    edits: readonly ConfigEdit[],
-    author: Author,
-    unread: Revisions,
-    from: StoredVersion | null,
-  ): Promise<void> {
+  async #change(edits: readonly ConfigEdit[], author: Author, unread: Revisions): Promise<void> {
     const { store, inForce, conflicts } = this.#ports;
     const replaced = new Map(edits.map(({ name }) => [name, store.get(name)]));
-    const limited = new Set(edits.filter((edit) => this.#isLimited(edit, from)).map(({ name }) => name));
+    const limited = new Set(edits.filter((edit) => this.#isLimited(edit)).map(({ name }) => name));
     const { made } = await inForce.change({ edits, author, limited });
     for (const { name, entry } of edits) {
       const before = replaced.get(name) ?? null;
@@ -89,11 +79,12 @@ export class Editing {
     }
   }
 
-  /** Whoever changes other things than how a server is started or reached leaves it what it may do. */
-  #isLimited({ name, entry }: ConfigEdit, from: StoredVersion | null): boolean {
+  /** Whoever says how a server is started or reached as it is now, or as the file says it now, leaves it what it may do. */
+  #isLimited({ name, entry }: ConfigEdit): boolean {
     const { store } = this.#ports;
-    if (!entry || from?.limited === false) return false;
-    return !hasSameConfig(entry, store.get(name)) || store.limited.has(name);
+    if (!entry) return false;
+    if (hasSameConfig(entry, store.get(name)) && !store.limited.has(name)) return false;
+    return !hasSameConfig(entry, store.seed()?.entries.get(name) ?? null);
   }
 
   /** The file's version is in force; the other one is kept beside it. */

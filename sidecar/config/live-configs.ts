@@ -18,9 +18,10 @@ import type { Alerts } from "../alerts.ts";
 import type { Changed, Configs, Expected } from "./configs.ts";
 import { Conflicts } from "./conflicts.ts";
 import { Editing } from "./editing.ts";
-import type { Author, ConfigEntry, StoredConfig } from "./entry.ts";
+import type { Author, ConfigEntry } from "./entry.ts";
 import type { ConfigRead } from "./file/read.ts";
 import { InForce, type InForcePorts } from "./in-force.ts";
+import { Reading } from "./reading.ts";
 import { type FilePorts, Seeding } from "./seeding.ts";
 import type { Seed } from "./store/rows.ts";
 import { Turns } from "./turns.ts";
@@ -43,6 +44,7 @@ export class LiveConfigs implements Configs {
   readonly #inForce: InForce;
   readonly #seeding: Seeding;
   readonly #editing: Editing;
+  readonly #reading: Reading;
   readonly #conflicts: Conflicts;
   readonly #turns = new Turns(LIMITS.configChanges);
   /** What the watcher told and is still to be looked at. */
@@ -59,6 +61,7 @@ export class LiveConfigs implements Configs {
     const parts = { ...ports, inForce: this.#inForce, conflicts: this.#conflicts, now };
     this.#seeding = new Seeding(parts);
     this.#editing = new Editing({ ...parts, seeding: this.#seeding });
+    this.#reading = new Reading(parts);
   }
 
   /**
@@ -105,26 +108,17 @@ export class LiveConfigs implements Configs {
 
   async list(client: string): Promise<ConfigList> {
     this.#checkOpen();
-    const { store, router } = this.#ports;
-    const revision = store.revision;
-    const entries = await router.read(client, "list", (backend) => backend.list());
-    const stored = store.entries;
-    return { revision, configs: entries.map((entry) => itemOf(entry, stored.get(entry.name) ?? null)) };
+    return await this.#reading.list(client);
   }
 
   async ofAgent(client: string, agent: string): Promise<ConfigItem[]> {
     this.#checkOpen();
-    const { store, router } = this.#ports;
-    const entries = await router.read(client, "ofAgent", (backend) => backend.ofAgent(agent));
-    return entries.map((entry) => itemOf(entry, store.get(entry.name)));
+    return await this.#reading.ofAgent(client, agent);
   }
 
   async get(client: string, name: string): Promise<ConfigItem> {
     this.#checkOpen();
-    const { store, router } = this.#ports;
-    const entry = await router.read(client, "get", (backend) => backend.get(name));
-    if (entry === null) throw new HivegateError("unknown_config");
-    return itemOf(entry, store.get(name));
+    return await this.#reading.get(client, name);
   }
 
   async put(name: string, value: ConfigValue, expected: Expected, author: Author): Promise<ConfigItem> {
@@ -149,8 +143,7 @@ export class LiveConfigs implements Configs {
     this.#checkOpen();
     const { name, before, limit } = query;
     const versions = this.#ports.store.history(name, before, limit + 1);
-    const told = versions.slice(0, limit).map(({ limited: _limited, ...version }) => version);
-    return { versions: told, more: versions.length > limit };
+    return { versions: versions.slice(0, limit), more: versions.length > limit };
   }
 
   async restore(name: string, revision: number, expected: Expected, by: string): Promise<ConfigItem> {
@@ -161,7 +154,7 @@ export class LiveConfigs implements Configs {
       throw new HivegateError("config_invalid", "It was removed in that version: delete it.");
     const edit = { name, entry: { name, ...version.value } };
     const author = { by, source: "restore" } as const;
-    return there(await this.#turn(() => this.#editing.one(edit, expected, author, version)));
+    return there(await this.#turn(() => this.#editing.one(edit, expected, author)));
   }
 
   whyLeftOut(name: string): string | null {
@@ -233,17 +226,6 @@ export class LiveConfigs implements Configs {
   #checkOpen(): void {
     if (this.#isClosed) throw new HivegateError("shutting_down");
   }
-}
-
-/**
- * Of what was read of either of the two databases; `stored` is what the store has. What somebody wrote to the older one by
- * another way has no version until it is taken over.
- */
-function itemOf(entry: ConfigEntry, stored: StoredConfig | null): ConfigItem {
-  if (entry === stored) return stored;
-  const { name, config, agent_names, allowed_tools, enabled } = entry;
-  const { revision, created_at, updated_at } = stored ?? { revision: 1, created_at: 0, updated_at: 0 };
-  return { name, config, agent_names, allowed_tools, enabled, revision, created_at, updated_at };
 }
 
 function there(item: ConfigItem | null): ConfigItem {

@@ -51,19 +51,14 @@ const VersionRow = z.object({
   by: z.string(),
   source: ConfigSource,
   lost: z.number(),
-  limited: z.number(),
 });
 
-/** `limited`: see the table's column. */
-export type StoredVersion = ConfigVersion & { limited: boolean };
-
-export function readVersion(row: unknown): StoredVersion {
-  const { value, lost, limited, ...version } = VersionRow.parse(row);
+export function readVersion(row: unknown): ConfigVersion {
+  const { value, lost, ...version } = VersionRow.parse(row);
   return {
     ...version,
     value: value === null ? null : ConfigValue.parse(JSON.parse(value)),
     lost: lost === 1,
-    limited: limited === 1,
   };
 }
 

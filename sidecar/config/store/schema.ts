@@ -42,8 +42,7 @@ export const MIGRATIONS: readonly string[] = [
     at INTEGER NOT NULL,
     by TEXT NOT NULL,
     source TEXT NOT NULL,
-    lost INTEGER NOT NULL,
-    limited INTEGER NOT NULL
+    lost INTEGER NOT NULL
   ) STRICT;
   CREATE INDEX mcp_config_history_by_name ON mcp_config_history (name, revision);
   CREATE INDEX mcp_config_history_removed ON mcp_config_history (revision) WHERE value IS NULL;

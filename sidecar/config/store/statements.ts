@@ -25,7 +25,7 @@ export const prepareStatements = (db: DatabaseSync) => ({
   // Changes with every transaction of another connection.
   dataVersion: db.prepare("PRAGMA data_version"),
   append: db.prepare(
-    "INSERT INTO mcp_config_history (name, value, at, by, source, lost, limited) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    "INSERT INTO mcp_config_history (name, value, at, by, source, lost) VALUES (?, ?, ?, ?, ?, ?)",
   ),
   last: db.prepare("SELECT * FROM mcp_config_history WHERE lost = 0 ORDER BY revision DESC LIMIT 1"),
   version: db.prepare("SELECT * FROM mcp_config_history WHERE name = ? AND revision = ?"),

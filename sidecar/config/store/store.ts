@@ -6,21 +6,14 @@ import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { HivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
+import type { ConfigVersion } from "../../../shared/protocol/config.ts";
 import { openDatabaseFile, openDatabaseToRead } from "../../sqlite/open.ts";
 import { isLocked, isUnwritable, transaction } from "../../sqlite/transaction.ts";
 import { CANNOT_WRITE } from "../../swarm/cannot-write.ts";
 import type { Fingerprint } from "../backend.ts";
 import type { Author, ConfigEdit, ConfigEntry, StoredConfig } from "../entry.ts";
 import { fingerprintOf, sameEntry } from "../fingerprint.ts";
-import {
-  columnsOf,
-  justValue,
-  readConfig,
-  readSeed,
-  readVersion,
-  type Seed,
-  type StoredVersion,
-} from "./rows.ts";
+import { columnsOf, justValue, readConfig, readSeed, readVersion, type Seed } from "./rows.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { EMPTY, type Snapshot, snapshotOf } from "./snapshot.ts";
 import { prepareStatements, type Statements } from "./statements.ts";
@@ -57,6 +50,8 @@ export type StoreOptions = {
   limits?: Partial<StoreLimits>;
 };
 
+type KeptSeed = Seed & { readAtMs: number };
+
 export const storeFile = (stateDir: string): string => join(stateDir, "configs.db");
 
 const KIND = { what: "the store of configurations", migrations: MIGRATIONS };
@@ -70,6 +65,8 @@ export class ConfigStore {
   /** What was read last, and the mark of that moment. */
   #snapshot = EMPTY;
   #snapshotMark = "";
+  /** What was read of it, as long as nobody else wrote. */
+  #seed: { version: string; kept: KeptSeed | null } | null = null;
 
   /** @throws Error with one line that is fit for a terminal when it was written by another version; or as SQLite does */
   constructor(
@@ -90,7 +87,7 @@ export class ConfigStore {
 
   /** Another one than before when anything may have changed, whoever did it. */
   get mark(): string {
-    return `${this.#statements.dataVersion.get()?.data_version}:${this.revision}`;
+    return `${this.#dataVersion}:${this.revision}`;
   }
 
   /** By name, those that were there first before those that came later. Not to be written to. */
@@ -118,18 +115,18 @@ export class ConfigStore {
   }
 
   /** The version that took effect last, of whichever server. */
-  last(): StoredVersion | null {
+  last(): ConfigVersion | null {
     const row = this.#statements.last.get();
     return row ? readVersion(row) : null;
   }
 
-  version(name: string, revision: number): StoredVersion | null {
+  version(name: string, revision: number): ConfigVersion | null {
     const row = this.#statements.version.get(name, revision);
     return row ? readVersion(row) : null;
   }
 
   /** Older than `before`, newest first; of all servers where `name` is null. */
-  history(name: string | null, before: number | null, limit: number): StoredVersion[] {
+  history(name: string | null, before: number | null, limit: number): ConfigVersion[] {
     const below = before ?? Number.MAX_SAFE_INTEGER;
     const { history, historyOf } = this.#statements;
     const rows = name === null ? history.all(below, limit) : historyOf.all(below, name, limit);
@@ -137,9 +134,13 @@ export class ConfigStore {
   }
 
   /** What was taken over last; null: nothing ever was. */
-  seed(): (Seed & { readAtMs: number }) | null {
-    const row = this.#statements.seed.get();
-    return row ? readSeed(row) : null;
+  seed(): KeptSeed | null {
+    const version = this.#dataVersion;
+    if (this.#seed?.version !== version) {
+      const row = this.#statements.seed.get();
+      this.#seed = { version, kept: row ? readSeed(row) : null };
+    }
+    return this.#seed.kept;
   }
 
   fingerprint(): Fingerprint {
@@ -160,12 +161,18 @@ export class ConfigStore {
       if (isUnwritable(thrown)) throw new HivegateError("overloaded", CANNOT_WRITE, { cause: thrown });
       throw thrown;
     } finally {
+      if (options.seed) this.#seed = null;
       this.#snapshotMark = "";
     }
   }
 
   close(): void {
     this.db.close();
+  }
+
+  /** Another one than before when another connection wrote. */
+  get #dataVersion(): string {
+    return String(this.#statements.dataVersion.get()?.data_version);
   }
 
   #now(): Snapshot {
@@ -184,10 +191,7 @@ export class ConfigStore {
       if ((this.get(name)?.revision ?? null) !== revision) throw new HivegateError("precondition_failed");
     }
     const lostMade = new Map(
-      lost?.edits.map((edit) => [
-        edit.name,
-        this.#append(edit, lost.author, nowMs, { lost: true, limited: true }),
-      ]),
+      lost?.edits.map((edit) => [edit.name, this.#append(edit, lost.author, nowMs, true)]),
     );
     const made = new Map<string, number>();
     for (const edit of edits) {
@@ -213,7 +217,7 @@ export class ConfigStore {
       if (!limited) free.run(name);
       return null;
     }
-    const revision = this.#append(edit, author, nowMs, { lost: false, limited });
+    const revision = this.#append(edit, author, nowMs, false);
     const mark = limited ? 1 : 0;
     if (entry === null) this.#statements.delete.run(name);
     else if (before) update.run(...columnsOf(entry), revision, nowMs, mark, name);
@@ -221,19 +225,10 @@ export class ConfigStore {
     return revision;
   }
 
-  #append(
-    { name, entry }: ConfigEdit,
-    { by, source }: Author,
-    nowMs: number,
-    flags: { lost: boolean; limited: boolean },
-  ): number {
+  #append({ name, entry }: ConfigEdit, { by, source }: Author, nowMs: number, isLost: boolean): number {
     const { append, forgetVersions } = this.#statements;
     const value = entry && JSON.stringify(justValue(entry));
-    const { lastInsertRowid } = append.run(
-      ...([name, value, nowMs, by, source] as const),
-      flags.lost ? 1 : 0,
-      flags.limited ? 1 : 0,
-    );
+    const { lastInsertRowid } = append.run(...([name, value, nowMs, by, source] as const), isLost ? 1 : 0);
     forgetVersions.run({ name, kept: this.#limits.configVersions });
     return Number(lastInsertRowid);
   }

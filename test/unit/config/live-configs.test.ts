@@ -153,11 +153,30 @@ describe("C2 what the API may start", () => {
       configs.put("one", { ...other, config: { ...config, args: ["-v"] }, enabled: true }, 3, API),
     ).rejects.toThrow(/MCP_API_VARIABLES/);
     await configs.remove("one", 3, API);
-    await expect(configs.put("one", { ...other, enabled: true }, "none", API)).rejects.toThrow(
-      /MCP_API_VARIABLES/,
-    );
+    // The file says it still.
     await configs.restore("one", 1, "none", "ada");
     expect(running(applied)).toEqual({ one: [] });
+    file.edit({});
+    await configs.reload("operator");
+    for (const again of [
+      configs.restore("one", 1, "none", "ada"),
+      configs.put("one", { ...other, enabled: true }, "none", API),
+    ])
+      await expect(again).rejects.toThrow(/MCP_API_VARIABLES/);
+    expect(running(applied)).toEqual({});
+  });
+
+  it("C2 C3 a server that the file says as the API configured it may do what the file's may", async () => {
+    const directory = scratch();
+    const first = await liveConfigs({ directory, commands: ["serve"] });
+    await first.configs.put("one", value(1), "none", API);
+    await first.stop();
+    const file = new FakeFile();
+    file.edit({ one: serve(1) });
+    const { applied, configs, store } = await liveConfigs({ directory, file });
+    expect(running(applied)).toEqual({ one: ["1"] });
+    expect(configs.status).toMatchObject({ last_error: null, conflicts: [] });
+    expect(store.revision).toBe(1);
   });
 
   it("C2 a server that the API configured is left out once its command is not allowed any more", async () => {

@@ -77,7 +77,9 @@ describe("C3 what the file says and what the API did, merged", () => {
         const after = applied(store, merge(base, seed, store).edits);
         expect(merge(seed, seed, after)).toEqual({ edits: [], conflicts: [] });
         // Killed before the base was kept: what is in force is what the file says.
-        expect(merge(base, seed, after)).toEqual({ edits: [], conflicts: [] });
+        const again = merge(base, seed, after);
+        expect(applied(after, again.edits)).toEqual(after);
+        expect(again.conflicts).toEqual([]);
       }),
     );
   });

@@ -61,7 +61,7 @@ describe("C3 the table mcp_configs", () => {
     expect(store.history("one", null, 10)).toMatchObject([
       { revision: 4, value: null, at: 3, by: "ada", source: "api", lost: false },
       { revision: 3, source: "file", lost: false },
-      { revision: 2, value, by: "ada", source: "api", lost: true, limited: true },
+      { revision: 2, value, by: "ada", source: "api", lost: true },
       { revision: 1, by: ".mcp.json", source: "file", lost: false },
     ]);
     expect(store.history(null, 3, 1)).toMatchObject([{ revision: 2 }]);
