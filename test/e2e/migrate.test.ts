@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
+  chownSync,
   closeSync,
   existsSync,
   mkdtempSync,
@@ -8,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -333,6 +335,53 @@ describe("what cannot be migrated is refused, and every byte stays as it is", ()
     await expectRefused(/another program has configs\.db open/);
     opened.close();
   });
+
+  it("C4 its half-made store that another program looks into: that would keep what was written in its log", async () => {
+    putInStore(entry("other"));
+    const before = digestOf(store);
+    let looking: DatabaseSync | undefined;
+    const look = () => {
+      looking = new DatabaseSync(join(state, "migrating", "configs.db"), { readOnly: true });
+      looking.prepare("SELECT count(*) FROM sqlite_schema").get();
+    };
+    for (const [step, done] of [
+      ["write", 0],
+      ["switch", 1],
+    ] as const) {
+      const refused = migrate(options(), ports({ progress: at(step, done, look) }));
+      await expect(refused).rejects.toThrow("another program has configs.db open");
+      looking?.close();
+      expect(digestOf(store)).toEqual(before);
+    }
+    expect(inStore()).toMatchObject([{ name: "other" }]);
+  });
+
+  it("C4 a backup of the store that holds something else than the store did", async () => {
+    putInStore(entry("other"));
+    const makeEmpty = () => {
+      const directory = join(state, "backups", backups()[0] ?? "");
+      rmSync(join(directory, "store", "configs.db"));
+      new ConfigStore(join(directory, "store", "configs.db")).close();
+      const manifest = z
+        .looseObject({ files: z.record(z.string(), z.unknown()) })
+        .parse(JSON.parse(readFileSync(join(directory, "manifest.json"), "utf8")));
+      manifest.files["store/configs.db"] = digestOf(join(directory, "store", "configs.db"));
+      writeFileSync(join(directory, "manifest.json"), JSON.stringify(manifest));
+    };
+    await expect(migrate(options(), ports({ progress: at("backup", 1, makeEmpty) }))).rejects.toThrow(
+      "is not what it was",
+    );
+  });
+
+  it.runIf(process.getuid?.() === 0)(
+    "C4 leaves what root makes to whom the state directory belongs",
+    async () => {
+      putInStore(entry("other"));
+      chownSync(state, 65_534, 65_534);
+      expect(await hivegate()).toMatchObject({ code: EXIT.done });
+      for (const file of ["configs.db", "ledger.db"]) expect(statSync(join(state, file)).uid).toBe(65_534);
+    },
+  );
 
   it.runIf(canMount())(
     "C4 a disk without room, before and in the middle, and one that cannot be written",

@@ -21,6 +21,8 @@ export function inWords(outcome: Outcome, { mode }: { mode: string }): string {
       return `It could not be put back: ${outcome.reason}.`;
     case "planned":
       return [`${counted(outcome)} Nothing has changed. New:`, ...listed(outcome.added_names)].join("\n");
+    case "unconfirmed":
+      return `${counted(outcome)} It is in force, but the disk did not confirm it: ${outcome.reason}. Look after the disk, then do the same again.\nBackup: ${outcome.backup}`;
     case "rolled_back":
       return [
         `Taken back: ${outcome.reason}.`,

@@ -8,7 +8,7 @@ import { migrate as migrateNow } from "../../config/migrate/migrate.ts";
 import { openSource } from "../../config/migrate/open-source.ts";
 import type { MigrationPorts } from "../../config/migrate/ports.ts";
 import { bar, jsonLines } from "../../config/migrate/progress.ts";
-import { MigrationRefused } from "../../config/migrate/refused.ts";
+import { MigrationRefused, reasonOf } from "../../config/migrate/refused.ts";
 import { RollbackFailed, rollBack } from "../../config/migrate/roll-back.ts";
 import { openTarget } from "../../config/migrate/target.ts";
 import { ConfigError, readMigrationConfig } from "../../config.ts";
@@ -88,6 +88,7 @@ const EXITS: { [Result in Outcome["result"]]: ExitCode } = {
   rolled_back: EXIT.rolledBack,
   rollback_failed: EXIT.rollbackFailed,
   slower: EXIT.inDoubt,
+  unconfirmed: EXIT.inDoubt,
 };
 
 type Settings = ReturnType<typeof settingsOf>;
@@ -100,8 +101,8 @@ async function attempt(settings: Settings, ports: MigrationPorts): Promise<Outco
     return await migrateNow({ ...settings, mode }, ports);
   } catch (thrown) {
     if (thrown instanceof RollbackFailed) return { result: "rollback_failed", reason: thrown.message };
-    if (!(thrown instanceof MigrationRefused)) throw thrown;
-    return { result: "refused", reason: thrown.message, problems: [...thrown.problems] };
+    const problems = thrown instanceof MigrationRefused ? [...thrown.problems] : [];
+    return { result: "refused", reason: reasonOf(thrown), problems };
   }
 }
 

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import {
   chmodSync,
+  chownSync,
   closeSync,
   copyFileSync,
   fsyncSync,
@@ -10,6 +11,7 @@ import {
   readSync,
   renameSync,
   statfsSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -42,6 +44,13 @@ export function writeFlushed(path: string, text: string): void {
 export function moveFlushed(from: string, to: string): void {
   renameSync(from, to);
   flush(dirname(to));
+}
+
+/** Root works for whoever owns the directory: what it makes there has to be theirs, or they could not use it. */
+export function ownAs(directory: string, path: string): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(directory);
+  chownSync(path, uid, gid);
 }
 
 /** Every file below `directory`, as paths from there, in the order of their names. */

@@ -1,9 +1,9 @@
 /** What a migration and its way back stand on: the files of a state directory, held, and a place for what is half-made. */
 import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { storeFile } from "../store/store.ts";
-import { flush, freeBytes, moveFlushed } from "./files.ts";
+import { flush, freeBytes, moveFlushed, ownAs } from "./files.ts";
 import { holdStateDirectory } from "./lock.ts";
 import { MigrationRefused, reasonOf } from "./refused.ts";
 
@@ -37,6 +37,8 @@ export class Ground {
     const letGo = () => {
       try {
         this.#clear();
+      } catch {
+        // What came of it is decided already; the next one clears it away.
       } finally {
         release();
       }
@@ -67,29 +69,18 @@ export class Ground {
     return true;
   }
 
-  /**
-   * All of the store in its one file, so that the name of that file decides: what stood in its log is where it belongs.
-   * @throws MigrationRefused when another program has it open
-   */
+  /** @throws MigrationRefused when another program has it open */
   settle(): void {
-    if (!this.hasStore) return;
-    const db = new DatabaseSync(this.store, { timeout: 0 });
-    try {
-      const answer = db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
-      if (answer?.busy !== 0) throw new MigrationRefused("another program has configs.db open: end it first");
-    } finally {
-      db.close();
-    }
-    if (existsSync(`${this.store}-wal`))
-      throw new MigrationRefused("another program has configs.db open: end it first");
-    flush(this.store);
+    if (this.hasStore) settle(this.store);
   }
 
   /** From here on `ready` is the store; null: there is none, as before the first one. */
   putInForce(ready: string | null): void {
     this.settle();
     if (ready !== null) {
-      flush(ready);
+      // Its name alone moves: what somebody who looks into it has kept in its log would stay behind.
+      settle(ready);
+      ownAs(this.stateDir, ready);
       moveFlushed(ready, this.store);
     } else if (this.hasStore) {
       rmSync(this.store);
@@ -100,6 +91,22 @@ export class Ground {
   #clear(): void {
     rmSync(this.scratch, { recursive: true, force: true });
   }
+}
+
+/**
+ * All of a store in its one file, so that the name of that file decides: what stood in its log is where it belongs.
+ * @throws MigrationRefused when another program has it open
+ */
+export function settle(file: string): void {
+  const open = new MigrationRefused(`another program has ${basename(file)} open: end it first`);
+  const db = new DatabaseSync(file, { timeout: 0 });
+  try {
+    if (db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.busy !== 0) throw open;
+  } finally {
+    db.close();
+  }
+  if (existsSync(`${file}-wal`)) throw open;
+  flush(file);
 }
 
 /** @throws MigrationRefused */

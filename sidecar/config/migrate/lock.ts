@@ -2,6 +2,7 @@
 import { closeSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { ownAs } from "./files.ts";
 import { MigrationRefused, reasonOf } from "./refused.ts";
 
 /**
@@ -14,7 +15,10 @@ export function holdStateDirectory(directory: string): () => void {
   const file = join(directory, "ledger.db");
   try {
     // Only if need be: to close a file takes away the locks on it that this process holds elsewhere.
-    if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
+    if (!existsSync(file)) {
+      closeSync(openSync(file, "a", 0o600));
+      ownAs(directory, file);
+    }
     const db = new DatabaseSync(file, { timeout: 0 });
     try {
       db.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");

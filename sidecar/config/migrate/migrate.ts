@@ -65,7 +65,7 @@ async function inSteps(
   };
   const backup = await makeBackup(options.backupDir, about, contents);
   await progress("backup", 1, 1);
-  if (options.validateBackup) await validate(backup, source, held, ground, ports);
+  if (options.validateBackup) await validate(backup, source, held, staged, ground, ports);
 
   await progress("write", 0, found.added.length);
   const { id, at } = about;
@@ -88,19 +88,20 @@ async function inSteps(
   const change = await changeOf(source, held);
   if (change !== null) return rolledBack(change, backup, times, ports);
   await progress("switch", 1, 2);
-  putInForce(ground, staged);
+  const doubt = putInForce(ground, staged);
+  if (doubt !== null) return { result: "unconfirmed", reason: doubt, backup, ...counts };
   await progress("switch", 2, 2);
   return { result: slower.length > 0 ? "slower" : "done", backup, times, ...counts };
 }
 
-function putInForce(ground: Ground, staged: Staged): void {
+/** Why a loss of power could still undo it; null: nothing could. */
+function putInForce(ground: Ground, staged: Staged): string | null {
   try {
     ground.putInForce(staged.file);
+    return null;
   } catch (cause) {
     if (existsSync(staged.file)) throw cause;
-    throw new MigrationRefused(`it is in force, but the disk did not confirm it: ${reasonOf(cause)}`, [], {
-      cause,
-    });
+    return reasonOf(cause);
   }
 }
 
@@ -108,15 +109,16 @@ async function validate(
   backup: string,
   source: Source,
   { fingerprint }: Held,
+  staged: Staged,
   ground: Ground,
-  { progress, openTarget }: MigrationPorts,
+  { progress }: MigrationPorts,
 ): Promise<void> {
   await progress("validate", 0, 3);
   checkBackup(backup);
   await progress("validate", 1, 3);
   await source.checkBackup(join(backup, SOURCE), fingerprint, ground.scratch);
   await progress("validate", 2, 3);
-  Staged.checkBackup(backup, ground, openTarget);
+  staged.checkBackup(backup);
   await progress("validate", 3, 3);
 }
 

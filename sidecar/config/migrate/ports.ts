@@ -45,6 +45,8 @@ export type PlanResult = { result: "planned"; added_names: string[] } & Counts;
 export type MigrationResult =
   /** `slower`: it is in force all the same, because nothing should go back by itself. */
   | ({ result: "done" | "slower"; backup: string | null; times: OperationTimes[] } & Counts)
+  /** It is in force, but the disk did not confirm it: a loss of power may bring back the old state. */
+  | ({ result: "unconfirmed"; reason: string; backup: string } & Counts)
   | { result: "rolled_back"; reason: string; backup: string; times: OperationTimes[] };
 
 export const countsOf = ({ kind }: Source, { added, equal, kept }: Plan, { fingerprint }: Held): Counts => ({

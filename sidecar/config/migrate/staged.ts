@@ -7,7 +7,7 @@ import { fingerprintOf } from "../fingerprint.ts";
 import { STORE } from "./backup.ts";
 import type { Held } from "./check.ts";
 import { copyFlushed } from "./files.ts";
-import type { Ground } from "./ground.ts";
+import { type Ground, settle } from "./ground.ts";
 import { MigrationRefused } from "./refused.ts";
 import type { MigrationRecord, OpenTarget, Target } from "./target.ts";
 
@@ -34,18 +34,18 @@ export class Staged {
     );
   }
 
-  /** That a store can be opened from a backup, with what it held. @throws MigrationRefused */
-  static checkBackup(backup: string, ground: Ground, open: OpenTarget): void {
+  /** That a store can be opened from the backup, with what it held. @throws MigrationRefused */
+  checkBackup(backup: string): void {
     const file = join(backup, STORE);
-    if (!existsSync(file)) return;
-    const copy = join(ground.scratch, "backup.db");
-    copyFlushed(file, copy);
-    const damage = using(open(copy), (target) => target.damage());
-    if (damage !== null) throw new MigrationRefused(`the backup is corrupted: ${file}: ${damage}`);
+    const copy = `${this.file}.backup`;
+    if (existsSync(file)) copyFlushed(file, copy);
+    const wrong = using(this.#open(copy), (target) => target.damage() ?? this.#otherThan(target.list()));
+    if (wrong !== null) throw new MigrationRefused(`the backup is corrupted: ${file}: ${wrong}`);
   }
 
   take(entries: readonly ConfigEntry[], record: Omit<MigrationRecord, "revision">): void {
     using(this.#open(this.file), (target) => target.take(entries, record));
+    settle(this.file);
   }
 
   /** What is other than it should be, read from the disk; null: nothing. */
@@ -59,10 +59,15 @@ export class Staged {
       if (taken.servers !== fingerprint.servers || taken.assignments !== fingerprint.assignments)
         return `the store has ${taken.servers} servers and ${taken.assignments} assignments instead of ${fingerprint.servers} and ${fingerprint.assignments}`;
       if (taken.sha256 !== fingerprint.sha256) return "the store's contents are not the source's";
-      const others = (list: readonly ConfigEntry[]) =>
-        fingerprintOf(list.filter(({ name }) => !names.has(name))).sha256;
-      return others(all) === others(this.before) ? null : "what the store has had before is not what it was";
+      return this.#otherThan(all, names);
     });
+  }
+
+  /** Why these are not what the store has had, but for those names; null: they are. */
+  #otherThan(entries: readonly ConfigEntry[], names: ReadonlySet<string> = new Set()): string | null {
+    const of = (list: readonly ConfigEntry[]) =>
+      fingerprintOf(list.filter(({ name }) => !names.has(name))).sha256;
+    return of(entries) === of(this.before) ? null : "what the store has had before is not what it was";
   }
 
   /** Lends a copy of it, to be read and written. */
