@@ -52,6 +52,7 @@ export class InForce {
   #entries: ReadonlyMap<string, StoredConfig> = new Map();
   #left: Applied["left"] = new Map();
   #mark = "";
+  #revision = 0;
   readonly #listeners = new Set<(change: ConfigChanged) => void>();
 
   constructor(ports: InForcePorts) {
@@ -61,6 +62,11 @@ export class InForce {
   /** By name, in the order in which they came. */
   get entries(): ReadonlyMap<string, StoredConfig> {
     return this.#entries;
+  }
+
+  /** The store's, as of what is in force. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** Those that are enabled and cannot be applied. */
@@ -85,6 +91,7 @@ export class InForce {
     const { store, apply, log } = this.#ports;
     // First, so that what cannot be applied is not tried again and again.
     this.#mark = store.mark;
+    this.#revision = store.revision;
     const { entries, applied } = this.#stored();
     apply(applied.servers);
     const difference = differenceOf(this.#entries, entries, (one, other) => one.revision === other.revision);

@@ -488,9 +488,10 @@ describe("C3 configurations that somebody else writes to the store", () => {
     const other = new ConfigStore(store.file);
     const author = { by: "migration", source: "migration" } as const;
     other.write([setConfig("one")], author, { nowMs: 1 });
-    expect(await configs.list("")).toMatchObject({ revision: 1, configs: [{ name: "one" }] });
+    expect(await configs.list("")).toMatchObject({ configs: [{ name: "one", revision: 1 }] });
     clock.advance(LIMITS.configLookMs);
     await vi.waitFor(() => expect(running(applied)).toEqual({ one: ["1"] }));
+    expect((await configs.list("")).revision).toBe(1);
     other.write([setConfig("one", 2)], author, { nowMs: 2 });
     await expect(configs.put("one", value(3), 1, API)).rejects.toEqual(code("precondition_failed"));
     expect(running(applied)).toEqual({ one: ["2"] });
