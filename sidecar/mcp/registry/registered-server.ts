@@ -124,7 +124,7 @@ export class RegisteredServer {
     this.#changes++;
     if (!this.#known) return;
     const listing = allowedIn(this.#known.listing, settings);
-    this.#known = { ...this.#known, listing, ...derivedFrom(listing, settings) };
+    this.#known = { ...this.#known, listing, digest: digestOf(listing), ...derivedFrom(listing, settings) };
   }
 
   /** It is not listed from now on, and whoever waits for that goes on. */

@@ -56,6 +56,16 @@ describe("a registry whose servers change", () => {
     expect(registry.get("a")?.listing?.tools).toEqual(named("two"));
   });
 
+  it("C1 T2 knows a tool again that is allowed again before anybody asked", async () => {
+    const a = offering("a", { tools: named("one", "two") });
+    const { registry } = registryOf([a]);
+    await registry.upToDate();
+    for (const allowedTools of [["t*"], ["*"]])
+      registry.apply(offered([a], { allowedTools }), new Set(["a"]));
+    a.drop();
+    expect((await registry.answer({})).servers[0]?.tools.map(({ name }) => name)).toEqual(["one", "two"]);
+  });
+
   it("C1 T2 leaves out of a listing what was forbidden while it was made", async () => {
     const a = offering("a", { tools: named("one", "two") });
     const { registry } = registryOf([a]);
