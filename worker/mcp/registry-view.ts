@@ -24,8 +24,17 @@ export type RegistryQuestion = { known: string | null; waitFor: string | null; t
 /** The registry, or null when it is still the version that is `known`. @throws HivegateError */
 export type AskRegistry = (hive: string, question: RegistryQuestion) => Promise<RegistryAnswer | null>;
 
-/** `confirmedMs`: when the sidecar last said that this is how it is; null: it said that it is not. */
-type State = { known: Known | null; confirmedMs: number | null; askedMs: number; failedMs: number };
+type State = {
+  known: Known | null;
+  /** When the sidecar last said that this is how it is; null: it is in doubt, and only asking ends that. */
+  confirmedMs: number | null;
+  askedMs: number;
+  failedMs: number;
+  /** How often it was asked. */
+  questions: number;
+  /** Answers to this question and to those before it say nothing any more: something newer is known, or all that was is in doubt. */
+  settled: number;
+};
 
 export class RegistryView {
   readonly #ask: AskRegistry;
@@ -55,17 +64,20 @@ export class RegistryView {
     return true;
   }
 
-  /** The sidecar answered something, and this was the version then. */
+  /** The sidecar answered something, and this was the version then. What is in doubt stays so: it may be an answer from before. */
   heard(hive: string, version: string): void {
     const state = this.#hives.get(hive);
     if (!state?.known) return;
-    state.confirmedMs = state.known.version === version ? this.#now() : null;
+    if (state.known.version !== version) this.doubt(hive);
+    else if (state.confirmedMs !== null) state.confirmedMs = this.#now();
   }
 
-  /** What is known may hold no longer: it is asked for before it is relied on again. */
+  /** What is known may hold no longer: it is asked for before it is relied on again, whatever is on its way. */
   doubt(hive: string): void {
     const state = this.#hives.get(hive);
-    if (state) state.confirmedMs = null;
+    if (!state) return;
+    state.confirmedMs = null;
+    state.settled = state.questions;
   }
 
   /** All servers with their tools. @throws HivegateError when the sidecar does not say */
@@ -95,19 +107,24 @@ export class RegistryView {
   async #learn(state: State, hive: string, question: Omit<RegistryQuestion, "known">): Promise<Known> {
     const askedMs = this.#now();
     state.askedMs = askedMs;
+    const number = ++state.questions;
     const isWhole = question.waitFor === null;
     const held = isWhole && !state.known?.isWhole ? null : state.known;
     const answer = await this.#ask(hive, { ...question, known: held?.version ?? null });
-    if (answer) state.known = knownFrom(answer, isWhole);
-    if (!state.known) throw new HivegateError("internal", undefined, { cause: "no registry" });
-    state.confirmedMs = askedMs;
-    return state.known;
+    const known = answer ? knownFrom(answer, isWhole) : held;
+    if (!known) throw new HivegateError("internal", undefined, { cause: "no registry" });
+    if (number > state.settled) {
+      state.settled = number;
+      state.known = known;
+      state.confirmedMs = askedMs;
+    }
+    return known;
   }
 
   #stateOf(hive: string): State {
     let state = this.#hives.get(hive);
     if (!state) {
-      state = { known: null, confirmedMs: null, askedMs: 0, failedMs: 0 };
+      state = { known: null, confirmedMs: null, askedMs: 0, failedMs: 0, questions: 0, settled: 0 };
       this.#hives.set(hive, state);
     }
     return state;
