@@ -6,10 +6,16 @@ import { onEveryHost } from "./hosts.ts";
 const KEY = "a-key-of-more-than-thirty-two-characters";
 const NO_TOOLS = "another-key-that-may-look-and-nothing-more";
 const ONE_TOOL = "a-third-key-for-one-tool-of-one-server-alone";
+const RULED = "a-fourth-key-whose-holder-some-rule-is-about";
 const API_KEYS = JSON.stringify({
   agents: KEY,
   reader: { key: NO_TOOLS, permissions: ["config:read"] },
-  narrow: { key: ONE_TOOL, permissions: ["tools:call:demo__look"] },
+  narrow: { key: ONE_TOOL, permissions: ["config:read", "tools:call:demo__look"] },
+  ruled: RULED,
+});
+/** What is denied does not exist for that client. */
+const MCP_RULES = JSON.stringify({
+  access: [{ effect: "deny", subjects: ["key:ruled"], servers: ["demo"] }],
 });
 const TOOLS = [aTool({ name: "look", readOnly: true }), aTool({ name: "change" })];
 
@@ -71,6 +77,44 @@ onEveryHost(
       expect(await post("/resources/access", "{")).toMatchObject([422, { detail: [{ loc: ["body"] }] }]);
     });
 
+    it("C2 T6 lists of what servers offer only what the key, and the rules, let be used", async () => {
+      const get = async (path: string, key: string) => {
+        const response = await fetch(`${gateway().url}/api/v1/mcp${path}`, { headers: { "x-api-key": key } });
+        return response.json();
+      };
+      const stateOf = (tools: string[] | null, resources: string[] | null) => ({
+        ...{ name: "demo", status: "running" },
+        ...{ tools_discovered: tools, resources_discovered: resources },
+      });
+      const all = stateOf(["look", "change"], ["file:///a"]);
+      const tool = (name: string) => ({ name, server_name: "demo", input_schema: { secret: name } });
+      const ofAgent = (name: string) => ({ tool_name: name, server_name: "demo" });
+      const path = "GET /api/v1/mcp";
+      sidecar.answer(`${path}/servers`, { servers: [all], total: 1 });
+      sidecar.answer(`${path}/agents/a/servers`, { servers: [stateOf(null, null)], total: 1 });
+      sidecar.answer(`${path}/servers/demo`, all);
+      const tools = { server_name: "demo", tools: [tool("look"), tool("change")], total: 2 };
+      sidecar.answer(`${path}/servers/demo/tools`, tools);
+      const resources = { server_name: "demo", resources: [{ uri: "file:///a" }], total: 1 };
+      sidecar.answer(`${path}/servers/demo/resources`, resources);
+      const agent = { agent_name: "a", tools: [ofAgent("look"), ofAgent("change")], total: 2 };
+      sidecar.answer(`${path}/agents/a/tools`, { ...agent, servers: ["demo"] });
+
+      expect(await get("/servers/demo", KEY)).toEqual(all);
+      expect(await get("/servers/demo/tools", KEY)).toEqual(tools);
+      for (const key of [NO_TOOLS, ONE_TOOL, RULED]) {
+        const names = key === ONE_TOOL ? ["look"] : [];
+        const total = names.length;
+        expect(await get("/servers/demo", key)).toEqual(stateOf(names, []));
+        expect(await get("/servers", key)).toEqual({ servers: [stateOf(names, [])], total: 1 });
+        expect(await get("/agents/a/servers", key)).toMatchObject({ servers: [stateOf(null, null)] });
+        expect(await get("/servers/demo/tools", key)).toEqual({ ...tools, tools: names.map(tool), total });
+        expect(await get("/servers/demo/resources", key)).toEqual({ ...resources, resources: [], total: 0 });
+        const shown = { tools: names.map(ofAgent), total, servers: ["demo"] };
+        expect(await get("/agents/a/tools", key)).toEqual({ ...agent, ...shown });
+      }
+    });
+
     it("C2 reads a resource, and says why where it cannot", async () => {
       const answer = (message: object) =>
         sidecar.handle("POST /v1/mcp/demo", (_, asked) => {
@@ -100,5 +144,5 @@ onEveryHost(
       expect(heard.length).toBe(2);
     });
   },
-  { env: { API_KEYS } },
+  { env: { API_KEYS, MCP_RULES } },
 );

@@ -10,6 +10,15 @@ import type { McpPorts } from "../mcp/endpoint.ts";
 import { bodyOf, clientOf } from "../mcp/forward.ts";
 import { API_KEY, type Asking, identify } from "./identify.ts";
 import { KeptHealth } from "./kept-health.ts";
+import {
+  oneState,
+  resourcesOfServer,
+  type Showing,
+  shownTo,
+  states,
+  toolsOfAgent,
+  toolsOfServer,
+} from "./older-lists.ts";
 import { readOlderResource } from "./older-resource.ts";
 import { callOlderTool } from "./older-tool.ts";
 import { inOlderWords, olderAnswer } from "./older-words.ts";
@@ -20,6 +29,8 @@ export type ConfigRoutesPorts = Pick<AppPorts, "gateway" | "now" | "uuid" | "def
 };
 
 type Row = { method: "GET" | "POST" | "PUT" | "DELETE"; path: string; permission: NamedPermission };
+/** `shows`: what of its answer is for whom. */
+type OlderRow = Row & { shows?: Showing };
 type Passed = Row & { identity: Identity; anyStatus: boolean };
 
 const row = (method: Row["method"], path: string, permission: NamedPermission): Row => ({
@@ -45,20 +56,20 @@ const ROUTES: readonly Row[] = [
 ];
 
 /** The older system's, which go on as they were: in its words also where they are refused. */
-const OLDER_ROUTES: readonly Row[] = [
-  row("POST", "/configure", "config:write"),
-  row("GET", "/servers", "config:read"),
-  row("POST", "/servers", "config:write"),
-  row("GET", "/servers/:name", "config:read"),
-  row("PUT", "/servers/:name", "config:write"),
+const OLDER_ROUTES: readonly OlderRow[] = [
+  { ...row("POST", "/configure", "config:write"), shows: states },
+  { ...row("GET", "/servers", "config:read"), shows: states },
+  { ...row("POST", "/servers", "config:write"), shows: oneState },
+  { ...row("GET", "/servers/:name", "config:read"), shows: oneState },
+  { ...row("PUT", "/servers/:name", "config:write"), shows: oneState },
   row("DELETE", "/servers/:name", "config:write"),
   row("POST", "/servers/:name/start", "config:write"),
   row("POST", "/servers/:name/stop", "config:write"),
   row("POST", "/servers/:name/restart", "config:write"),
-  row("GET", "/servers/:name/tools", "config:read"),
-  row("GET", "/servers/:name/resources", "config:read"),
-  row("GET", "/agents/:agent/servers", "config:read"),
-  row("GET", "/agents/:agent/tools", "config:read"),
+  { ...row("GET", "/servers/:name/tools", "config:read"), shows: toolsOfServer },
+  { ...row("GET", "/servers/:name/resources", "config:read"), shows: resourcesOfServer },
+  { ...row("GET", "/agents/:agent/servers", "config:read"), shows: states },
+  { ...row("GET", "/agents/:agent/tools", "config:read"), shows: toolsOfAgent },
   row("POST", "/agents/:agent/servers/:name", "config:write"),
   row("DELETE", "/agents/:agent/servers/:name", "config:write"),
 ];
@@ -78,7 +89,8 @@ export function configRoutes(app: Hono, ports: ConfigRoutesPorts): void {
     app.on(row.method, API + row.path, (c) =>
       inOlderWords(c, log, async () => {
         const identity = await identified(c, { permission: row.permission, keyInQuery: true });
-        return olderAnswer(c, await passedOn(c, { ...row, identity, anyStatus: true }));
+        const answer = await olderAnswer(c, await passedOn(c, { ...row, identity, anyStatus: true }));
+        return row.shows ? shownTo(answer, row.shows, gateway.policy.accessIfAny(identity)) : answer;
       }),
     );
 

@@ -41,18 +41,23 @@ export class Policy {
 
   /** @throws HivegateError `forbidden` when the token allows nothing of any MCP server */
   access(identity: Identity): Access {
+    const access = this.accessIfAny(identity);
+    if (!access.any)
+      throw new HivegateError(
+        "forbidden",
+        "The token does not allow this: it lacks tools:call, or a part of it.",
+      );
+    return access;
+  }
+
+  /** The same, which may be of nothing. @throws HivegateError `forbidden` when the token is of a part of the hive */
+  accessIfAny(identity: Identity): Access {
     const known = this.#known.get(identity);
     if (known) return known;
     // What tools say does not tell of which part of the hive it is.
     if (!isWholeHive(identity.scope))
       throw new HivegateError("forbidden", "Tools are of a whole hive, and the token shows a part of one.");
     const access = accessOf(identity, this.#rules.access);
-    if (!access.any) {
-      throw new HivegateError(
-        "forbidden",
-        "The token does not allow this: it lacks tools:call, or a part of it.",
-      );
-    }
     this.#known.set(identity, access);
     return access;
   }
