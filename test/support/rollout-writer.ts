@@ -5,6 +5,7 @@
 import { writeSync } from "node:fs";
 import { join } from "node:path";
 import { platformClock } from "../../shared/clock.ts";
+import type { ConfigEdit } from "../../sidecar/config/entry.ts";
 import { normalEntry } from "../../sidecar/config/old/rows.ts";
 import { OldSqlite } from "../../sidecar/config/old/sqlite.ts";
 import { openRollout } from "../../sidecar/config/rollout/open.ts";
@@ -22,10 +23,12 @@ function maybeKilled(): void {
 }
 
 class KilledOld extends OldSqlite {
-  override async write(...args: Parameters<OldSqlite["write"]>): Promise<void> {
+  override async write(edits: readonly ConfigEdit[], last = () => {}): Promise<void> {
     if (mode === "full") maybeKilled();
-    await super.write(...args);
-    if (mode === "safe") maybeKilled();
+    await super.write(edits, () => {
+      last();
+      if (mode === "safe") maybeKilled();
+    });
   }
 }
 

@@ -1,6 +1,6 @@
 /** The older configuration system's database, in SQLite or PostgreSQL: the tables `mcp_servers`, `agent_mcp_servers` and `agents`. */
 import type { ConfigBackend } from "../backend.ts";
-import type { ConfigEntry } from "../entry.ts";
+import type { ConfigEdit, ConfigEntry } from "../entry.ts";
 
 /** A row's columns of configuration, by name. JSON is its text; from PostgreSQL all the rest is text too. */
 export type OldRow = Readonly<Record<string, string | number | bigint | boolean | null>>;
@@ -25,6 +25,11 @@ export interface OldDatabase extends ConfigBackend {
   readonly identity: string;
   /** Why the older tables have no place for it, as one sentence; null: they have. What they hold is the entry's `normalEntry`. */
   canHold(entry: ConfigEntry): string | null;
+  /**
+   * `last` is done as the last thing of the transaction, and what it throws takes all back. It may be done again, where the end of
+   * the transaction had to wait for others.
+   */
+  write(edits: readonly ConfigEdit[], last?: () => void): Promise<void>;
   dump(): Promise<OldDump>;
   /** Shape first (missing tables, unknown columns), then rows (JSON that cannot be read, equal names, lost references). */
   problems(): Promise<OldProblem[]>;

@@ -72,7 +72,7 @@ export class OldPostgres implements OldDatabase {
     return fingerprintOf(await this.list());
   }
 
-  write(edits: readonly ConfigEdit[]): Promise<void> {
+  write(edits: readonly ConfigEdit[], last = () => {}): Promise<void> {
     return named(this.place, async () => {
       await this.#sql.begin(async (sql) => {
         const present = await presentIn(
@@ -90,6 +90,9 @@ export class OldPostgres implements OldDatabase {
         // Many at once are on their way over the one connection: one after the other, each would wait for the one before.
         for (let from = 0; from < changes.length; from += AT_ONCE)
           await Promise.all(changes.slice(from, from + AT_ONCE).map((change) => writer.apply(change)));
+        // What its rules would refuse at the end is to be refused before that.
+        await sql`SET CONSTRAINTS ALL IMMEDIATE`;
+        last();
       });
     });
   }

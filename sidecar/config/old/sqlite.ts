@@ -62,8 +62,13 @@ export class OldSqlite implements OldDatabase {
     return fingerprintOf(await this.list());
   }
 
-  write(edits: readonly ConfigEdit[]): Promise<void> {
-    return this.#whenFree(() => transaction(this.#db, () => this.#writeNow(edits)));
+  write(edits: readonly ConfigEdit[], last = () => {}): Promise<void> {
+    return this.#whenFree(() =>
+      transaction(this.#db, () => {
+        this.#writeNow(edits);
+        last();
+      }),
+    );
   }
 
   dump(): Promise<OldDump> {

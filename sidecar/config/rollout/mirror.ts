@@ -1,12 +1,12 @@
 /**
  * Keeps the older system's database and the store saying the same, for as long as there are both. Where the older one counts (modes
- * `safe` and `rollback`) it is written first, and what it refuses is not done at all. Where the store counts (`full`) it is written
+ * `safe` and `rollback`) it is written first, and what it refuses is not done at all: the store is written as the last thing of its
+ * transaction, so what the store refuses is not done either. What is in the store is done, should the older one fail after that. Where the store counts (`full`) it is written
  * first, and what the older one does not take comes there later: the store's history after the last revision that came is the list
  * of what waits, so it can neither be lost nor grow beyond one change per server. Killed between the two writes, the next start
  * makes them the same again (`pair`).
  */
 import type { Clock } from "../../../shared/clock.ts";
-import { asHivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { Alerts } from "../../alerts.ts";
 import type { Logger } from "../../log.ts";
@@ -17,6 +17,7 @@ import type { ConfigStore } from "../store/store.ts";
 import type { RolloutMemory } from "./memory.ts";
 import type { OldConnection } from "./old-connection.ts";
 import { OldWriter } from "./old-writer.ts";
+import { Once } from "./once.ts";
 import { type OldForm, type PairingPlan, planPairing } from "./pairing.ts";
 
 export type MirrorPorts = {
@@ -73,7 +74,12 @@ export class Mirror {
 
   /** Whether both should say the same now. */
   get isSettled(): boolean {
-    return this.#writes === 0 && !this.#writer.isInDoubt && this.#mirrored === this.#ports.store.revision;
+    return this.#writes === 0 && !this.isBehind;
+  }
+
+  /** Whether the store has, or may have, what the older database has not: that one is not to be read meanwhile. */
+  get isBehind(): boolean {
+    return this.#writer.isInDoubt || !this.#hasAll();
   }
 
   get behind(): { servers: number; sinceMs: number | null } {
@@ -89,10 +95,11 @@ export class Mirror {
     return this.#inTurn(() => this.#pair());
   }
 
-  write(edits: readonly ConfigEdit[], storeWrite: () => number): Promise<number> {
-    return this.#ports.counts === "old"
-      ? this.#inTurn(() => this.#oldFirst(edits, storeWrite))
-      : this.#storeFirst(storeWrite);
+  async write(edits: readonly ConfigEdit[], storeWrite: () => number): Promise<number> {
+    if (this.#ports.counts === "store") return await this.#storeFirst(storeWrite);
+    const revision = await this.#inTurn(() => this.#oldFirst(edits, storeWrite));
+    if (this.isBehind) await withinMs(this.follow(), FOLLOW_MS, undefined);
+    return revision;
   }
 
   /** Brings the older database what it does not have yet; again and again, until it does. Never rejects. */
@@ -119,39 +126,21 @@ export class Mirror {
 
   async #oldFirst(edits: readonly ConfigEdit[], storeWrite: () => number): Promise<number> {
     // Also where another program wrote to the store: what it changed must have come there before this does.
-    if (this.#writer.isInDoubt || this.#mirrored !== this.#ports.store.revision) await this.#pair();
+    if (this.isBehind) await this.#pair();
     const old = await this.#ports.old.get();
-    const names = edits.map(({ name }) => name);
-    const before = await this.#writer.before(old, names);
-    await this.#writer.write(old, edits);
-    const revision = await this.#orUndo(old, before, storeWrite);
+    const once = new Once(storeWrite);
+    try {
+      await this.#writer.write(old, edits, once.do);
+    } catch (thrown) {
+      if (!once.isDone) throw thrown;
+      const revision = once.do();
+      this.#ports.log.warn({ err: thrown }, "the older database did not finish a change that the store has");
+      this.#writer.isInDoubt = true;
+      return revision;
+    }
+    const revision = once.do();
     this.#cameTo(old, revision);
     return revision;
-  }
-
-  /** What the store does not take nobody may have. */
-  async #orUndo(old: OldDatabase, before: readonly ConfigEdit[], storeWrite: () => number): Promise<number> {
-    try {
-      return storeWrite();
-    } catch (thrown) {
-      await this.#undo(old, before);
-      throw thrown;
-    }
-  }
-
-  /** Never rejects. */
-  async #undo(old: OldDatabase, before: readonly ConfigEdit[]): Promise<void> {
-    try {
-      await this.#writer.write(old, before);
-    } catch (thrown) {
-      this.#writer.isInDoubt = true;
-      this.#ports.alerts.raise({
-        kind: "old_database_differs",
-        message:
-          "A change was refused, but the older database may have kept it. It is compared before the next change.",
-        details: { code: asHivegateError(thrown).code },
-      });
-    }
   }
 
   async #storeFirst(storeWrite: () => number): Promise<number> {
@@ -244,6 +233,15 @@ export class Mirror {
       log.warn({ err }, "how far the older database came could not be kept");
     }
     this.#mirrored = revision;
+  }
+
+  #hasAll(): boolean {
+    try {
+      return this.#mirrored === this.#ports.store.revision;
+    } catch {
+      // A store that cannot be read has nothing to read that is newer.
+      return true;
+    }
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

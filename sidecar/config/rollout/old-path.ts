@@ -20,21 +20,31 @@ export class StoreOnly {
   /** The revision that `#entries` are as of; null: not known yet. */
   #revision: number | null = null;
   readonly #entries = new Map<string, ConfigEntry>();
+  #last: ReadonlyMap<string, ConfigEntry> = this.#entries;
 
   constructor(ports: StoreOnlyPorts) {
     this.#ports = ports;
   }
 
-  /** By name. After a change only what changed is looked at: asking the older form of 10,000 takes a while. */
+  /** By name; as it was last, while the store cannot be read. */
   all(): ReadonlyMap<string, ConfigEntry> {
-    const { store } = this.#ports;
-    this.#catchUp();
-    const refused = [...this.#ports.refused()].flatMap((name) => store.get(name) ?? []);
+    try {
+      this.#catchUp();
+      this.#last = this.#withRefused();
+    } catch {
+      // The older path is there for this, too.
+    }
+    return this.#last;
+  }
+
+  #withRefused(): ReadonlyMap<string, ConfigEntry> {
+    const refused = [...this.#ports.refused()].flatMap((name) => this.#ports.store.get(name) ?? []);
     return refused.length === 0
       ? this.#entries
       : new Map([...this.#entries, ...refused.map((entry) => [entry.name, entry] as const)]);
   }
 
+  /** After a change only what changed is looked at: asking the older form of 10,000 takes a while. */
   #catchUp(): void {
     const { store, memory } = this.#ports;
     const { revision } = store;

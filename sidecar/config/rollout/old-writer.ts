@@ -7,9 +7,6 @@ import type { OldDatabase } from "../old/database.ts";
 import { away } from "./old-connection.ts";
 import { editsForOld, type OldForm } from "./pairing.ts";
 
-/** Above so many changes at once the older database is read as a whole. */
-const SINGLE_READS = 100;
-
 /** Writes to the older database, within a limit of time. What is said of failures is fit for a client. */
 export class OldWriter {
   /** Servers that it refused for a reason of its own: they are in the store alone. */
@@ -29,16 +26,23 @@ export class OldWriter {
     return this.#ask(() => old.list());
   }
 
-  /** What would make these servers again what they are. */
-  before(old: OldDatabase, names: readonly string[]): Promise<ConfigEdit[]> {
-    return this.#ask(() => readAll(old, names));
-  }
-
-  /** All of them or none. @throws HivegateError */
-  async write(old: OldDatabase, edits: readonly ConfigEdit[]): Promise<void> {
-    if (edits.length === 0) return;
+  /**
+   * All of them or none; `last` is done in the same transaction, unless that takes too long.
+   * @throws HivegateError
+   */
+  async write(old: OldDatabase, edits: readonly ConfigEdit[], last = () => {}): Promise<void> {
+    if (edits.length === 0) return last();
     this.tries++;
-    await this.#ask(() => old.write(editsForOld(edits, this.#ports.form)));
+    let isOver = false;
+    const inTime = () => {
+      if (isOver) throw new HivegateError("timeout");
+      last();
+    };
+    try {
+      await this.#ask(() => old.write(editsForOld(edits, this.#ports.form), inTime));
+    } finally {
+      isOver = true;
+    }
     for (const { name } of edits) this.refused.delete(name);
   }
 
@@ -86,11 +90,4 @@ export class OldWriter {
         this.#late = null;
       });
   }
-}
-
-async function readAll(old: OldDatabase, names: readonly string[]): Promise<ConfigEdit[]> {
-  if (names.length <= SINGLE_READS)
-    return Promise.all(names.map(async (name) => ({ name, entry: await old.get(name) })));
-  const there = new Map((await old.list()).map((entry): [string, ConfigEntry] => [entry.name, entry]));
-  return names.map((name) => ({ name, entry: there.get(name) ?? null }));
 }

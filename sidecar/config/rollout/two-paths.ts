@@ -8,6 +8,7 @@ import { asHivegateError, HivegateError, isOurFault } from "../../../shared/erro
 import { LIMITS } from "../../../shared/limits.ts";
 import type { Logger } from "../../log.ts";
 import { within } from "../../mcp/within.ts";
+import { isUnwritable } from "../../sqlite/transaction.ts";
 import type { ConfigBackend } from "../backend.ts";
 import type { ConfigEdit } from "../entry.ts";
 import type { ConfigRouter } from "../router.ts";
@@ -23,7 +24,7 @@ export type TwoPathsPorts = {
   /** @throws HivegateError `overloaded` while it is away */
   old(): Promise<ConfigBackend>;
   store: ConfigBackend;
-  mirror: Pick<Mirror, "write" | "notice" | "form" | "generation" | "isSettled">;
+  mirror: Pick<Mirror, "write" | "notice" | "form" | "generation" | "isSettled" | "isBehind">;
   /** How many of the clients read the newer system now. */
   percent(): number;
   samples: PathSamples;
@@ -72,22 +73,20 @@ export class TwoPaths implements ConfigRouter {
       try {
         return storeWrite();
       } catch (thrown) {
-        if (asHivegateError(thrown).code === "internal") this.#storeFails("it could not be written");
+        if (isStoresFault(asHivegateError(thrown))) this.#storeFails("it could not be written");
         throw thrown;
       }
     });
   }
 
-  /** Where the store counts, the older database is not read before it has everything. */
+  /** The older database is not read before it has everything. */
   #pathOf(client: string): PathName {
-    const { mode, percent, mirror } = this.#ports;
-    if (mode === "full" && !mirror.isSettled) return "new";
-    return isInRollout(client, percent()) ? "new" : "old";
+    if (this.#ports.mirror.isBehind) return "new";
+    return isInRollout(client, this.#ports.percent()) ? "new" : "old";
   }
 
   #canChange(path: PathName): boolean {
-    const { mode, mirror } = this.#ports;
-    return mode === "safe" || (mode === "full" && (path === "old" || mirror.isSettled));
+    return path === "old" ? this.#ports.mode !== "rollback" : !this.#ports.mirror.isBehind;
   }
 
   /** What a client did wrong (an error of 4xx) is an answer like any other. */
@@ -118,5 +117,8 @@ export class TwoPaths implements ConfigRouter {
     this.#ports.trouble({ kind: "store_failing", what: `the newer database fails: ${how}` });
   }
 }
+
+/** Not that somebody else is writing it, which is `overloaded` as well. */
+const isStoresFault = ({ code, cause }: HivegateError): boolean => code === "internal" || isUnwritable(cause);
 
 const otherThan = (path: PathName): PathName => (path === "old" ? "new" : "old");

@@ -68,23 +68,60 @@ describe("writing both databases", () => {
     }
   });
 
-  it("C4 compares the two before the next change where it could not be undone", async () => {
+  it("C4 leaves the older rows as they are, ids and all, when the store refuses", async () => {
     const rig = new Rig();
     await rig.start();
+    const before = await rig.inOld((old) => old.dump());
     rig.faults.newer = () => {
-      rig.faults.older = () => {
-        throw new Error("gone");
-      };
       throw new Error("the disk is full");
     };
-    await expect(rig.put(stdio("server-3", "deno"))).rejects.toThrow("the disk is full");
-    expect(kindsOf(rig)).toContain("old_database_differs");
-    rig.faults.newer = rig.faults.older = () => {};
-    await rig.put(stdio("mine"));
+    await expect(rig.remove("server-0")).rejects.toThrow("the disk is full");
+    expect(await rig.inOld((old) => old.dump())).toEqual(before);
+  });
+
+  it("C4 brings the older database what it did not finish, and nobody reads it before", async () => {
+    const rig = new Rig();
+    await rig.start();
+    rig.faults.ending = () => {
+      throw new Error("the disk is gone");
+    };
+    await rig.put(stdio("server-0", "acknowledged"));
+    expect(await rig.inOld((old) => old.get("server-0"))).not.toMatchObject({
+      config: { command: "acknowledged" },
+    });
+    expect(await rig.read("ann")).toMatchObject({
+      path: "new",
+      entry: { config: { command: "acknowledged" } },
+    });
+    expect(kindsOf(rig)).toContain("old_database_behind");
+    await expect(rig.put(stdio("mine"))).rejects.toMatchObject({ code: "overloaded" });
+    expect(rig.store.get("mine")).toBeNull();
+    rig.faults.ending = () => {};
+    await caughtUp(rig);
     const { old, store } = await rig.both();
     expect(old).toEqual(store);
-    // The older one counts, and it has kept the change.
-    expect(rig.store.get("server-3")?.config).toMatchObject({ command: "deno" });
+    expect((await rig.read("ann")).path).toBe("old");
+  });
+
+  it("C4 changes neither by what took too long in the older database", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const rig = new Rig();
+    await rig.start();
+    const before = await rig.both();
+    const { promise: standsStill, resolve: goOn } = Promise.withResolvers<void>();
+    rig.faults.standingStill = () => standsStill;
+    const refused = expect(rig.put(stdio("mine"))).rejects.toMatchObject({ code: "timeout" });
+    await vi.advanceTimersByTimeAsync(5_000);
+    await refused;
+    rig.faults.standingStill = async () => {};
+    goOn();
+    vi.useRealTimers();
+    await rig.put(stdio("server-3", "deno"));
+    const { old, store } = await rig.both();
+    expect(old).toEqual(store);
+    expect(old.map(({ name }) => name)).toEqual(before.old.map(({ name }) => name));
+    expect(rig.store.get("mine")).toBeNull();
   });
 
   it("C4 keeps in the store alone what the older tables have no place for, and shows it on both paths", async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import type { Alert } from "../../../../sidecar/alerts.ts";
-import type { ConfigEntry } from "../../../../sidecar/config/entry.ts";
+import type { ConfigEdit, ConfigEntry } from "../../../../sidecar/config/entry.ts";
 import { normalEntry } from "../../../../sidecar/config/old/rows.ts";
 import { OldSqlite } from "../../../../sidecar/config/old/sqlite.ts";
 import { openRollout } from "../../../../sidecar/config/rollout/open.ts";
@@ -21,6 +21,8 @@ export type Faults = {
   older: () => void;
   /** Before the older database is written. */
   standingStill: () => Promise<void>;
+  /** When the older database ends a change. */
+  ending: () => void;
 };
 
 class FaultyStore extends ConfigStore {
@@ -35,16 +37,20 @@ class FaultyStore extends ConfigStore {
 class FaultyOld extends OldSqlite {
   fault = () => {};
   standingStill = async () => {};
+  ending = () => {};
 
   override get(name: string) {
     this.fault();
     return super.get(name);
   }
 
-  override async write(...args: Parameters<OldSqlite["write"]>) {
+  override async write(edits: readonly ConfigEdit[], last = () => {}) {
     this.fault();
     await this.standingStill();
-    await super.write(...args);
+    await super.write(edits, () => {
+      last();
+      this.ending();
+    });
   }
 }
 
@@ -53,7 +59,12 @@ export class Rig {
   readonly alerts: Alert[] = [];
   readonly directory = mkdtempSync(join(tmpdir(), "hivegate-rollout-"));
   readonly oldFile = join(this.directory, "old.db");
-  readonly faults: Faults = { newer: () => {}, older: () => {}, standingStill: async () => {} };
+  readonly faults: Faults = {
+    newer: () => {},
+    older: () => {},
+    standingStill: async () => {},
+    ending: () => {},
+  };
   readonly log = recordingLog();
   isOldAway = false;
   store = this.#openStore();
@@ -84,6 +95,7 @@ export class Rig {
           const old = new FaultyOld(place, { readOnly: false });
           old.fault = () => this.faults.older();
           old.standingStill = () => this.faults.standingStill();
+          old.ending = () => this.faults.ending();
           return old;
         },
         alerts: { raise: (alert) => void this.alerts.push(alert) },

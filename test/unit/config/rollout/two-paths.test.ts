@@ -152,6 +152,20 @@ describe("what backs a rollout out", () => {
     expect(backedOut(rig)).toBe("the newer database fails: it could not be written");
   });
 
+  it("C6 a store whose disk is full", async () => {
+    const rig = new Rig();
+    await rig.start();
+    await rig.rollout.change({ percent: 100 }, "ann");
+    const pages = rig.store.db.prepare("PRAGMA page_count").get()?.page_count;
+    rig.store.db.exec(`PRAGMA max_page_count = ${pages}`);
+    const write = async () => {
+      for (let n = 0; n < 20; n++) await rig.put(stdio(`server-${n}`, "x".repeat(5_000)));
+    };
+    await expect(write()).rejects.toMatchObject({ code: "overloaded" });
+    expect(backedOut(rig)).toBe("the newer database fails: it could not be written");
+    expect(rig.alerts).toMatchObject([{ kind: "rollout_backed_out" }]);
+  });
+
   it("C5 C6 any difference in what the two say, and tells of which server", async () => {
     const rig = new Rig();
     await rig.start();
