@@ -17,7 +17,10 @@ export const HIDDEN = "***";
 
 const names = (most: number) => z.array(z.string().min(1).max(255)).max(most);
 
-/** What belongs to one server. `config` is its entry in `mcpServers`, with `${VAR}` as it was written. */
+/**
+ * What belongs to one server. `config` is its entry in `mcpServers`, with `${VAR}` as it was written, without what stands beside it
+ * here: `enabled`, `disabled`, `agentNames`, `allowedTools`.
+ */
 export const ConfigValue = z.strictObject({
   config: z.record(z.string(), z.unknown()),
   agent_names: names(LIMITS.configAgents).default([]),

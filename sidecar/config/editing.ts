@@ -1,10 +1,9 @@
 /** Changes that come through the API: which version they are meant for, what they may start, and what the file says meanwhile. */
 import { HivegateError } from "../../shared/errors.ts";
-import { canonicalJson } from "../../shared/wire/canonical-json.ts";
 import type { Changed, Expected } from "./configs.ts";
 import type { Conflicts } from "./conflicts.ts";
 import type { Author, ConfigEdit, ConfigEntry, StoredConfig } from "./entry.ts";
-import { sameEntry } from "./fingerprint.ts";
+import { sameConfig, sameEntry } from "./fingerprint.ts";
 import type { InForce } from "./in-force.ts";
 import type { Seeding } from "./seeding.ts";
 import { justValue } from "./store/rows.ts";
@@ -113,7 +112,7 @@ const meets = (expected: Expected, revision: number | null): boolean =>
   expected === "none" ? revision === null : revision === expected;
 
 const hasSameConfig = (one: ConfigEntry | null, other: ConfigEntry | null): boolean =>
-  one !== null && other !== null && canonicalJson(one.config) === canonicalJson(other.config);
+  one !== null && other !== null && sameConfig(one, other);
 
 const isSame = (one: ConfigEntry | null, other: ConfigEntry | null): boolean =>
   one === null || other === null ? one === other : sameEntry(one, other);

@@ -24,4 +24,8 @@ export function fingerprintOf(entries: readonly ConfigEntry[]): Fingerprint {
 export const sameEntry = (one: ConfigEntry, other: ConfigEntry): boolean =>
   canonicalEntry(one) === canonicalEntry(other);
 
+/** Whether they are started or reached alike, whoever may use them. */
+export const sameConfig = (one: Pick<ConfigEntry, "config">, other: Pick<ConfigEntry, "config">): boolean =>
+  canonicalJson(one.config) === canonicalJson(other.config);
+
 const agentsOf = (names: readonly string[]): string[] => [...new Set(names)].sort();

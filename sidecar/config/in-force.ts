@@ -8,7 +8,9 @@ import type { McpServerConfig } from "../mcp/server-config.ts";
 import type { Applied, Applying } from "./applied.ts";
 import type { Author, ConfigEdit, ConfigEntry, StoredConfig } from "./entry.ts";
 import type { EntryProblem } from "./file/expand.ts";
+import { shapeOfKept } from "./file/shape.ts";
 import type { Place } from "./file/text.ts";
+import { sameConfig } from "./fingerprint.ts";
 import type { ConfigRouter } from "./router.ts";
 import type { Seed } from "./store/rows.ts";
 import type { ConfigStore, Written } from "./store/store.ts";
@@ -141,10 +143,21 @@ export class InForce {
     if (after.size > LIMITS.configServers && after.size > this.#entries.size)
       throw new ConfigRefused(`at most ${LIMITS.configServers} servers may be configured`, null);
     const edited = new Set(edits.map(({ name }) => name));
-    for (const [name, { message, path }] of this.#ports.applying.of(after.values(), limitedAfter).left) {
+    const { left } = this.#ports.applying.of(after.values(), limitedAfter);
+    for (const [name, { message, path }] of [...this.#misshapen(edits), ...left]) {
       if (!edited.has(name) && this.#left.has(name)) continue;
       const at = path.length > 0 ? `${name}.${path.map(String).join(".")}` : name;
       throw new ConfigRefused(`${at}: ${message}`, placeOf?.(name, path) ?? null);
+    }
+  }
+
+  /** Those that are not to be enabled, and could not be one day as they are written. What they had before is nobody's mistake now. */
+  *#misshapen(edits: readonly ConfigEdit[]): Generator<[string, EntryProblem]> {
+    for (const { name, entry } of edits) {
+      const before = this.#entries.get(name);
+      if (!entry || entry.enabled || (before && sameConfig(before, entry))) continue;
+      const shape = shapeOfKept(entry.config);
+      if ("message" in shape) yield [name, shape];
     }
   }
 

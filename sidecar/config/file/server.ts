@@ -5,13 +5,13 @@ import { type EntryProblem, expandAll } from "./expand.ts";
 import { problemOf } from "./issue.ts";
 import { kindOf } from "./kind.ts";
 import type { Rules } from "./rules.ts";
-import { shapeOf } from "./shape.ts";
+import { shapeOfKept } from "./shape.ts";
 
 /** Whether it is enabled is not asked. What is wrong is told without any value: it may be a secret. */
 export function toServerConfig(entry: ConfigEntry, rules: Rules): McpServerConfig | EntryProblem {
-  const shape = shapeOf(entry.config);
+  const shape = shapeOfKept(entry.config);
   if ("message" in shape) return shape;
-  const { description: _d, tags: _t, enabled: _e, disabled: _x, agentNames: _n, ...fields } = shape.fields;
+  const { description: _d, tags: _t, ...fields } = shape.fields;
   const expanded = expandAll(fields, (name) => {
     const refusal = rules.mayUse(name);
     if (refusal !== null) return { message: refusal };
