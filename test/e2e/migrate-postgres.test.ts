@@ -99,6 +99,68 @@ describe.runIf(postgresAvailable())("hivegate migrate --from postgres://", () =>
     expect(await contents()).toEqual(before);
   });
 
+  it("C4 keeps what other tables say of servers, and their triggers", async () => {
+    await database.sql.unsafe(`
+      CREATE TABLE calls (id serial, server_id int REFERENCES mcp_servers (id) ON DELETE CASCADE);
+      INSERT INTO calls (server_id) SELECT id FROM mcp_servers;
+      CREATE TABLE notes (assignment_id int REFERENCES agent_mcp_servers (id) DEFERRABLE INITIALLY DEFERRED);
+      INSERT INTO notes SELECT id FROM agent_mcp_servers;
+      ALTER TABLE mcp_servers ENABLE ALWAYS TRIGGER touched;
+      ALTER TABLE agent_mcp_servers DISABLE TRIGGER touched`);
+    const before = await contents();
+    const rows = (query: string) => database.sql.unsafe(query);
+    const around = async () => [
+      ...(await rows("SELECT * FROM calls ORDER BY id")),
+      ...(await rows("SELECT * FROM notes ORDER BY 1")),
+      ...(await rows("SELECT tgrelid, tgname, tgenabled FROM pg_trigger ORDER BY 1, 2")),
+    ];
+    const others = await around();
+    await hivegate();
+    await rows("UPDATE mcp_servers SET status = 'running'");
+    await rows("UPDATE agent_mcp_servers SET updated_at = now()");
+    expect(await hivegate("--mode", "rollback")).toMatchObject({ code: EXIT.done });
+    expect(await contents()).toEqual(before);
+    expect(await around()).toEqual(others);
+
+    // Two that have each other's name now.
+    await hivegate();
+    await rows("UPDATE mcp_servers SET name = 'was-files' WHERE name = 'files'");
+    await rows("UPDATE mcp_servers SET name = 'files' WHERE name = 'web'");
+    await rows("UPDATE mcp_servers SET name = 'web' WHERE name = 'was-files'");
+    const back = ["--mode", "rollback", "--discard-later-changes"];
+    expect(await hivegate(...back)).toMatchObject({ code: EXIT.done });
+    expect(await contents()).toEqual(before);
+    expect(await around()).toEqual(others);
+  });
+
+  it("C4 takes no row away that another table refers to, but is refused", async () => {
+    await database.sql`CREATE TABLE calls (server_id int REFERENCES mcp_servers (id) ON DELETE CASCADE)`;
+    await hivegate();
+    await database.sql`INSERT INTO mcp_servers (name, server_type, command) VALUES ('later', 'stdio', '["x"]')`;
+    await database.sql`INSERT INTO calls SELECT id FROM mcp_servers WHERE name = 'later'`;
+    const changed = await contents();
+    const { code, last } = await hivegate("--mode", "rollback", "--discard-later-changes");
+    expect({ code, last }).toMatchObject({
+      code: EXIT.failed,
+      last: { result: "refused", reason: expect.stringContaining("calls refers to rows of mcp_servers") },
+    });
+    expect(await contents()).toEqual(changed);
+    expect([...(await database.sql`SELECT server_id FROM calls`)]).toHaveLength(1);
+    expect(readdirSync(join(home, "state"))).toContain("configs.db");
+    expect(readdirSync(join(home, "state", "backups"))).toHaveLength(1);
+  });
+
+  it("C4 knows the database by its schema, not by how its host is written", async () => {
+    const { url } = database;
+    await database.sql.unsafe(`CREATE SCHEMA b; SET search_path = b; ${POSTGRES_TABLES}; RESET search_path`);
+    await hivegate();
+    const other = await hivegate("--mode", "rollback", "--from", `${url}?search_path=b`);
+    expect(other.last.reason).toContain("this is another one");
+    const renamed = new URL(url);
+    renamed.hostname = renamed.hostname === "localhost" ? "127.0.0.1" : "localhost";
+    expect(await hivegate("--mode", "rollback", "--from", renamed.href)).toMatchObject({ code: EXIT.done });
+  });
+
   it("C4 refuses rows that it cannot keep, and changes nothing", async () => {
     await database.sql`ALTER TABLE mcp_servers ADD COLUMN region TEXT`;
     const rows = () => database.sql`SELECT * FROM mcp_servers ORDER BY id`;

@@ -4,18 +4,20 @@ import {
   chownSync,
   closeSync,
   existsSync,
+  lstatSync,
   mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -574,6 +576,56 @@ describe("hivegate migrate --mode rollback", () => {
     kept.close();
   });
 
+  it("C4 waits for a word before it loses what else the older system keeps in its file", async () => {
+    changeOld("CREATE TABLE messages (text TEXT COLLATE NOCASE); INSERT INTO messages VALUES ('a'), ('a')");
+    const oldBytes = readFileSync(old);
+    await hivegate();
+    const changes: [string, string[]][] = [
+      ["INSERT INTO messages VALUES ('a')", ["table messages"]],
+      ["UPDATE messages SET text = 'A'", ["table messages"]],
+      ["INSERT INTO agents (name) VALUES ('new')", ["table agents"]],
+      ["CREATE TABLE notes (text TEXT)", ["table notes"]],
+      ["DROP TABLE messages", ["table messages"]],
+      ["UPDATE mcp_servers SET env = '' WHERE id = 'id-1'", ["server-1"]],
+      ["DELETE FROM agent_mcp_servers WHERE mcp_server_id = 'id-2'", ["server-2"]],
+      // One that cannot be read is one as well.
+      ["UPDATE mcp_servers SET env = '{' WHERE id = 'id-3'", ["server-3"]],
+    ];
+    for (const [sql, problems] of changes) {
+      changeOld(sql);
+      const changed = readFileSync(old);
+      expect(await back()).toMatchObject({ code: EXIT.failed, last: { result: "refused", problems } });
+      expect(readFileSync(old).equals(changed)).toBe(true);
+      writeFileSync(old, oldBytes);
+    }
+    changeOld(changes.map(([sql]) => sql).join(";"));
+    expect(await back("--discard-later-changes")).toMatchObject({ code: EXIT.done });
+    expect(readFileSync(old).equals(oldBytes)).toBe(true);
+  });
+
+  it("C4 knows the source by what it is, not by how it was written", async () => {
+    await hivegate(["--from", `sqlite:///${old}`]);
+    const link = join(home, "link.db");
+    symlinkSync(old, link);
+    expect(await back("--from", relative(process.cwd(), link))).toMatchObject({ code: EXIT.done });
+  });
+
+  it("C4 takes back the last migration of all, whatever the clock said then", async () => {
+    const first = join(home, "first.json");
+    writeFileSync(first, '{"mcpServers":{"first":{"command":"node"}}}');
+    const from = (path: string, now: number) =>
+      ports({ openSource: (how) => openSource(path, how), now: () => now });
+    await migrate(options(), from(first, 2_000_000));
+    await migrate(options(), from(old, 1_000_000));
+    expect(await back()).toMatchObject({ code: EXIT.done });
+    expect(inStore()).toMatchObject([{ name: "first" }]);
+  });
+
+  it("C4 says where to look when the backup is not where it looks", async () => {
+    await hivegate(["--backup-dir", join(home, "elsewhere")]);
+    expect((await back()).last.reason).toContain("--backup-dir");
+  });
+
   it("C4 refuses a backup that has changed since, also where backups are not validated", async () => {
     const env = { MCP_BACKUP_VALIDATION: "false" };
     expect((await hivegate([], env)).last.result).toBe("done");
@@ -617,11 +669,27 @@ describe("hivegate migrate --from .mcp.json", () => {
       { name: "two", enabled: false },
     ]);
     writeFileSync(old, JSON.stringify({ mcpServers: { one: servers.one } }));
-    expect((await hivegate(["--mode", "rollback"])).last.problems).toEqual(["two"]);
+    expect((await hivegate(["--mode", "rollback"])).last.problems).toEqual([`file ${old}`, "two"]);
+    writeFileSync(old, `${before} // Why there are two.`);
+    expect((await hivegate(["--mode", "rollback"])).last.problems).toEqual([`file ${old}`]);
     const { last: restored } = await hivegate(["--mode", "rollback", "--discard-later-changes"]);
     expect(restored).toMatchObject({ result: "restored", source_restored: true });
     expect(readFileSync(old).equals(before)).toBe(true);
     expect(existsSync(store)).toBe(false);
+  });
+
+  it("C4 leaves its link, mode and owner as they are", async () => {
+    const file = join(home, "shared.json");
+    old = join(home, ".mcp.json");
+    writeFileSync(file, JSON.stringify({ mcpServers: servers }), { mode: 0o640 });
+    const before = readFileSync(file);
+    symlinkSync(file, old);
+    await hivegate();
+    writeFileSync(old, "{}");
+    await hivegate(["--mode", "rollback", "--discard-later-changes"]);
+    expect(readFileSync(file).equals(before)).toBe(true);
+    expect(lstatSync(old).isSymbolicLink()).toBe(true);
+    expect(statSync(file).mode & 0o777).toBe(0o640);
   });
 
   it("C4 asks for the variables that its servers need: without them a sidecar would refuse them all", async () => {

@@ -29,6 +29,8 @@ const Manifest = z.strictObject({
   /** Hivegate's own version, which wrote it. */
   hivegate: z.string(),
   from: z.string(),
+  /** Which source that is, however it was spelt. */
+  identity: z.string(),
   kind: z.enum(["sqlite", "postgres", "file"]),
   fingerprint: z.strictObject({ servers: z.int(), assignments: z.int(), sha256: z.string() }),
   files: z.record(z.string(), z.strictObject({ bytes: z.int(), sha256: z.string() })),
@@ -65,7 +67,7 @@ export async function makeBackup(
   const files = filesIn(partial);
   for (const file of files) flush(join(partial, file));
   const manifest: Manifest = {
-    ...{ format: 1, ...about, from: source.place, kind: source.kind, fingerprint },
+    ...{ format: 1, ...about, from: source.place, identity: source.identity, kind: source.kind, fingerprint },
     files: Object.fromEntries(files.map((file) => [file, digestOf(join(partial, file))])),
   };
   writeFlushed(join(partial, MANIFEST), JSON.stringify(manifest, null, 2));
@@ -96,7 +98,11 @@ export function checkBackup(directory: string): Manifest {
 }
 
 /** @throws MigrationRefused */
-export function readManifest(directory: string): Manifest {
+function readManifest(directory: string): Manifest {
+  if (!existsSync(directory))
+    throw new MigrationRefused(
+      `there is no backup ${directory}: say with --backup-dir where backups are kept`,
+    );
   try {
     return Manifest.parse(JSON.parse(readFileSync(join(directory, MANIFEST), "utf8")));
   } catch (cause) {
@@ -104,8 +110,7 @@ export function readManifest(directory: string): Manifest {
   }
 }
 
-/** What the source held, of a backup that was checked. */
-export const backedUpEntries = (directory: string): ConfigEntry[] =>
+const backedUpEntries = (directory: string): ConfigEntry[] =>
   Entries.parse(JSON.parse(readFileSync(join(directory, ENTRIES), "utf8")));
 
 const corrupted = (directory: string, file: string, what: string, cause?: unknown): MigrationRefused =>

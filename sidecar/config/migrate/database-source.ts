@@ -1,8 +1,12 @@
 /** The older system's database as what is migrated. It is read only. */
-import { cpSync, mkdirSync, readdirSync } from "node:fs";
+import { cpSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Fingerprint } from "../backend.ts";
 import type { OldDatabase, OldProblem, OpenOldDatabase } from "../old/database.ts";
+import { changesInTables } from "../old/postgres-changes.ts";
+import { RestoreRefused } from "../old/restore-refused.ts";
+import { COPY } from "../old/sqlite-backup.ts";
+import { changesInFile } from "../old/sqlite-changes.ts";
 import { digestOf, filesIn } from "./files.ts";
 import { sizeOf } from "./ground.ts";
 import { MigrationRefused } from "./refused.ts";
@@ -19,7 +23,8 @@ export async function databaseSource(
   return {
     kind: database.type,
     place: database.type === "sqlite" ? resolve(database.place) : database.place,
-    bytes: database.type === "sqlite" ? sizeOf(place) + sizeOf(`${place}-wal`) : null,
+    identity: database.identity,
+    bytes: database.type === "sqlite" ? sizeOf(database.place) + sizeOf(`${database.place}-wal`) : null,
     problems: async () => (await database.problems()).map(inWords),
     entries: () => database.list(),
     fingerprint: () => database.fingerprint(),
@@ -28,23 +33,28 @@ export async function databaseSource(
       await database.backUp(directory);
     },
     ...copies,
-    restore: (directory) => database.restore(directory),
+    async restore(directory) {
+      try {
+        await database.restore(directory);
+      } catch (cause) {
+        throw cause instanceof RestoreRefused ? new MigrationRefused(cause.message, [], { cause }) : cause;
+      }
+    },
     close: () => database.close(),
   };
 }
 
-type Copies = Pick<Source, "checkBackup" | "openToTime">;
+type Copies = Pick<Source, "changes" | "checkBackup" | "openToTime">;
 
 /** A backup's copy is a database of its own, to be read and written without harm. */
 function sqliteCopies(open: OpenOldDatabase): Copies {
   const openCopy = (directory: string, scratch: string): Promise<OldDatabase> => {
     const copy = join(scratch, "source");
     cpSync(directory, copy, { recursive: true });
-    const main = readdirSync(copy).find((name) => !/-(wal|shm|journal)$/.test(name));
-    if (main === undefined) throw new MigrationRefused(`the backup is corrupted: ${directory} is empty`);
-    return open(join(copy, main), { readOnly: false });
+    return open(join(copy, COPY), { readOnly: false });
   };
   return {
+    changes: async (before, now) => changesInFile(join(before, COPY), join(now, COPY)),
     async checkBackup(directory, fingerprint, scratch) {
       const database = await openCopy(directory, scratch);
       try {
@@ -62,6 +72,7 @@ function sqliteCopies(open: OpenOldDatabase): Copies {
 
 /** A dump is no database that could be opened: it is what a second one gives, file by file. */
 const postgresCopies = (database: OldDatabase): Copies => ({
+  changes: changesInTables,
   async checkBackup(directory, fingerprint, scratch) {
     expectSame(directory, await database.fingerprint(), fingerprint);
     const again = join(scratch, "source");

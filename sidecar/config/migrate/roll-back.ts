@@ -1,8 +1,7 @@
 /** Puts back what a migration found, byte for byte, from its backup. */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { fingerprintOf, sameEntry } from "../fingerprint.ts";
-import { backedUpEntries, backupName, checkBackup, type Manifest, SOURCE, STORE } from "./backup.ts";
+import { backupName, checkBackup, type Manifest, SOURCE, STORE } from "./backup.ts";
 import { copyFlushed, digestOf, filesIn, flush } from "./files.ts";
 import { Ground } from "./ground.ts";
 import type { MigrationPorts } from "./ports.ts";
@@ -82,12 +81,16 @@ type Way = {
 
 async function putBack(way: Way): Promise<RollbackResult> {
   const { ground, source, backup, manifest, options, ports, found } = way;
-  if (source.place !== manifest.from)
-    throw new MigrationRefused(`the migration was from ${manifest.from}: say so with --from`);
+  if (source.identity !== manifest.identity)
+    throw new MigrationRefused(
+      `the migration was from ${manifest.from}, and this is another one: say with --from what was said then`,
+    );
   const current = join(ground.scratch, "current");
   await source.backUp(current);
-  const isSourceSame = sameFiles(current, join(backup, SOURCE), manifest);
-  const later = [...new Set([...found.laterNames, ...(isSourceSame ? [] : await changedIn(source, backup))])];
+  const before = join(backup, SOURCE);
+  const isSourceSame = sameFiles(current, before, manifest);
+  const changes = isSourceSame ? [] : await source.changes(before, current);
+  const later = [...new Set([...found.laterNames, ...changes])];
   if (later.length > 0 && !options.discardLaterChanges)
     throw new MigrationRefused(
       "what was changed after the migration would be lost. Look at it, then say --discard-later-changes: a copy is kept",
@@ -96,14 +99,20 @@ async function putBack(way: Way): Promise<RollbackResult> {
   await ports.progress("validate", 2, 2);
   ground.settle();
   const replaced = later.length > 0 || !isSourceSame ? keepReplaced(way, current) : null;
+  let isBegun = false;
   try {
     await ports.progress("source", 0, 1);
-    if (!isSourceSame) await source.restore(join(backup, SOURCE));
+    if (!isSourceSame) await source.restore(before);
+    isBegun = !isSourceSame;
     await ports.progress("source", 1, 1);
     await ports.progress("switch", 0, 1);
     ground.putInForce(readyStore(way));
     await ports.progress("switch", 1, 1);
   } catch (cause) {
+    if (cause instanceof MigrationRefused && !isBegun) {
+      if (replaced !== null) rmSync(replaced, { recursive: true });
+      throw cause;
+    }
     throw new RollbackFailed(`${reasonOf(cause)}. Correct that, and do the same again`, { cause });
   }
   return { result: "restored", backup, source_restored: !isSourceSame, replaced };
@@ -116,19 +125,6 @@ const sameFiles = (current: string, backedUp: string, { files }: Manifest): bool
     names.every((name) => digestOf(join(current, name)).sha256 === files[join(SOURCE, name)]?.sha256)
   );
 };
-
-/** Names of what the source says otherwise than its backup. */
-async function changedIn(source: Source, backup: string): Promise<string[]> {
-  const [before, now] = [backedUpEntries(backup), await source.entries()];
-  if (fingerprintOf(before).sha256 === fingerprintOf(now).sha256) return [];
-  const known = new Map(before.map((entry) => [entry.name, entry]));
-  const changed = now.filter((entry) => {
-    const old = known.get(entry.name);
-    known.delete(entry.name);
-    return old === undefined || !sameEntry(old, entry);
-  });
-  return [...changed.map(({ name }) => name), ...known.keys()];
-}
 
 /** A backup's twin, without a manifest: what was there is kept, whatever becomes of it. */
 function keepReplaced({ ground, options, ports }: Way, current: string): string {

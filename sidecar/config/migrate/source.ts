@@ -6,6 +6,8 @@ export interface Source {
   readonly kind: "sqlite" | "postgres" | "file";
   /** For people: without user, password or query. */
   readonly place: string;
+  /** Which one it is, however its place was spelt. */
+  readonly identity: string;
   /** What a copy of it takes on a disk, as far as that is known before one is made. */
   readonly bytes: number | null;
   /** Why it cannot be migrated as it is, one line each. */
@@ -18,7 +20,9 @@ export interface Source {
   checkBackup(directory: string, fingerprint: Fingerprint, scratch: string): Promise<void>;
   /** What can be timed beside the store. Null: a file has no operations. */
   openToTime(directory: string, scratch: string): Promise<Timed | null>;
-  /** Makes it again what `backUp` found. */
+  /** What would be lost by putting back the backup `before` instead of the backup `now`, which is another: one line each. */
+  changes(before: string, now: string): Promise<string[]>;
+  /** Makes it again what `backUp` found. @throws MigrationRefused: nothing was changed */
   restore(directory: string): Promise<void>;
   close(): Promise<void>;
 }

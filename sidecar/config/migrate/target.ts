@@ -66,7 +66,7 @@ export function openTarget(file: string): Target {
       );
     },
     lastMigration() {
-      const row = store.db.prepare("SELECT * FROM mcp_migrations ORDER BY at DESC LIMIT 1").get();
+      const row = store.db.prepare("SELECT * FROM mcp_migrations ORDER BY revision DESC LIMIT 1").get();
       return row ? MigrationRecord.parse(row) : null;
     },
     changedSince(revision) {

@@ -47,6 +47,8 @@ const MEMORY: Readonly<Record<Table, readonly string[]>> = {
   [AGENTS]: [],
 };
 
+export const isMemory = (table: Table, column: string): boolean => MEMORY[table].includes(column);
+
 export const TABLES: readonly Table[] = [SERVERS, ASSIGNMENTS, AGENTS];
 
 /** Null: there is no such table. */

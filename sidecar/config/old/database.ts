@@ -38,6 +38,7 @@ export interface OldDatabase extends ConfigBackend {
   /**
    * Makes it again what `backUp` found: afterwards a second `backUp` gives the same bytes. In PostgreSQL the older system's agents, which
    * it goes on with, are left alone; in SQLite the whole file is put back, so nobody else may use it.
+   * @throws RestoreRefused: nothing was changed
    */
   restore(directory: string): Promise<void>;
 }

@@ -19,7 +19,7 @@ import { openOldFile } from "./sqlite-open.ts";
 import { whenFree } from "./when-free.ts";
 
 const run = promisify(execFile);
-const COPY = "old.db";
+export const COPY = "old.db";
 const LOG = "-wal";
 
 /**
