@@ -436,6 +436,8 @@ export const LIMITS = {
 
   /** A file of MCP servers above this is refused. */
   configFileBytes: 4 * 1024 * 1024,
+  /** How long reading it may take; then it counts as unreadable until it is read, and changes go on without it. */
+  configReadMs: 5_000,
   /** What is ignored in such a file is told of up to this number of times. */
   configWarnings: 100,
   /** MCP servers that are configured, enabled or not; above it `config_invalid`. */

@@ -10,7 +10,7 @@ import { StartError, whyOf } from "../start/start-error.ts";
 import { Applying } from "./applied.ts";
 import type { Configs } from "./configs.ts";
 import { parseConfigFile } from "./file/parse.ts";
-import { readConfigFile } from "./file/read.ts";
+import { readConfigFile, withReadLimit } from "./file/read.ts";
 import { apiRules, ownRules } from "./file/rules.ts";
 import { ConfigWatch } from "./file/watch.ts";
 import { LiveConfigs, type WatchedFile } from "./live-configs.ts";
@@ -88,6 +88,6 @@ function checkBeginning({ status }: LiveConfigs, file: string | null): void {
 
 const watchedFile = (path: string, ports: { log: Logger; clock: Clock }): WatchedFile => ({
   name: basename(path),
-  read: () => readConfigFile(path),
+  read: withReadLimit(() => readConfigFile(path), ports.clock),
   watch: (onRead) => new ConfigWatch(path, { ...ports, onRead, isWhole: (text) => parseConfigFile(text).ok }),
 });

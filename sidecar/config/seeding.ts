@@ -7,7 +7,7 @@ import type { Logger } from "../log.ts";
 import type { Conflicts } from "./conflicts.ts";
 import type { Author, ConfigEntry } from "./entry.ts";
 import { parseConfigFile } from "./file/parse.ts";
-import type { ConfigRead } from "./file/read.ts";
+import { type ConfigRead, isSameRead } from "./file/read.ts";
 import type { Place } from "./file/text.ts";
 import { FileState } from "./file-state.ts";
 import { sameEntry } from "./fingerprint.ts";
@@ -190,9 +190,6 @@ export class Seeding {
 
 const NOT_STORED = "it could not be stored, which is tried again: see the log";
 const unreadable = (why: string): string => `it cannot be read: ${why}`;
-
-const isSameRead = (one: ConfigRead, other: ConfigRead | null): boolean =>
-  JSON.stringify(one) === JSON.stringify(other);
 
 /** Of the version before the one that was made now. */
 const lastRevision = (store: ConfigStore, name: string, before: number | undefined): number | null =>

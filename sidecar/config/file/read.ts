@@ -1,4 +1,5 @@
 import { constants, type FileHandle, open } from "node:fs/promises";
+import type { Clock } from "../../../shared/clock.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 
 /** What is at a path. `why`: the system's code, or that it is no file. */
@@ -24,6 +25,36 @@ export async function readConfigFile(path: string): Promise<ConfigRead> {
     await file?.close();
   }
 }
+
+/** Of a file whose system does not answer, as one over a network that is cut off. */
+export const NO_ANSWER: ConfigRead = { state: "unreadable", why: "it does not answer" };
+
+/** The same with a limit. As long as one read is stuck none is begun: each holds one of the few threads that there are for files. */
+export function withReadLimit(
+  read: () => Promise<ConfigRead>,
+  clock: Pick<Clock, "after">,
+): () => Promise<ConfigRead> {
+  let isStuck = false;
+  return () => {
+    if (isStuck) return Promise.resolve(NO_ANSWER);
+    return new Promise((resolve, reject) => {
+      const cancel = clock.after(LIMITS.configReadMs, () => {
+        isStuck = true;
+        resolve(NO_ANSWER);
+      });
+      const ended = () => {
+        cancel();
+        isStuck = false;
+      };
+      read().finally(ended).then(resolve, reject);
+    });
+  };
+}
+
+export const isSameRead = (one: ConfigRead, other: ConfigRead | null): boolean =>
+  one.state === "text" && other?.state === "text"
+    ? one.text === other.text
+    : JSON.stringify(one) === JSON.stringify(other);
 
 async function beginningOf(file: FileHandle, mostBytes: number): Promise<string> {
   const chunks: Buffer[] = [];

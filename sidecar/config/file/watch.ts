@@ -8,7 +8,8 @@ import { type FSWatcher, watch } from "chokidar";
 import type { Clock } from "../../../shared/clock.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { Logger } from "../../log.ts";
-import { type ConfigRead, codeOf, readConfigFile } from "./read.ts";
+import { withinMs } from "../../swarm/tasks-deadline.ts";
+import { type ConfigRead, codeOf, isSameRead, NO_ANSWER, readConfigFile } from "./read.ts";
 import { type Trail, trailOf } from "./trail.ts";
 
 export type ConfigWatchOptions = {
@@ -44,12 +45,12 @@ export class ConfigWatch {
     this.#pollLater();
   }
 
-  /** Resolves when nothing is watched or read any more; nobody hears anything from now on. */
+  /** Resolves when nothing is watched or read any more, but for a read that is stuck; nobody hears anything from now on. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#cancelLook();
     this.#cancelPoll();
-    await this.#looking;
+    await withinMs(this.#looking, LIMITS.configReadMs, undefined);
     await this.#watcher?.close();
   }
 
@@ -81,10 +82,9 @@ export class ConfigWatch {
     if (this.#isClosed || sinceMs === null) return;
     // Whatever changes from here on is a change again.
     this.#restlessSinceMs = null;
-    await this.#follow();
-    this.#stamp = await stampOf(this.#path);
-    const read = await readConfigFile(this.#path);
-    if (this.#isClosed || isSame(read, this.#heard)) return;
+    const cancelLate = this.#options.clock.after(LIMITS.configReadMs, () => this.#tell(NO_ANSWER));
+    const read = await this.#read().finally(cancelLate);
+    if (this.#isClosed || isSameRead(read, this.#heard)) return;
     const leftMs = this.#leftMs(sinceMs);
     if (leftMs > 0 && !this.#isWhole(read)) {
       // Unless something changed meanwhile, which is looked at sooner.
@@ -92,6 +92,17 @@ export class ConfigWatch {
       this.#restlessSinceMs = sinceMs;
       return;
     }
+    this.#tell(read);
+  }
+
+  async #read(): Promise<ConfigRead> {
+    await this.#follow();
+    this.#stamp = await stampOf(this.#path);
+    return readConfigFile(this.#path);
+  }
+
+  #tell(read: ConfigRead): void {
+    if (this.#isClosed) return;
     this.#heard = read;
     this.#options.onRead(read);
   }
