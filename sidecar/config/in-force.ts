@@ -10,7 +10,7 @@ import type { Author, ConfigEdit, ConfigEntry, StoredConfig } from "./entry.ts";
 import type { EntryProblem } from "./file/expand.ts";
 import { shapeOfKept } from "./file/shape.ts";
 import type { Place } from "./file/text.ts";
-import { sameConfig } from "./fingerprint.ts";
+import { sameConfig, sameEntry } from "./fingerprint.ts";
 import type { ConfigRouter } from "./router.ts";
 import type { Seed } from "./store/rows.ts";
 import type { ConfigStore, Written } from "./store/store.ts";
@@ -96,7 +96,7 @@ export class InForce {
     this.#revision = store.revision;
     const { entries, applied } = this.#stored();
     apply(applied.servers);
-    const difference = differenceOf(this.#entries, entries, (one, other) => one.revision === other.revision);
+    const difference = differenceOf(this.#entries, entries, isSameVersion);
     for (const [server, { message }] of applied.left)
       if (this.#left.get(server)?.message !== message)
         log.warn({ server, message }, "MCP server is left out");
@@ -185,5 +185,9 @@ export class InForce {
     }
   }
 }
+
+/** Another program may write, and leave the revision. */
+const isSameVersion = (one: StoredConfig, other: StoredConfig): boolean =>
+  one === other || (one.revision === other.revision && sameEntry(one, other));
 
 const NOTHING_WRITTEN: Written = { revision: 0, made: new Map(), lost: new Map() };

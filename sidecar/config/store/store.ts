@@ -62,9 +62,10 @@ export class ConfigStore {
   readonly db: DatabaseSync;
   readonly #statements: Statements;
   readonly #limits: StoreLimits;
-  /** What was read last, and the mark of that moment. */
+  /** What was read last, and the marks of that moment. */
   #snapshot = EMPTY;
   #snapshotMark = "";
+  #snapshotVersion = "";
   /** What was read of it, as long as nobody else wrote. */
   #seed: { version: string; kept: KeptSeed | null } | null = null;
 
@@ -178,9 +179,11 @@ export class ConfigStore {
   #now(): Snapshot {
     const mark = this.mark;
     if (mark !== this.#snapshotMark) {
-      const rows = this.#statements.revisions.all();
-      this.#snapshot = snapshotOf(rows, this.#snapshot, (name) => this.get(name));
+      const version = this.#dataVersion;
+      const known = { before: this.#snapshot, isOurs: version === this.#snapshotVersion };
+      this.#snapshot = snapshotOf(this.#statements.revisions.all(), known, (name) => this.get(name));
       this.#snapshotMark = mark;
+      this.#snapshotVersion = version;
     }
     return this.#snapshot;
   }
