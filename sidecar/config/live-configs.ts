@@ -204,12 +204,13 @@ export class LiveConfigs implements Configs {
     this.#look();
   }
 
+  /** Also where nothing was heard: what others wrote to the store is taken over with each turn. */
   #look(): void {
-    if (!this.#heard && !this.#seeding.isAhead && !this.#inForce.isBehind) return;
     const turn = this.#turn(async () => {
       const heard = this.#heard;
       this.#heard = null;
-      await (heard ? this.#seeding.hear(heard) : this.#seeding.catchUp());
+      if (heard) await this.#seeding.hear(heard);
+      else if (this.#seeding.isAhead) await this.#seeding.catchUp();
     });
     turn.catch((err: unknown) => {
       if (!this.#isClosed) this.#ports.log.error({ err }, "the configuration could not be taken over");

@@ -17,6 +17,15 @@ export function countAlerts(registry: Registry): (kind: AlertKind) => void {
 
 export type ConfigSources = { configs: Pick<Configs, "status">; rollout: Pick<Rollout, "status" | "reads"> };
 
+/** What cannot be read does not take all other metrics along. */
+function orUnknown(read: () => number): number {
+  try {
+    return read();
+  } catch {
+    return Number.NaN;
+  }
+}
+
 /** Read when somebody asks for the metrics. */
 export function watchConfigs(registry: Registry, { configs, rollout }: ConfigSources): void {
   const registers = [registry];
@@ -24,7 +33,7 @@ export function watchConfigs(registry: Registry, { configs, rollout }: ConfigSou
     new Gauge({
       ...{ name, help, registers },
       collect() {
-        this.set(read());
+        this.set(orUnknown(read));
       },
     });
   gauge(
@@ -52,7 +61,7 @@ function watchRollout(registry: Registry, rollout: ConfigSources["rollout"]): vo
     new Gauge({
       ...{ name, help, registers },
       collect() {
-        this.set(read(rollout.status));
+        this.set(orUnknown(() => read(rollout.status)));
       },
     });
   gauge(
