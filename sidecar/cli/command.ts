@@ -29,6 +29,8 @@ export type Io = {
   columns: number | null;
   /** Has Ctrl-C call `listener` instead of ending the process; the answer undoes that. */
   onInterrupt(listener: () => void): () => void;
+  /** From here on a reader of stdout or stderr who leaves early does not end the process. */
+  outliveReaders(): void;
 };
 
 export type Option = { type: "string" | "boolean"; value?: string; help: string };

@@ -21,6 +21,8 @@ const program: Program = {
   commands: { task, follow, stop, tasks, status, swarms, token, audit, config, migrate, sidecar },
 };
 
+let endsWithReaders = true;
+
 const io: Io = {
   out: (text) => write(process.stdout, text),
   err: (text) => write(process.stderr, text),
@@ -38,6 +40,9 @@ const io: Io = {
     process.once("SIGINT", listener);
     return () => process.off("SIGINT", listener);
   },
+  outliveReaders() {
+    endsWithReaders = false;
+  },
 };
 
 function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
@@ -48,7 +53,7 @@ function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
-    process.exit(EXIT.done);
+    if (endsWithReaders) process.exit(EXIT.done);
   });
 }
 

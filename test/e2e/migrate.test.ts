@@ -35,7 +35,9 @@ import { openSource } from "../../sidecar/config/migrate/open-source.ts";
 import type { MigrationOptions, MigrationPorts } from "../../sidecar/config/migrate/ports.ts";
 import { MigrationRefused } from "../../sidecar/config/migrate/refused.ts";
 import { openTarget, type Target } from "../../sidecar/config/migrate/target.ts";
+import { openOldDatabase } from "../../sidecar/config/old/open.ts";
 import { ConfigStore } from "../../sidecar/config/store/store.ts";
+import { runMigrate } from "../support/migrate-cli.ts";
 import { makeOldDatabase } from "../support/old-database.ts";
 import { startSidecar } from "../support/sidecar.ts";
 import { canMount, type SmallDisk, smallDisk } from "../support/small-disk.ts";
@@ -198,6 +200,30 @@ describe("hivegate migrate", () => {
     expect(existsSync(state)).toBe(false);
   });
 
+  it("C4 takes over ids of any size", async () => {
+    changeOld("UPDATE agents SET id = 9007199254740993 WHERE id = 1");
+    changeOld("UPDATE agent_mcp_servers SET agent_id = 9007199254740993 WHERE agent_id = 1");
+    changeOld("UPDATE agent_mcp_servers SET id = 9007199254740995 WHERE id = 1");
+    expect(await hivegate()).toMatchObject({ code: EXIT.done, last: { fingerprint: { assignments: 120 } } });
+    const [written] = inStore();
+    const opened = await openOldDatabase(old, { readOnly: false });
+    if (written)
+      await opened.write([{ name: "new", entry: { ...written, name: "new", agent_names: ["agent-1"] } }]);
+    expect(await opened.get("new")).toMatchObject({ agent_names: ["agent-1"] });
+    await opened.close();
+  });
+
+  it("C4 goes on to its end when its reader leaves, and exits with what came of it", async () => {
+    const first = { onLine: (_index: number, _kill: () => void, leave: () => void) => leave() };
+    expect((await runMigrate(["--from", old, "--state-dir", state], first)).exitCode).toBe(EXIT.done);
+    expect(inStore()).toHaveLength(40);
+    changeOld("UPDATE mcp_servers SET status = 'running'");
+    const back = ["--from", old, "--state-dir", state, "--mode", "rollback"];
+    expect((await runMigrate(back, first)).exitCode).toBe(EXIT.done);
+    expect(existsSync(store)).toBe(false);
+    expect((await runMigrate(back, first)).exitCode).toBe(EXIT.failed);
+  });
+
   it("C4 takes what is not said from the environment", async () => {
     const env = { MCP_OLD_DATABASE: old, SIDECAR_STATE_DIR: state };
     expect(await run({ migrate: command }, ["migrate"], { env })).toMatchObject({ code: EXIT.done });
@@ -306,6 +332,19 @@ describe("what cannot be migrated is refused, and every byte stays as it is", ()
     await expectRefused(/old\.db cannot be read/);
   });
 
+  it("C4 an address that is none, without telling the password in it", async () => {
+    for (const place of [
+      "postgres:/u:s3cret@h/db",
+      "postgresq://u:s3cret@h/db",
+      "jdbc:postgresql://u:s3cret@h/d",
+    ]) {
+      const { code, out, err } = await hivegate(["--from", place]);
+      expect(code).toBe(EXIT.failed);
+      expect(out).toContain("postgres://user:password@host/database");
+      expect(out + err).not.toContain("s3cret");
+    }
+  });
+
   it("C4 two at once: the second one, until the first ends", async () => {
     putInStore(entry("other"));
     const release = holdStateDirectory(state);
@@ -396,6 +435,7 @@ describe("what cannot be migrated is refused, and every byte stays as it is", ()
         const before = digestOf(store);
         appendFileSync(join(disk.dir, "some"), Buffer.alloc(31 * 1024 * 1024));
         await expectRefused(/not enough room.*MiB are needed/);
+        await expectRefused(/not enough room.*MiB are needed/, ["--dry-run"]);
         rmSync(join(disk.dir, "some"));
         for (const [step, done] of [
           ["backup", 0],

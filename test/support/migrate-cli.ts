@@ -17,7 +17,7 @@ export type MigrateProcess = {
   err: string;
 };
 
-/** `onLine` hears of each line with the way to kill the process. */
+/** `onLine` hears of each line with the ways to kill the process, and to read no more of it. */
 export async function runMigrate(
   args: readonly string[],
   {
@@ -27,7 +27,7 @@ export async function runMigrate(
   }: {
     env?: Record<string, string>;
     onStart?(kill: () => void): void;
-    onLine?(index: number, kill: () => void): void;
+    onLine?(index: number, kill: () => void, leave: () => void): void;
   } = {},
 ): Promise<MigrateProcess> {
   const child = spawn(process.execPath, [CLI, "migrate", ...args], {
@@ -44,7 +44,7 @@ export async function runMigrate(
   createInterface({ input: child.stdout }).on("line", (line) => {
     if (!line.endsWith("}")) return; // Killed in the middle of it.
     lines.push(Line.parse(JSON.parse(line)));
-    onLine(lines.length - 1, kill);
+    onLine(lines.length - 1, kill, () => void child.stdout.destroy());
   });
   onStart(kill);
   await once(child, "close");

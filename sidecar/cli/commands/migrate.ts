@@ -51,6 +51,8 @@ export const migrate: Command = {
   words: [0, 0],
   async run(args, io) {
     const settings = settingsOf(args, io);
+    // Half of it is no result; and what it exits with says what came of it.
+    io.outliveReaders();
     const alerts = new Alerts({
       hive: settings.hive,
       webhookUrl: settings.alertWebhookUrl,
@@ -97,7 +99,7 @@ async function attempt(settings: Settings, ports: MigrationPorts): Promise<Outco
   const { mode, isDryRun } = settings;
   try {
     if (mode === "rollback") return await rollBack(settings, ports);
-    if (isDryRun) return await dryRun(settings.stateDir, ports);
+    if (isDryRun) return await dryRun(settings, ports);
     return await migrateNow({ ...settings, mode }, ports);
   } catch (thrown) {
     if (thrown instanceof RollbackFailed) return { result: "rollback_failed", reason: thrown.message };

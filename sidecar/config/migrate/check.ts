@@ -8,9 +8,10 @@ import { ownRules } from "../file/rules.ts";
 import { checkTogether, toServerConfig } from "../file/server.ts";
 import { fingerprintOf, sameEntry } from "../fingerprint.ts";
 import { removePartial } from "./backup.ts";
-import { checkRoom, type Ground, sizeOf } from "./ground.ts";
+import type { Ground } from "./ground.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { MigrationRefused, reasonOf } from "./refused.ts";
+import { checkRoom } from "./room.ts";
 import type { Source } from "./source.ts";
 
 export type Held = { entries: ConfigEntry[]; fingerprint: Fingerprint };
@@ -67,11 +68,6 @@ function problemsOf(enabled: readonly ConfigEntry[], env: Record<string, string 
   return together ? [...problems, `${together.name}: ${together.message}`] : problems;
 }
 
-/** Of the source: its backup, the copy that is timed, and what the store makes of it. */
-const COPIES = 3;
-/** SQLite's logs while operations are timed: they are worked in at 4 MiB each. */
-const LOGS_BYTES = 16 * 1024 * 1024;
-
 /** Clears away what an earlier one left half-made. @throws MigrationRefused */
 export function checkPlaces(
   ground: Ground,
@@ -87,7 +83,5 @@ export function checkPlaces(
       cause,
     });
   }
-  const needed = COPIES * (source.bytes ?? JSON.stringify(entries).length) + 2 * sizeOf(ground.store);
-  checkRoom(ground.stateDir, needed + LOGS_BYTES);
-  checkRoom(backupDir, needed);
+  checkRoom(ground, source, entries, backupDir);
 }

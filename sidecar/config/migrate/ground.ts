@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { storeFile } from "../store/store.ts";
-import { flush, freeBytes, moveFlushed, ownAs } from "./files.ts";
+import { flush, moveFlushed, ownAs } from "./files.ts";
 import { holdStateDirectory } from "./lock.ts";
 import { MigrationRefused, reasonOf } from "./refused.ts";
 
@@ -108,16 +108,5 @@ export function settle(file: string): void {
   if (existsSync(`${file}-wal`)) throw open;
   flush(file);
 }
-
-/** @throws MigrationRefused */
-export function checkRoom(directory: string, neededBytes: number): void {
-  const free = freeBytes(directory);
-  if (free < neededBytes)
-    throw new MigrationRefused(
-      `there is not enough room in ${directory}: ${mebibytes(neededBytes)} MiB are needed, ${mebibytes(free)} MiB are free`,
-    );
-}
-
-const mebibytes = (bytes: number): number => Math.ceil(bytes / 1024 / 1024);
 
 export const sizeOf = (file: string): number => (existsSync(file) ? statSync(file).size : 0);

@@ -1,6 +1,6 @@
 /** Finds out what a place holds. */
 import { closeSync, openSync, readSync } from "node:fs";
-import { isPostgres, openOldDatabase } from "../old/open.ts";
+import { checkPlace, isPostgres, isSqliteAddress, openOldDatabase } from "../old/open.ts";
 import { databaseSource } from "./database-source.ts";
 import { fileSource } from "./file-source.ts";
 import { MigrationRefused, reasonOf } from "./refused.ts";
@@ -8,16 +8,16 @@ import type { Source } from "./source.ts";
 
 /** `place`: a SQLite file, `postgres://…`, or a file of MCP servers. @throws MigrationRefused */
 export async function openSource(place: string, options: { readOnly: boolean }): Promise<Source> {
-  if (!isDatabase(place)) return fileSource(place);
   try {
+    checkPlace(place);
+    if (!isDatabase(place)) return fileSource(place);
     return await databaseSource(place, options, openOldDatabase);
   } catch (cause) {
     throw cause instanceof MigrationRefused ? cause : new MigrationRefused(reasonOf(cause), [], { cause });
   }
 }
 
-const isDatabase = (place: string): boolean =>
-  isPostgres(place) || /^sqlite(\+\w+)?:/i.test(place) || isSqlite(place);
+const isDatabase = (place: string): boolean => isPostgres(place) || isSqliteAddress(place) || isSqlite(place);
 
 const SQLITE_HEAD = "SQLite format 3\0";
 

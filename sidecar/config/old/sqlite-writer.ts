@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 import { ASSIGNMENTS, SERVERS, type Table } from "./columns.ts";
+import { FIRST_MEMORY } from "./first-memory.ts";
 import { type Change, type Columns, isNothing } from "./plan.ts";
 
 type Cell = string | number | null;
-type Facts = { isNumbered: boolean; made: Columns; changed: Columns };
+/** `id`: the SQL for a new one; null: SQLite makes it. */
+type Facts = { id: "?" | `(${string})` | null; made: Columns; changed: Columns };
 
 /** Changes the older tables within one transaction, in the way in which they have their ids and times. */
 export class OldSqliteWriter {
@@ -44,12 +46,17 @@ export class OldSqliteWriter {
 
   /** Gives its id. */
   #insert(table: typeof SERVERS | typeof ASSIGNMENTS, columns: Columns): string {
-    const { isNumbered, made } = this.#facts[table];
-    const all = { ...columns, ...made, ...(!isNumbered && { id: randomUUID() }) };
-    const names = Object.keys(all);
-    const places = names.map(() => "?").join(", ");
-    const sql = `INSERT INTO ${table} (${names.join(", ")}) VALUES (${places}) RETURNING id`;
-    return String(this.#statement(sql).get(...Object.values(all).map(asCell))?.id);
+    const { id, made } = this.#facts[table];
+    const all = { ...columns, ...made };
+    const names = Object.keys(all).concat(id === null ? [] : "id");
+    const places = Object.keys(all)
+      .map((): string => "?")
+      .concat(id ?? []);
+    const sql = `INSERT INTO ${table} (${names.join(", ")}) VALUES (${places.join(", ")}) RETURNING id`;
+    const cells = Object.values(all)
+      .map(asCell)
+      .concat(id === "?" ? randomUUID() : []);
+    return String(this.#statement(sql).get(...cells)?.id);
   }
 
   #update(id: string, columns: Columns): void {
@@ -65,22 +72,36 @@ export class OldSqliteWriter {
 
   #statement(sql: string): StatementSync {
     const statement = this.#statements.get(sql) ?? this.#db.prepare(sql);
+    statement.setReadBigInts(true);
     this.#statements.set(sql, statement);
     return statement;
   }
 }
 
-/** Ids are SQLite's own numbers, or UUIDs where the column is of another type. */
 function factsOf(db: DatabaseSync, table: Table, nowMs: number): Facts {
-  const columns = db.prepare(`SELECT name, upper(type) AS type FROM pragma_table_info('${table}')`).all();
+  const columns = db
+    .prepare(
+      `SELECT name, upper(type) AS type, "notnull" = 1 AND dflt_value IS NULL AS unfilled FROM pragma_table_info('${table}')`,
+    )
+    .all();
+  const unfilled = new Set(columns.flatMap(({ name, unfilled }) => (unfilled === 1 ? [String(name)] : [])));
   const times = ["created_at", "updated_at"].filter((time) => columns.some(({ name }) => name === time));
   const sample = times[0] && db.prepare(`SELECT ${times[0]} AS time FROM ${table} LIMIT 1`).get();
   const now = likeThis(sample ? sample.time : null, nowMs);
   return {
-    isNumbered: columns.some(({ name, type }) => name === "id" && type === "INTEGER"),
-    made: Object.fromEntries(times.map((time) => [time, now])),
+    id: idOf(table, String(columns.find(({ name }) => name === "id")?.type)),
+    made: Object.fromEntries([
+      ...times.map((time) => [time, now]),
+      ...[...FIRST_MEMORY].filter(([name]) => unfilled.has(name)),
+    ]),
     changed: Object.fromEntries(times.filter((time) => time === "updated_at").map((time) => [time, now])),
   };
+}
+
+/** Numbers, of which SQLite makes only those of one type, or UUIDs. */
+function idOf(table: Table, type: string): Facts["id"] {
+  if (type === "INTEGER") return null;
+  return type.includes("INT") ? `(SELECT coalesce(max(id), 0) + 1 FROM ${table})` : "?";
 }
 
 /** Milliseconds, seconds, or text: as SQLite writes times by itself, where there is none to be like. */

@@ -2,7 +2,7 @@
 import { realpathSync } from "node:fs";
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import { HivegateError } from "../../../shared/errors.ts";
-import { transaction } from "../../sqlite/transaction.ts";
+import { isRefused, transaction } from "../../sqlite/transaction.ts";
 import type { Fingerprint } from "../backend.ts";
 import type { ConfigEdit, ConfigEntry } from "../entry.ts";
 import { fingerprintOf } from "../fingerprint.ts";
@@ -11,6 +11,7 @@ import type { OldDatabase, OldDump, OldProblem, OldRow } from "./database.ts";
 import { canHold, planOf } from "./plan.ts";
 import { firstProblems, rowProblems, shapeProblems } from "./problems.ts";
 import { entriesOf, presentOf } from "./read.ts";
+import { refusal } from "./refusal.ts";
 import { backUpFile, restoreFile } from "./sqlite-backup.ts";
 import { causeOf, openOldFile } from "./sqlite-open.ts";
 import { OldSqliteWriter } from "./sqlite-writer.ts";
@@ -20,7 +21,7 @@ const list = (table: Table): string => COLUMNS[table].map((column) => `"${column
 const SELECT_SERVERS = `SELECT ${COLUMNS[SERVERS].map((column) => `s."${column}"`).join(", ")} FROM ${SERVERS} s`;
 const selectAssigned = (
   where: string,
-) => `SELECT a.mcp_server_id AS server, json_group_array(a.agent_id) AS agents,
+) => `SELECT a.mcp_server_id AS server, json_group_array(CAST(a.agent_id AS TEXT)) AS agents,
   json_group_array(g.name) AS names FROM ${ASSIGNMENTS} a JOIN ${AGENTS} g ON g.id = a.agent_id
   JOIN ${SERVERS} s ON s.id = a.mcp_server_id ${where} GROUP BY a.mcp_server_id`;
 const ITS = `s.id IN (SELECT x.mcp_server_id FROM ${ASSIGNMENTS} x JOIN ${AGENTS} y ON y.id = x.agent_id WHERE y.name = ?)`;
@@ -145,10 +146,10 @@ export class OldSqlite implements OldDatabase {
   }
 
   #rows(sql: string, ...parameters: string[]): OldRow[] {
-    return this.#db
-      .prepare(sql)
-      .all(...parameters)
-      .map((row) => (isPlain(row) ? row : inTexts(row)));
+    const statement = this.#db.prepare(sql);
+    // Ids may be larger than a number of JavaScript's can be.
+    statement.setReadBigInts(true);
+    return statement.all(...parameters).map((row) => (isPlain(row) ? row : inTexts(row)));
   }
 
   /** As of one moment. */
@@ -172,6 +173,7 @@ export class OldSqlite implements OldDatabase {
       return await work();
     } catch (thrown) {
       if (thrown instanceof HivegateError) throw thrown;
+      if (isRefused(thrown)) throw refusal(thrown);
       const cause = causeOf(thrown);
       throw cause === null ? thrown : new Error(`${this.place}: ${cause}`, { cause: thrown });
     }

@@ -53,6 +53,7 @@ export async function run(
     readFile: (path) => world.files?.[path] ?? null,
     now: () => NOW_MS,
     columns: world.columns ?? null,
+    outliveReaders() {},
     onInterrupt(listener) {
       world.interrupt?.(listener);
       return () => {};
