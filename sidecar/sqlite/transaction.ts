@@ -20,10 +20,15 @@ export const isLocked = (thrown: unknown): boolean => resultOf(thrown) === SQLIT
 /** The disk is full, broken, or must not be written to. */
 export const isUnwritable = (thrown: unknown): boolean => UNWRITABLE.includes(resultOf(thrown));
 
+/** The values are against a rule of the database: a constraint, a trigger, a type. */
+export const isRefused = (thrown: unknown): boolean => REFUSED.includes(resultOf(thrown));
+
 /** SQLite's result code without its extension; 0: it is no error of SQLite's. */
 const resultOf = (thrown: unknown): number =>
   thrown instanceof Error && "errcode" in thrown ? Number(thrown.errcode) & 0xff : 0;
 
+/** SQLITE_TOOBIG, SQLITE_CONSTRAINT, SQLITE_MISMATCH. */
+const REFUSED = [18, 19, 20];
 const SQLITE_BUSY = 5;
 /** SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN. */
 const UNWRITABLE = [8, 10, 13, 14];

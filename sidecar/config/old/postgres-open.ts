@@ -2,6 +2,7 @@
 import postgres from "postgres";
 import { HivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
+import { refusal } from "./refusal.ts";
 
 export type Sql = postgres.Sql;
 /** Within a transaction. */
@@ -87,12 +88,7 @@ export async function named<T>(place: string, work: () => Promise<T>): Promise<T
     return await work();
   } catch (thrown) {
     if (thrown instanceof HivegateError) throw thrown;
-    if (isAboutValues(thrown))
-      throw new HivegateError(
-        "config_invalid",
-        "The older system's database refuses it: a value is too long, out of its range, or against one of its rules.",
-        { cause: thrown },
-      );
+    if (isAboutValues(thrown)) throw refusal(thrown);
     const cause = causeOf(thrown);
     throw cause === null ? thrown : new Error(`${place}: ${cause}`, { cause: thrown });
   }

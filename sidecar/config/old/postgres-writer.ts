@@ -1,12 +1,13 @@
 import { z } from "zod";
 import { AGENTS, ASSIGNMENTS, SERVERS, type Table } from "./columns.ts";
+import { FIRST_MEMORY } from "./first-memory.ts";
 import { type Change, type Columns, isNothing } from "./plan.ts";
 import type { Transaction } from "./postgres-open.ts";
 
 /** SQL for columns that every new row needs, and for those that every change needs. */
 type Facts = { made: Readonly<Record<string, string>>; changed: Readonly<Record<string, string>> };
 
-const Column = z.object({ name: z.string(), type: z.string(), filled: z.boolean() });
+const Column = z.object({ name: z.string(), type: z.string(), filled: z.boolean(), required: z.boolean() });
 type Column = z.infer<typeof Column>;
 
 /** Changes the older tables within one transaction, in the way in which they have their ids and times. */
@@ -88,7 +89,7 @@ export class OldPostgresWriter {
 
 async function factsOf(sql: Transaction, table: Table): Promise<Facts> {
   const found = await sql.unsafe(
-    `SELECT attname::text AS name, format_type(atttypid, NULL) AS type, atthasdef OR attidentity <> '' AS filled
+    `SELECT attname::text AS name, format_type(atttypid, NULL) AS type, atthasdef OR attidentity <> '' AS filled, attnotnull AS required
      FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped`,
     [table],
   );
@@ -100,7 +101,7 @@ async function factsOf(sql: Transaction, table: Table): Promise<Facts> {
     ),
   );
   return {
-    made: { ...idOf(columns), ...now },
+    made: { ...idOf(columns), ...memoryOf(columns), ...now },
     changed: Object.fromEntries(Object.entries(now).filter(([name]) => name === "updated_at")),
   };
 }
@@ -110,6 +111,15 @@ function idOf(columns: readonly Column[]): Record<string, string> {
   const id = columns.find(({ name }) => name === "id");
   if (!id || id.filled) return {};
   return { id: id.type === "uuid" ? "gen_random_uuid()" : "gen_random_uuid()::text" };
+}
+
+function memoryOf(columns: readonly Column[]): Record<string, string> {
+  const unfilled = columns.filter(({ filled, required }) => required && !filled).map(({ name }) => name);
+  return Object.fromEntries(
+    [...FIRST_MEMORY]
+      .filter(([name]) => unfilled.includes(name))
+      .map(([name, value]) => [name, `'${value}'`]),
+  );
 }
 
 /** A time as this column has it: of one of PostgreSQL's types, as text, or as milliseconds or seconds. */

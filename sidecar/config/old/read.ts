@@ -11,13 +11,16 @@ import type { Present } from "./plan.ts";
 import { OldServer } from "./row.ts";
 import { entryOf } from "./rows.ts";
 
-/** @throws HivegateError `config_invalid` for a row that cannot be read: `problems` tells of all of them */
-export function readServer(row: OldRow): OldServer {
+/**
+ * @throws HivegateError for a row that cannot be read (`problems` tells of all of them): `config_invalid` to who wants to change
+ * it; who only reads has done nothing wrong
+ */
+export function readServer(row: OldRow, code: "config_invalid" | "overloaded"): OldServer {
   const read = OldServer.safeParse(row);
   if (read.success) return read.data;
   const [issue] = read.error.issues;
   throw new HivegateError(
-    "config_invalid",
+    code,
     `The older system's database, ${SERVERS}, row ${String(row.id)}: ${String(issue?.path[0])}: ${issue?.message}.`,
   );
 }
@@ -26,7 +29,7 @@ export function readServer(row: OldRow): OldServer {
 export function entriesOf(servers: readonly OldRow[], assigned: readonly OldRow[]): ConfigEntry[] {
   const names = byServer(assigned, "names");
   return servers
-    .map(readServer)
+    .map((row) => readServer(row, "overloaded"))
     .map((server) => entryOf(server, names.get(server.id) ?? []))
     .sort((one, other) => (one.name < other.name ? -1 : 1));
 }
@@ -35,7 +38,7 @@ export function presentOf(servers: readonly OldRow[], assigned: readonly OldRow[
   const agents = byServer(assigned, "agents");
   return new Map(
     servers.map((row) => {
-      const { id, ...values } = readServer(row);
+      const { id, ...values } = readServer(row, "config_invalid");
       return [values.name, { id, values, agentIds: agents.get(id) ?? [] }];
     }),
   );

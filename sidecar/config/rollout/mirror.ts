@@ -7,6 +7,7 @@
  * makes them the same again (`pair`).
  */
 import type { Clock } from "../../../shared/clock.ts";
+import { asHivegateError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { Alerts } from "../../alerts.ts";
 import type { Logger } from "../../log.ts";
@@ -179,7 +180,10 @@ export class Mirror {
     this.#ports.alerts.raise({
       kind: "old_database_behind",
       message: "The older database does not have the last changes. It gets them when it can be reached.",
-      details: { servers: this.#ports.memory.changedAfter(this.#mirrored).size },
+      details: {
+        servers: this.#ports.memory.changedAfter(this.#mirrored).size,
+        why: asHivegateError(thrown).message,
+      },
     });
   }
 

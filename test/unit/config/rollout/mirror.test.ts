@@ -222,6 +222,20 @@ describe("writing both databases", () => {
     expect(old).toEqual(store);
   });
 
+  it("C4 does not hold up others for one server that a rule of the older database is against", async () => {
+    const rig = new Rig();
+    rig.inOldFile(
+      "CREATE TRIGGER one BEFORE INSERT ON mcp_servers WHEN NEW.name = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END",
+    );
+    await rig.start({ mode: "full" });
+    await rig.put(stdio("bad"));
+    await rig.put(stdio("good"));
+    expect((await rig.inOld((old) => old.list())).map(({ name }) => name)).toContain("good");
+    expect(rig.rollout.status.old_database?.behind).toBe(0);
+    await rig.restart({ mode: "safe" });
+    await expect(rig.put(stdio("bad", "deno"))).rejects.toMatchObject({ code: "config_invalid" });
+  });
+
   it("C4 does not hold up others for one server that the older database refuses", async () => {
     const rig = new Rig();
     await rig.start({ mode: "full" });

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { onTestFinished } from "vitest";
 import type { Alert } from "../../../../sidecar/alerts.ts";
 import type { ConfigEdit, ConfigEntry } from "../../../../sidecar/config/entry.ts";
@@ -21,6 +22,8 @@ export type Faults = {
   older: () => void;
   /** Before the older database is written. */
   standingStill: () => Promise<void>;
+  /** Before all of the older database is read. */
+  listing: () => Promise<void>;
   /** When the older database ends a change. */
   ending: () => void;
 };
@@ -37,11 +40,17 @@ class FaultyStore extends ConfigStore {
 class FaultyOld extends OldSqlite {
   fault = () => {};
   standingStill = async () => {};
+  listing = async () => {};
   ending = () => {};
 
   override get(name: string) {
     this.fault();
     return super.get(name);
+  }
+
+  override async list() {
+    await this.listing();
+    return await super.list();
   }
 
   override async write(edits: readonly ConfigEdit[], last = () => {}) {
@@ -63,6 +72,7 @@ export class Rig {
     newer: () => {},
     older: () => {},
     standingStill: async () => {},
+    listing: async () => {},
     ending: () => {},
   };
   readonly log = recordingLog();
@@ -95,6 +105,7 @@ export class Rig {
           const old = new FaultyOld(place, { readOnly: false });
           old.fault = () => this.faults.older();
           old.standingStill = () => this.faults.standingStill();
+          old.listing = () => this.faults.listing();
           old.ending = () => this.faults.ending();
           return old;
         },
@@ -139,6 +150,13 @@ export class Rig {
     } finally {
       await old.close();
     }
+  }
+
+  /** Something that only the older system would do. */
+  inOldFile(sql: string): void {
+    const db = new DatabaseSync(this.oldFile);
+    db.exec(sql);
+    db.close();
   }
 
   /** Which path a client reads, and what it says. */
