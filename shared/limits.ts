@@ -444,6 +444,12 @@ export const LIMITS = {
   configServers: 20_000,
   /** MCP servers that are enabled, and so may have a process or a connection; above it `config_invalid`. */
   enabledServers: 1_000,
+  /** What is kept of how one MCP server is reached, as JSON; above it `config_invalid`. */
+  configBytes: 64 * 1024,
+  /** The same of all together, with their agents and tools; above it `config_invalid`. It is held in memory. */
+  configsBytes: 64 * 1024 * 1024,
+  /** All their versions together; above it the oldest go that are not in force. */
+  configHistoryBytes: 256 * 1024 * 1024,
   /** Names of agents, and patterns of tools, of one MCP server. */
   configAgents: 100_000,
   configTools: 10_000,

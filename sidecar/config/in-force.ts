@@ -142,12 +142,13 @@ export class InForce {
     }
     if (after.size > LIMITS.configServers && after.size > this.#entries.size)
       throw new ConfigRefused(`at most ${LIMITS.configServers} servers may be configured`, null);
+    const much = this.#ports.store.tooMuch(edits);
+    if (much) throw refusalOf(much.name, { message: much.message, path: [] }, placeOf);
     const edited = new Set(edits.map(({ name }) => name));
     const { left } = this.#ports.applying.of(after.values(), limitedAfter);
     for (const [name, { message, path }] of [...this.#misshapen(edits), ...left]) {
       if (!edited.has(name) && this.#left.has(name)) continue;
-      const at = path.length > 0 ? `${name}.${path.map(String).join(".")}` : name;
-      throw new ConfigRefused(`${at}: ${message}`, placeOf?.(name, path) ?? null);
+      throw refusalOf(name, { message, path }, placeOf);
     }
   }
 
@@ -189,5 +190,18 @@ export class InForce {
 /** Another program may write, and leave the revision. */
 const isSameVersion = (one: StoredConfig, other: StoredConfig): boolean =>
   one === other || (one.revision === other.revision && sameEntry(one, other));
+
+/** `name` null: it is about all of them. */
+function refusalOf(
+  name: string | null,
+  { message, path }: EntryProblem,
+  placeOf: Change["placeOf"],
+): ConfigRefused {
+  if (name === null) return new ConfigRefused(message, null);
+  return new ConfigRefused(
+    `${[name, ...path.map(String)].join(".")}: ${message}`,
+    placeOf?.(name, path) ?? null,
+  );
+}
 
 const NOTHING_WRITTEN: Written = { revision: 0, made: new Map(), lost: new Map() };

@@ -69,4 +69,36 @@ export const MIGRATIONS: readonly string[] = [
   `,
   // What is remembered of a migration from the older system: see rollout/memory.ts.
   "CREATE TABLE mcp_config_migration (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+  // How many bytes there are of each, since both are limited. Kept by the triggers, whoever writes.
+  `
+  CREATE TABLE mcp_config_bytes (of TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  INSERT INTO mcp_config_bytes SELECT 'configs', coalesce(sum(${rowBytes("mcp_configs")}), 0) FROM mcp_configs;
+  INSERT INTO mcp_config_bytes SELECT 'history', coalesce(sum(${versionBytes("mcp_config_history")}), 0) FROM mcp_config_history;
+  CREATE TRIGGER mcp_configs_bytes_insert AFTER INSERT ON mcp_configs BEGIN
+    UPDATE mcp_config_bytes SET bytes = bytes + ${rowBytes("new")} WHERE of = 'configs';
+  END;
+  CREATE TRIGGER mcp_configs_bytes_update AFTER UPDATE OF config, agent_names, allowed_tools ON mcp_configs BEGIN
+    UPDATE mcp_config_bytes SET bytes = bytes + ${rowBytes("new")} - ${rowBytes("old")} WHERE of = 'configs';
+  END;
+  CREATE TRIGGER mcp_configs_bytes_delete AFTER DELETE ON mcp_configs BEGIN
+    UPDATE mcp_config_bytes SET bytes = bytes - ${rowBytes("old")} WHERE of = 'configs';
+  END;
+  CREATE TRIGGER mcp_config_history_bytes_insert AFTER INSERT ON mcp_config_history BEGIN
+    UPDATE mcp_config_bytes SET bytes = bytes + ${versionBytes("new")} WHERE of = 'history';
+  END;
+  CREATE TRIGGER mcp_config_history_bytes_delete AFTER DELETE ON mcp_config_history BEGIN
+    UPDATE mcp_config_bytes SET bytes = bytes - ${versionBytes("old")} WHERE of = 'history';
+  END;
+  `,
 ];
+
+/** As every SQLite of the last years can say it: others that write run the triggers too. */
+function bytesOf(column: string): string {
+  return `length(CAST(${column} AS BLOB))`;
+}
+function rowBytes(row: string): string {
+  return `(${["config", "agent_names", "allowed_tools"].map((name) => bytesOf(`${row}.${name}`)).join(" + ")})`;
+}
+function versionBytes(row: string): string {
+  return `coalesce(${bytesOf(`${row}.value`)}, 0)`;
+}

@@ -44,6 +44,15 @@ export const prepareStatements = (db: DatabaseSync) => ({
        WHERE value IS NULL AND NOT EXISTS (SELECT 1 FROM mcp_configs WHERE mcp_configs.name = gone.name)
        GROUP BY name ORDER BY max(revision) DESC LIMIT -1 OFFSET ?)`,
   ),
+  bytes: db.prepare("SELECT bytes FROM mcp_config_bytes WHERE of = ?"),
+  // What is in force is kept: it is limited by itself.
+  oldestVersions: db.prepare(
+    `SELECT revision, length(CAST(value AS BLOB)) AS bytes FROM mcp_config_history
+     WHERE revision NOT IN (SELECT revision FROM mcp_configs) ORDER BY revision`,
+  ),
+  forgetOldest: db.prepare(
+    "DELETE FROM mcp_config_history WHERE revision <= ? AND revision NOT IN (SELECT revision FROM mcp_configs)",
+  ),
 
   seed: db.prepare("SELECT source, entries, read_at FROM mcp_config_seed"),
   keepSeed: db.prepare(

@@ -13,6 +13,7 @@ import { CANNOT_WRITE } from "../../swarm/cannot-write.ts";
 import type { Fingerprint } from "../backend.ts";
 import type { Author, ConfigEdit, ConfigEntry, StoredConfig } from "../entry.ts";
 import { fingerprintOf, sameEntry } from "../fingerprint.ts";
+import { type TooMuch, tooMuch } from "./bytes.ts";
 import { columnsOf, justValue, readConfig, readSeed, readVersion, type Seed } from "./rows.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { EMPTY, type Snapshot, snapshotOf } from "./snapshot.ts";
@@ -41,7 +42,10 @@ export type Written = {
 };
 
 /** Bounds that a test may want to be small; all say what they mean in `LIMITS`. */
-type StoreLimits = Pick<{ [Name in keyof typeof LIMITS]: number }, "configVersions" | "removedConfigs">;
+type StoreLimits = Pick<
+  { [Name in keyof typeof LIMITS]: number },
+  "configVersions" | "removedConfigs" | "configBytes" | "configsBytes" | "configHistoryBytes"
+>;
 
 export type StoreOptions = {
   readOnly?: boolean;
@@ -148,9 +152,16 @@ export class ConfigStore {
     return fingerprintOf(this.list());
   }
 
+  /** Why there would be too much after these edits; null: there would not. */
+  tooMuch(edits: readonly ConfigEdit[]): TooMuch | null {
+    const { entries } = this;
+    const get = (name: string) => entries.get(name) ?? null;
+    return tooMuch(edits, { get, bytes: this.#bytes("configs"), limits: this.#limits });
+  }
+
   /**
    * All of it or nothing. What is already so makes no version.
-   * @throws HivegateError `precondition_failed`, `overloaded` when another process keeps it locked, or the disk takes nothing; or as SQLite does
+   * @throws HivegateError `config_invalid` (there would be too much), `precondition_failed`, `overloaded` when another process keeps it locked, or the disk takes nothing; or as SQLite does
    */
   write(edits: readonly ConfigEdit[], author: Author, options: WriteOptions): Written {
     try {
@@ -193,6 +204,8 @@ export class ConfigStore {
     for (const [name, revision] of expected) {
       if ((this.get(name)?.revision ?? null) !== revision) throw new HivegateError("precondition_failed");
     }
+    const much = this.tooMuch(edits);
+    if (much) throw new HivegateError("config_invalid", [much.name, much.message].filter(Boolean).join(": "));
     const lostMade = new Map(
       lost?.edits.map((edit) => [edit.name, this.#append(edit, lost.author, nowMs, true)]),
     );
@@ -203,6 +216,7 @@ export class ConfigStore {
     }
     if (edits.some(({ entry }) => entry === null))
       this.#statements.forgetRemoved.run(this.#limits.removedConfigs);
+    this.#forgetOldest();
     if (seed) this.#keepSeed(seed, nowMs);
     also?.(this.db);
     return { revision: this.revision, made, lost: lostMade };
