@@ -250,6 +250,25 @@ export class ConfigStore {
     return Number(lastInsertRowid);
   }
 
+  /** Some more than there is too much of, so that this is seldom looked for. */
+  #forgetOldest(): void {
+    const { configHistoryBytes: most } = this.#limits;
+    let excess = this.#bytes("history") - most;
+    if (excess <= 0) return;
+    excess += most / 16;
+    let last = 0;
+    for (const { revision, bytes } of this.#statements.oldestVersions.iterate()) {
+      if (excess <= 0) break;
+      excess -= Number(bytes ?? 0);
+      last = Number(revision);
+    }
+    this.#statements.forgetOldest.run(last);
+  }
+
+  #bytes(of: "configs" | "history"): number {
+    return Number(this.#statements.bytes.get(of)?.bytes ?? 0);
+  }
+
   #keepSeed({ source, entries }: Seed, nowMs: number): void {
     const list = [...entries.values()].map((entry: ConfigEntry) => ({
       name: entry.name,
