@@ -43,6 +43,8 @@ export class RolloutController {
   #state: RolloutState;
   #cancelLook: (() => void) | null = null;
   #isChanging = false;
+  /** Something was found and not backed out: no schedule goes on before somebody has seen to it. */
+  #isDoubted = false;
 
   constructor(ports: ControllerPorts) {
     this.#ports = ports;
@@ -77,10 +79,14 @@ export class RolloutController {
     if (this.#isChanging)
       throw new HivegateError("overloaded", "The rollout is being changed. Try again in a moment.");
     this.#isChanging = true;
+    const before = this.#state;
     await this.#ports.pair().finally(() => {
       this.#isChanging = false;
     });
+    if (this.#state !== before)
+      throw new HivegateError("overloaded", "The rollout was changed meanwhile. Look at it, and try again.");
     samples.clear();
+    this.#isDoubted = false;
     const nowMs = clock.now();
     this.#keep(
       "percent" in change ? setPercent(change.percent, nowMs) : startSchedule(change.schedule, nowMs),
@@ -119,7 +125,7 @@ export class RolloutController {
       if (verdict === "slower") this.#backOut(`${operation} is more than 20 % slower`, { ratio });
       if (verdict === "more_errors") this.#backOut(`${operation} fails more often`, {});
     }
-    const next = advance(this.#state, verdict === "fine", this.#ports.clock.now());
+    const next = advance(this.#state, verdict === "fine" && !this.#isDoubted, this.#ports.clock.now());
     if (next === this.#state) return;
     this.#ports.samples.clear();
     this.#keep(next);
@@ -131,6 +137,7 @@ export class RolloutController {
     if (this.percent === 0) return;
     const before = this.percent;
     if (automatic) this.#keep(backOut(this.#state, reason, clock.now()));
+    else this.#isDoubted = true;
     alerts.raise({
       kind: automatic ? "rollout_backed_out" : "rollout_in_doubt",
       message: automatic

@@ -81,6 +81,17 @@ describe("which path is read", () => {
     expect(rig.rollout.status.operations).toMatchObject([{ operation: "get", new: { errors: 1 } }]);
   });
 
+  it("C6 answers on the newer path what a row that cannot be read keeps the older one from", async () => {
+    const rig = new Rig();
+    await rig.start();
+    rig.inOldFile("UPDATE mcp_servers SET env = '{' WHERE name = 'server-0'");
+    const list = await rig.rollout.router.read("ann", "list", (backend) => backend.list());
+    expect(list).toHaveLength(20);
+    expect([...rig.rollout.reads]).toContainEqual({
+      ...{ path: "old", operation: "list", outcome: "failed", count: 1 },
+    });
+  });
+
   it("C6 remembers over a restart where it was, and why it was backed out", async () => {
     const rig = new Rig();
     await rig.start();
@@ -215,7 +226,43 @@ describe("what backs a rollout out", () => {
   });
 });
 
+describe("a rollout that is backed out", () => {
+  it("C5 C6 stays so, although a percentage was being set", async () => {
+    const rig = new Rig();
+    await rig.start();
+    await rig.rollout.change({ percent: 25 }, "ann");
+    rig.inOldFile("UPDATE mcp_servers SET description = 'x' WHERE name = 'server-0'");
+    const { promise: standsStill, resolve: goOn } = Promise.withResolvers<void>();
+    const asked = vi.fn(() => standsStill);
+    rig.faults.listing = asked;
+    const setting = rig.rollout.change({ percent: 50 }, "ann");
+    const refused = expect(setting).rejects.toMatchObject({ code: "overloaded" });
+    await vi.waitUntil(() => asked.mock.calls.length > 0);
+    await rig.rollout.change({ back_out: true }, "bob");
+    goOn();
+    await refused;
+    expect(rig.rollout.status).toMatchObject({ percent: 0, backed_out: { reason: "asked for by bob" } });
+  });
+});
+
 describe("a schedule", () => {
+  it("C5 C6 goes on over nothing that was found, where nothing is backed out by itself", async () => {
+    const rig = new Rig();
+    await rig.start({ autoRollback: false });
+    const steps = [10, 50, 100].map((percent) => ({ percent, forMs: 5_000 })) as [
+      { percent: 10; forMs: number },
+    ];
+    await rig.rollout.change({ schedule: steps }, "ann");
+    rig.inOldFile("UPDATE mcp_servers SET description = 'x' WHERE name = 'server-0'");
+    await vi.waitUntil(async () => {
+      await rig.read("ann");
+      rig.clock.advance(1);
+      return rig.alerts.length > 0;
+    });
+    await readAll(rig, 10);
+    expect(rig.rollout.status).toMatchObject({ percent: 10, verdict: "fine" });
+  });
+
   it("C6 goes on when a step had its time and enough reads of both paths, which nothing was wrong with", async () => {
     const rig = new Rig();
     await rig.start();
