@@ -18,13 +18,15 @@ export function countAlerts(registry: Registry): (kind: AlertKind) => void {
 export type ConfigSources = { configs: Pick<Configs, "status">; rollout: Pick<Rollout, "status" | "reads"> };
 
 /** What cannot be read does not take all other metrics along. */
-function orUnknown(read: () => number): number {
+function orNothing<T>(read: () => T): T | null {
   try {
     return read();
   } catch {
-    return Number.NaN;
+    return null;
   }
 }
+
+const orUnknown = (read: () => number): number => orNothing(read) ?? Number.NaN;
 
 /** Read when somebody asks for the metrics. */
 export function watchConfigs(registry: Registry, { configs, rollout }: ConfigSources): void {
@@ -96,7 +98,7 @@ function watchRollout(registry: Registry, rollout: ConfigSources["rollout"]): vo
     registers,
     collect() {
       this.reset();
-      for (const { operation, ...paths } of rollout.status.operations)
+      for (const { operation, ...paths } of orNothing(() => rollout.status)?.operations ?? [])
         for (const path of ["old", "new"] as const) {
           const { p50_ms, p95_ms } = paths[path];
           if (p50_ms !== null) this.set({ path, operation, quantile: "0.5" }, p50_ms / 1_000);
@@ -110,8 +112,10 @@ function watchRollout(registry: Registry, rollout: ConfigSources["rollout"]): vo
     labelNames: ["outcome"],
     registers,
     collect() {
-      const { reads, differences } = rollout.status.compared;
       this.reset();
+      const compared = orNothing(() => rollout.status.compared);
+      if (!compared) return;
+      const { reads, differences } = compared;
       this.inc({ outcome: "same" }, reads - differences);
       this.inc({ outcome: "different" }, differences);
     },
