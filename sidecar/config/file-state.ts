@@ -29,6 +29,11 @@ export class FileState {
     this.#told = read;
   }
 
+  /** Whether it was taken over since the start, and not refused since. */
+  get isTaken(): boolean {
+    return this.#text !== null && !this.#isRefused;
+  }
+
   isDecided(text: string): boolean {
     return this.#text === text;
   }

@@ -34,7 +34,7 @@ export type WatchedFile = FilePorts & {
 export type LiveConfigsPorts = Omit<InForcePorts, "now"> & {
   file: WatchedFile | null;
   /** What counts beside the file: see `Seeding`. */
-  beside: ReadonlyMap<string, ConfigEntry>;
+  beside: ReadonlyMap<string, ConfigEntry> | null;
   alerts: Pick<Alerts, "raise">;
   clock: Clock;
 };
@@ -74,8 +74,7 @@ export class LiveConfigs implements Configs {
     await this.#turns.take(async () => {
       this.#inForce.read();
       if (file) {
-        await this.#seeding.begin();
-        await this.#seeding.hear(await file.read());
+        await this.#seeding.begin(await file.read());
       }
       if (seed) await this.#seeding.merge(seed, { by: seed.source, source: seed.source });
       this.#inForce.takeOver();

@@ -53,7 +53,7 @@ export async function openConfigs(config: Config, options: OpenConfigsOptions): 
       applying: new Applying({ own: ownRules(env), api: apiRules(env, config.mcpApi) }),
       apply: (configs) => servers.apply(configs),
       file: file === null ? null : watchedFile(file, { log, clock }),
-      beside: config.mcpServersFrom === "environment" ? entriesOf(config) : new Map(),
+      beside: config.mcpServersFrom === "environment" ? entriesOf(config) : null,
       ...{ log, alerts, clock },
     });
     opened.push(configs);

@@ -26,8 +26,8 @@ export type SeedingPorts = {
   conflicts: Conflicts;
   /** Null: there is none. */
   file: FilePorts | null;
-  /** What MCP_SERVERS says: these are there whatever the file says. */
-  beside: ReadonlyMap<string, ConfigEntry>;
+  /** What MCP_SERVERS says: these are there whatever the file says. Null: it is not set. */
+  beside: ReadonlyMap<string, ConfigEntry> | null;
   alerts: Pick<Alerts, "raise">;
   now(): number;
   log: Logger;
@@ -61,16 +61,18 @@ export class Seeding {
   }
 
   /**
-   * Takes over what counts beside the file, which is read next, and may not be there or be bad.
+   * Takes over what is said at the start: where the file is not there, or is bad, what counts beside it, and what it said last.
    * @throws ConfigRefused; or as the store
    */
-  async begin(): Promise<void> {
+  async begin(read: ConfigRead): Promise<void> {
+    await this.hear(read);
     const { beside, store } = this.#ports;
-    if (beside.size === 0) return;
+    if (this.#file?.isTaken || beside === null) return;
     const base = store.seed();
-    const entries = new Map([...(base?.source === "file" ? base.entries : []), ...beside]);
     const source = base?.source === "file" ? "file" : "environment";
-    await this.merge({ source, entries }, { by: "MCP_SERVERS", source: "environment" });
+    const ofFile = base?.source === "file" ? [...base.entries].filter(([name]) => !isBeside(base, name)) : [];
+    const seed: Seed = { source, entries: new Map([...ofFile, ...beside]), beside: new Set(beside.keys()) };
+    await this.merge(seed, { by: "MCP_SERVERS", source: "environment" });
   }
 
   /** What the watcher found. Never throws: what is wrong is in the status, and in the log. */
@@ -118,9 +120,7 @@ export class Seeding {
       { base: base?.entries ?? new Map<string, ConfigEntry>(), seed: seed.entries, store: before },
       sameEntry,
     );
-    const isKnown =
-      base?.source === seed.source && isNoDifference(differenceOf(base.entries, seed.entries, sameEntry));
-    if (isKnown) return { added: [], changed: [], removed: [] };
+    if (base && isSameSeed(base, seed)) return { added: [], changed: [], removed: [] };
     const written = await inForce.change({ edits: merged.edits, author, seed, ...(placeOf && { placeOf }) });
     for (const name of merged.conflicts) {
       const kept = written.made.get(name);
@@ -150,7 +150,7 @@ export class Seeding {
     const parsed = parseConfigFile(text);
     try {
       if (!parsed.ok) throw new ConfigRefused(parsed.problem.message, parsed.problem);
-      const { beside } = this.#ports;
+      const beside = this.#ports.beside ?? new Map<string, ConfigEntry>();
       const doubled = parsed.entries.find(({ name }) => beside.has(name));
       if (doubled)
         throw new ConfigRefused(
@@ -158,7 +158,8 @@ export class Seeding {
           parsed.placeOf(doubled.name, []),
         );
       const entries = new Map([...beside, ...parsed.entries.map((entry) => [entry.name, entry] as const)]);
-      const difference = await this.merge({ source: "file", entries }, author, parsed.placeOf);
+      const seed: Seed = { source: "file", entries, beside: new Set(beside.keys()) };
+      const difference = await this.merge(seed, author, parsed.placeOf);
       this.#file?.taken(text, parsed.warnings, now());
       this.#failure = null;
       return difference;
@@ -190,6 +191,13 @@ export class Seeding {
 
 const NOT_STORED = "it could not be stored, which is tried again: see the log";
 const unreadable = (why: string): string => `it cannot be read: ${why}`;
+
+const isSameSeed = (one: Seed, other: Seed): boolean =>
+  one.source === other.source &&
+  isNoDifference(differenceOf(one.entries, other.entries, sameEntry)) &&
+  [...one.entries.keys()].every((name) => isBeside(one, name) === isBeside(other, name));
+
+const isBeside = ({ beside }: Seed, name: string): boolean => beside?.has(name) ?? false;
 
 /** Of the version before the one that was made now. */
 const lastRevision = (store: ConfigStore, name: string, before: number | undefined): number | null =>

@@ -63,17 +63,27 @@ export function readVersion(row: unknown): ConfigVersion {
 }
 
 /** What the file, MCP_SERVERS or the default said: every entry, by name. */
-export type Seed = { source: "file" | "environment" | "default"; entries: ReadonlyMap<string, ConfigEntry> };
+export type Seed = {
+  source: "file" | "environment" | "default";
+  entries: ReadonlyMap<string, ConfigEntry>;
+  /** With a file, the names of those that MCP_SERVERS said beside it; none. */
+  beside?: ReadonlySet<string>;
+};
 
 const SeedRow = z.object({
   source: z.enum(["file", "environment", "default"]),
   entries: z.string(),
   read_at: z.int(),
 });
-const SeedEntries = z.array(ConfigValue.extend({ name: z.string() }));
+const SeedEntries = z.array(ConfigValue.extend({ name: z.string(), beside: z.boolean().default(false) }));
 
 export function readSeed(row: unknown): Seed & { readAtMs: number } {
   const { source, entries, read_at } = SeedRow.parse(row);
   const list = SeedEntries.parse(JSON.parse(entries));
-  return { source, entries: new Map(list.map((entry) => [entry.name, entry])), readAtMs: read_at };
+  return {
+    source,
+    entries: new Map(list.map(({ beside: _, ...entry }) => [entry.name, entry])),
+    beside: new Set(list.filter(({ beside }) => beside).map(({ name }) => name)),
+    readAtMs: read_at,
+  };
 }

@@ -269,10 +269,11 @@ export class ConfigStore {
     return Number(this.#statements.bytes.get(of)?.bytes ?? 0);
   }
 
-  #keepSeed({ source, entries }: Seed, nowMs: number): void {
+  #keepSeed({ source, entries, beside }: Seed, nowMs: number): void {
     const list = [...entries.values()].map((entry: ConfigEntry) => ({
       name: entry.name,
       ...justValue(entry),
+      ...(beside?.has(entry.name) && { beside: true }),
     }));
     this.#statements.keepSeed.run(source, JSON.stringify(list), nowMs);
   }

@@ -84,7 +84,7 @@ export async function liveConfigs(given: Given = {}) {
     apply: (servers) => void applied.push([...servers]),
     alerts: { raise: (alert) => void alerts.push(alert) },
     ...{ file, clock, log },
-    beside: given.beside ?? new Map(),
+    beside: given.beside ?? null,
   });
   configs.onChange((change) => void heard.push(change));
   const close = async () => {

@@ -64,12 +64,27 @@ describe("C1 the MCP servers that a sidecar starts with", () => {
     const gone = { ...withFile, MCP_CONFIG_FILE: join(directory, "gone.json") };
     expect(names(await start(directory, gone))).toEqual(["b", "a", "c"]);
     const moved = { ...gone, MCP_SERVERS: '[{"name":"a","host":"elsewhere","port":1}]' };
-    expect(await start(directory, moved)).toMatchObject([
-      { name: "b" },
-      { name: "a", host: "elsewhere" },
-      { name: "c" },
-    ]);
+    expect(await start(directory, moved)).toMatchObject([{ name: "a", host: "elsewhere" }, { name: "c" }]);
+    expect(names(await start(directory, { ...gone, MCP_SERVERS: "[]" }))).toEqual(["c"]);
+    expect(names(await start(directory, withFile))).toEqual(["c", "b", "a"]);
     expect(names(await start(directory, { ...withFile, MCP_SERVERS: "" }))).toEqual(["c"]);
+  });
+
+  it("C1 are not those that MCP_SERVERS said once, whether the file is bad or says them now", async () => {
+    const directory = scratch();
+    const [b, a] = SERVERS;
+    const good = file(directory, '{"mcpServers":{"c":{"command":"serve"}}}');
+    const both = { ...good, MCP_SERVERS: JSON.stringify([b, a]) };
+    const onlyA = { ...good, MCP_SERVERS: JSON.stringify([a]) };
+    expect(names(await start(directory, both))).toEqual(["b", "a", "c"]);
+    file(directory, "{");
+    expect(names((await started(directory, onlyA)).running)).toEqual(["a", "c"]);
+    // What moves from the variable to the file is the file's from then on.
+    file(directory, '{"mcpServers":{"a":{"host":"h","port":1,"token":"abc","allowedTools":["read_*"]}}}');
+    const empty = { ...good, MCP_SERVERS: "[]" };
+    expect(names(await start(directory, empty))).toEqual(["a"]);
+    file(directory, "{");
+    expect(names((await started(directory, empty)).running)).toEqual(["a"]);
   });
 
   it("C1 are those of MCP_SERVERS alone as long as the file is bad, or says another thing of one of them", async () => {

@@ -138,8 +138,9 @@ describe("C3 the table mcp_configs", () => {
     const store = open();
     expect(store.seed()).toBeNull();
     const entries = new Map(["b", "a"].map((name) => [name, configEntry(name)]));
-    store.write([setConfig("b"), setConfig("a")], FILE, { ...at(7), seed: { source: "file", entries } });
-    expect(store.seed()).toEqual({ source: "file", entries, readAtMs: 7 });
+    const seed = { source: "file" as const, entries, beside: new Set(["a"]) };
+    store.write([setConfig("b"), setConfig("a")], FILE, { ...at(7), seed });
+    expect(store.seed()).toEqual({ ...seed, readAtMs: 7 });
     expect([...(store.seed()?.entries.keys() ?? [])]).toEqual(["b", "a"]);
     expect([...store.entries.keys()]).toEqual(["b", "a"]);
   });
