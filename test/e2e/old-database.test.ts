@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  chmodSync,
   copyFileSync,
   mkdtempSync,
   readdirSync,
@@ -11,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ConfigEntry } from "../../sidecar/config/entry.ts";
@@ -284,6 +285,45 @@ describe("a SQLite file of the older system", () => {
     // What its last user makes of it is what was copied.
     expect(readFileSync(place).equals(readFileSync(join(directory, "old.db")))).toBe(true);
   });
+
+  it("C4 has nothing beside it that was not there before it was read", async () => {
+    const { place } = await sqlite.make();
+    await opened(
+      place,
+      async (db) => {
+        await db.list();
+        await db.backUp(newDirectory());
+        await expect(db.write([{ name: "files", entry: null }])).rejects.toThrow("cannot be written");
+      },
+      true,
+    );
+    expect(readdirSync(dirname(place))).toEqual([basename(place)]);
+  });
+
+  it.runIf(process.getuid?.() === 0)(
+    "C4 is not read by somebody whose files would be in its owner's way",
+    async () => {
+      const { place } = await sqlite.make();
+      for (const directory of [dir, dirname(place)]) chmodSync(directory, 0o777);
+      chmodSync(place, 0o644);
+      const open = new URL("../../sidecar/config/old/open.ts", import.meta.url).href;
+      const script = `const { openOldDatabase } = await import(process.argv[1]);
+      const db = await openOldDatabase(process.argv[2], { readOnly: true });
+      console.log((await db.list()).length); await db.close();`;
+      const asNobody = () =>
+        execFileSync(process.execPath, ["--input-type=module", "-e", script, open, place], {
+          ...{ uid: 65_534, gid: 65_534, encoding: "utf8", stdio: "pipe" },
+        });
+      expect(asNobody).toThrow("run this as its owner");
+      expect(readdirSync(dirname(place))).toEqual([basename(place)]);
+      // While its owner has it open, everything that is needed is there.
+      await opened(place, async (db) => {
+        await db.list();
+        expect(asNobody().trim()).toBe("3");
+      });
+      expect(readdirSync(dirname(place))).toEqual([basename(place)]);
+    },
+  );
 
   it("C4 is not put back under the hands of a program that uses it", async () => {
     const { place, run } = await sqlite.make();

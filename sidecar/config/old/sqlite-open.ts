@@ -1,4 +1,5 @@
 /** Opens a file of the older system, and says what is the matter with it. */
+import { execFileSync } from "node:child_process";
 import { accessSync, constants, existsSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -13,8 +14,10 @@ export function openOldFile(path: string, { readOnly }: { readOnly: boolean }): 
   if (!existsSync(path)) throw new Error(`${path}: there is no such file`);
   // SQLite keeps the files that belong to it beside the file itself, not beside what leads to it.
   const file = realpathSync(path);
+  if (readOnly && wouldLeaveFiles(file))
+    throw new Error(`${path}: only who may write to it can read it now: run this as its owner`);
   try {
-    return opened(file, readOnly);
+    return readOnly && canTidyUp(file) ? onlyRead(opened(file, false)) : opened(file, readOnly);
   } catch (thrown) {
     if (readOnly && !hasLog(file) && !isWritable(dirname(file))) return openedAlone(path, file);
     throw new Error(`${path}: ${causeOf(thrown) ?? "cannot be opened as an SQLite database"}`, {
@@ -36,6 +39,27 @@ function opened(file: string | URL, readOnly: boolean): DatabaseSync {
   }
 }
 
+/**
+ * To read a file that is written with a log, SQLite makes two others beside it. Who may write takes them away again; of anybody
+ * else they stay, and are in the owner's way.
+ */
+const canTidyUp = (file: string): boolean => !hasLog(file) && isWritable(file) && isWritable(dirname(file));
+
+const wouldLeaveFiles = (file: string): boolean =>
+  !isWritable(file) && isWritable(dirname(file)) && !existsSync(`${file}-shm`) && isLogged(file);
+
+/** In a process of its own: when this one closes a file that SQLite has open as well, it loses SQLite's locks on it. */
+const isLogged = (file: string): boolean => {
+  const script = `const fs = require("node:fs"), head = Buffer.alloc(20);
+    fs.readSync(fs.openSync(process.argv[1]), head); process.stdout.write(String(head[18]));`;
+  return execFileSync(process.execPath, ["-e", script, file], { encoding: "utf8", stdio: "pipe" }) === "2";
+};
+
+function onlyRead(db: DatabaseSync): DatabaseSync {
+  db.exec("PRAGMA query_only = ON");
+  return db;
+}
+
 function openedAlone(path: string, file: string): DatabaseSync {
   const url = pathToFileURL(file);
   url.searchParams.set("immutable", "1");
@@ -46,9 +70,9 @@ function openedAlone(path: string, file: string): DatabaseSync {
   }
 }
 
-function isWritable(directory: string): boolean {
+function isWritable(path: string): boolean {
   try {
-    accessSync(directory, constants.W_OK);
+    accessSync(path, constants.W_OK);
     return true;
   } catch {
     return false;
