@@ -21,7 +21,9 @@ export const prepareStatements = (db: DatabaseSync) => ({
   free: db.prepare("UPDATE mcp_configs SET limited = 0 WHERE name = ? AND limited = 1"),
   delete: db.prepare("DELETE FROM mcp_configs WHERE name = ?"),
 
-  revision: db.prepare("SELECT seq AS revision FROM sqlite_sequence WHERE name = 'mcp_config_history'"),
+  revision: db.prepare(
+    "SELECT revision FROM mcp_config_history WHERE lost = 0 ORDER BY revision DESC LIMIT 1",
+  ),
   // Changes with every transaction of another connection.
   dataVersion: db.prepare("PRAGMA data_version"),
   append: db.prepare(

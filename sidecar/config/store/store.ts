@@ -35,7 +35,7 @@ export type WriteOptions = {
 
 /** Revisions that this write made, by name: of what took effect, and of what did not. */
 export type Written = {
-  /** The last of all. */
+  /** The last of all that took effect. */
   revision: number;
   made: ReadonlyMap<string, number>;
   lost: ReadonlyMap<string, number>;
@@ -85,7 +85,7 @@ export class ConfigStore {
     this.#statements = prepareStatements(this.db);
   }
 
-  /** Of the last change of all; 0: there was none. */
+  /** Of the last change that took effect; 0: there was none. */
   get revision(): number {
     return Number(this.#statements.revision.get()?.revision ?? 0);
   }

@@ -319,10 +319,13 @@ describe("C1 C3 configurations that come from a file", () => {
   });
 
   it("C3 who uses the API at the moment of an edit hears of it, and neither version is lost", async () => {
-    const { file, configs, applied, store } = await withFile({ one: serve(1) });
+    const { file, configs, applied, store, heard } = await withFile({ one: serve(1) });
     file.edit({ one: serve(2) });
     await expect(configs.put("one", value(3), 1, API)).rejects.toThrow(/file changed it at the same moment/);
     expect(running(applied)).toEqual({ one: ["2"] });
+    // A version that took no effect is no news.
+    expect([configs.status.revision, heard.at(-1)?.revision]).toEqual([2, 2]);
+    expect(await configs.list("")).toMatchObject({ revision: 2 });
     expect(configs.status.conflicts).toMatchObject([{ name: "one", kept: 2, lost: 3 }]);
     expect(store.version("one", 3)).toMatchObject({ lost: true, value: value(3), by: "ada" });
     // The watcher comes later, with what is known already.
