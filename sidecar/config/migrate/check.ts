@@ -1,5 +1,6 @@
 /** What has to be right before anything is done. Neither the source nor the store is changed here. */
 import { mkdirSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { McpServerConfig } from "../../mcp/server-config.ts";
 import type { Fingerprint } from "../backend.ts";
@@ -8,6 +9,7 @@ import { ownRules } from "../file/rules.ts";
 import { checkTogether, toServerConfig } from "../file/server.ts";
 import { fingerprintOf, sameEntry } from "../fingerprint.ts";
 import { removePartial } from "./backup.ts";
+import { flush } from "./files.ts";
 import type { Ground } from "./ground.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { MigrationRefused, reasonOf } from "./refused.ts";
@@ -76,7 +78,9 @@ export function checkPlaces(
   backupDir: string,
 ): void {
   try {
-    mkdirSync(backupDir, { recursive: true, mode: 0o700 });
+    const made = mkdirSync(backupDir, { recursive: true, mode: 0o700 });
+    // Or a loss of power could keep the migration and lose its backup with its directory.
+    if (made !== undefined) for (const parent of parentsOf(backupDir, made)) flush(parent);
     removePartial(backupDir, ground.stateDir);
   } catch (cause) {
     throw new MigrationRefused(`the directory of backups cannot be written to: ${reasonOf(cause)}`, [], {
@@ -84,4 +88,10 @@ export function checkPlaces(
     });
   }
   checkRoom(ground, source, entries, backupDir);
+}
+
+/** Every directory in which one was made, from the last to that of the first. */
+function parentsOf(directory: string, firstMade: string): string[] {
+  const parent = dirname(resolve(directory));
+  return resolve(directory) === resolve(firstMade) ? [parent] : [parent, ...parentsOf(parent, firstMade)];
 }
