@@ -97,6 +97,22 @@ describe.skipIf(!postgresAvailable())("with PostgreSQL as the older database", {
     expect(await get("ann", "files")).toMatchObject({ name: "files" });
   });
 
+  it("C4 takes changes again soon after the connections went dead without a word, as when another server takes over", async () => {
+    const { put, get, inOld, way } = await setUp("safe");
+    way.abandon();
+    await expect(put(stdio("bare", "first"))).rejects.toMatchObject({
+      code: expect.stringMatching(/overloaded|timeout/),
+    });
+    const isTaken = () =>
+      put(stdio("bare", "second")).then(
+        () => true,
+        () => false,
+      );
+    await vi.waitUntil(isTaken, { timeout: 20_000 });
+    expect(await inOld()).toContainEqual({ name: "bare", command: "second" });
+    expect(await get("ann", "bare")).toMatchObject({ config: { command: "second" } });
+  });
+
   it("C4 goes on in full while it stands still, and brings it what it missed", async () => {
     const { rollout, put, get, inOld, way } = await setUp("full");
     way.freeze();

@@ -15,6 +15,8 @@ export type Forwarder = {
   /** Freezes when the next call of this tool has been passed on, before it can be answered. */
   freezeAt(tool: string): void;
   thaw(): void;
+  /** The connections that there are hear nothing any more, and are never told; new ones work. */
+  abandon(): void;
   close(): Promise<void>;
 };
 
@@ -74,6 +76,9 @@ export async function startForwarder(toPort: number): Promise<Forwarder> {
     thaw: () => {
       frozen = false;
       for (const socket of sockets) socket.resume();
+    },
+    abandon: () => {
+      for (const socket of sockets) socket.pause();
     },
     close,
   };

@@ -25,7 +25,7 @@ export type MirrorPorts = {
   /** Which of the two is right about what differs, and is written first. */
   counts: "old" | "store";
   store: ConfigStore;
-  old: Pick<OldConnection, "get">;
+  old: Pick<OldConnection, "get" | "drop">;
   form: OldForm;
   memory: RolloutMemory;
   alerts: Pick<Alerts, "raise">;

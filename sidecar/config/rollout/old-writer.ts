@@ -4,7 +4,7 @@ import type { Alerts } from "../../alerts.ts";
 import { within } from "../../mcp/within.ts";
 import type { ConfigEdit, ConfigEntry } from "../entry.ts";
 import type { OldDatabase } from "../old/database.ts";
-import { away } from "./old-connection.ts";
+import { away, type OldConnection } from "./old-connection.ts";
 import { editsForOld, type OldForm } from "./pairing.ts";
 
 /** Writes to the older database, within a limit of time. What is said of failures is fit for a client. */
@@ -16,14 +16,14 @@ export class OldWriter {
   /** Another one after each try. */
   tries = 0;
   #late: Promise<void> | null = null;
-  readonly #ports: { form: OldForm; alerts: Pick<Alerts, "raise"> };
+  readonly #ports: { form: OldForm; alerts: Pick<Alerts, "raise">; old: Pick<OldConnection, "drop"> };
 
-  constructor(ports: { form: OldForm; alerts: Pick<Alerts, "raise"> }) {
+  constructor(ports: { form: OldForm; alerts: Pick<Alerts, "raise">; old: Pick<OldConnection, "drop"> }) {
     this.#ports = ports;
   }
 
   list(old: OldDatabase): Promise<ConfigEntry[]> {
-    return this.#ask(() => old.list());
+    return this.#ask(old, () => old.list());
   }
 
   /**
@@ -39,7 +39,7 @@ export class OldWriter {
       last();
     };
     try {
-      await this.#ask(() => old.write(editsForOld(edits, this.#ports.form), inTime));
+      await this.#ask(old, () => old.write(editsForOld(edits, this.#ports.form), inTime));
     } finally {
       isOver = true;
     }
@@ -70,19 +70,20 @@ export class OldWriter {
   }
 
   /** What is late may still come: nothing else is begun before it has, or it would undo that. */
-  async #ask<T>(work: () => Promise<T>): Promise<T> {
+  async #ask<T>(old: OldDatabase, work: () => Promise<T>): Promise<T> {
     const late = () => new HivegateError("timeout");
     if (this.#late) await within(this.#late, LIMITS.oldWriteMs, late);
     const asked = Promise.resolve().then(work);
     try {
       return await within(asked, LIMITS.oldWriteMs, late);
     } catch (thrown) {
-      if (thrown instanceof HivegateError && thrown.code === "timeout") this.#isLate(asked);
+      if (thrown instanceof HivegateError && thrown.code === "timeout") this.#isLate(old, asked);
       throw away(thrown);
     }
   }
 
-  #isLate(asked: Promise<unknown>): void {
+  #isLate(old: OldDatabase, asked: Promise<unknown>): void {
+    this.#ports.old.drop(old);
     this.isInDoubt = true;
     this.#late = asked
       .catch(() => {})

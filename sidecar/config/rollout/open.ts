@@ -50,7 +50,7 @@ export async function openRollout(config: MigrationConfig, ports: RolloutPorts):
   const paths = new TwoPaths({
     ...{ mode, mirror, samples, clock, log },
     store: asBackend(store),
-    old: async () => oldPath(await old.get(), storeOnly),
+    readOld: (read, withinMs) => old.use((database) => read(oldPath(database, storeOnly)), withinMs),
     percent: () => controller.percent,
     trouble: (trouble) => controller.found(trouble),
     timer: () => performance.now(),

@@ -21,8 +21,8 @@ export type Trouble = { kind: "different" | "store_failing"; what: string };
 
 export type TwoPathsPorts = {
   mode: "safe" | "full" | "rollback";
-  /** @throws HivegateError `overloaded` while it is away */
-  old(): Promise<ConfigBackend>;
+  /** @throws HivegateError `overloaded` while it is away, `timeout` */
+  readOld<T>(read: (backend: ConfigBackend) => Promise<T>, withinMs: number): Promise<T>;
   store: ConfigBackend;
   mirror: Pick<Mirror, "write" | "notice" | "form" | "generation" | "isSettled" | "isBehind">;
   /** How many of the clients read the newer system now. */
@@ -95,15 +95,17 @@ export class TwoPaths implements ConfigRouter {
     operation: string,
     read: (backend: ConfigBackend) => Promise<T>,
   ): Promise<T> {
-    const { samples, clock, timer, store, old } = this.#ports;
+    const { samples, clock, timer, store, readOld } = this.#ports;
     const startedMs = timer();
     const done = (failed: boolean) => {
       samples.add(path, operation, { atMs: clock.now(), durationMs: timer() - startedMs, failed });
       if (path === "new") this.#failuresInRow = failed ? this.#failuresInRow + 1 : 0;
     };
     try {
-      const reading = path === "old" ? old().then(read) : read(store);
-      const answer = await within(reading, LIMITS.pathReadMs, () => new HivegateError("timeout"));
+      const answer =
+        path === "old"
+          ? await readOld(read, LIMITS.pathReadMs)
+          : await within(read(store), LIMITS.pathReadMs, () => new HivegateError("timeout"));
       done(false);
       return answer;
     } catch (thrown) {
