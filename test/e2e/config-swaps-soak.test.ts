@@ -99,12 +99,13 @@ describe.each([
         etag = answer.etag;
       }
     })();
-    for (let n = 1; n <= SWAPS; n++) {
-      swap(text(servers(n)));
-      await expect.poll(async () => (await api.get("each")).config, SOON).toEqual(tcp(1_000 + n));
-    }
-    isOver = true;
-    await writing;
+    const swapping = async () => {
+      for (let n = 1; n <= SWAPS; n++) {
+        swap(text(servers(n)));
+        await expect.poll(async () => (await api.get("each")).config, SOON).toEqual(tcp(1_000 + n));
+      }
+    };
+    await Promise.all([writing, swapping().finally(() => (isOver = true))]);
 
     const { configs } = await api.list();
     expect(Object.fromEntries(configs.map(({ name, config }) => [name, config]))).toEqual({
