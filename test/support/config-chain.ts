@@ -54,17 +54,22 @@ export async function startConfigChain(
   const stream = new HivegateStream({ ...access, mode: "on_demand" });
   const heard: ConfigChanged[] = [];
   stream.on("config_changed", (change) => heard.push(change));
-  // Whoever knows which revision there is hears of the next one by name.
-  await vi.waitUntil(() => stream.configRevision, { timeout: 20_000, interval: 20 });
+  const stop = async () => {
+    stream.close();
+    await chain.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    // Whoever knows which revision there is hears of the next one by name.
+    await vi.waitUntil(() => stream.configRevision, { timeout: 20_000, interval: 20 });
+  } catch (thrown) {
+    await stop();
+    throw thrown;
+  }
   return {
-    ...{ chain, folder, file, stateDir: state, write, stream, heard },
+    ...{ chain, folder, file, stateDir: state, write, stream, heard, stop },
     client: new HivegateClient(access),
     token: () => chain.gateway.token(),
-    async stop() {
-      stream.close();
-      await chain.stop();
-      rmSync(folder, { recursive: true, force: true });
-    },
   };
 }
 
