@@ -20,8 +20,8 @@ export class Applying {
   readonly #rules: RulesOf;
   /** Entries are never written to, and most of them are the same from one change to the next. */
   readonly #known = {
-    own: new WeakMap<ConfigEntry, McpServerConfig | EntryProblem>(),
-    api: new WeakMap<ConfigEntry, McpServerConfig | EntryProblem>(),
+    own: new WeakMap<ConfigEntry, McpServerConfig | EntryProblem | null>(),
+    api: new WeakMap<ConfigEntry, McpServerConfig | EntryProblem | null>(),
   };
 
   constructor(rules: RulesOf) {
@@ -33,10 +33,8 @@ export class Applying {
     const left: Applied["left"] = new Map();
     const servers: McpServerConfig[] = [];
     for (const entry of entries) {
-      const name = ServerName.safeParse(entry.name);
-      if (!name.success) left.set(entry.name, { message: name.error.issues[0]?.message ?? "", path: [] });
-      if (!name.success || !entry.enabled) continue;
       const server = this.#server(entry, limited.has(entry.name) ? "api" : "own");
+      if (server === null) continue;
       if ("message" in server) left.set(entry.name, server);
       else if (servers.length >= LIMITS.enabledServers) left.set(entry.name, TOO_MANY);
       else servers.push(server);
@@ -44,13 +42,20 @@ export class Applying {
     return { servers: withoutStrangers(servers, left), left };
   }
 
-  #server(entry: ConfigEntry, rules: keyof RulesOf): McpServerConfig | EntryProblem {
+  #server(entry: ConfigEntry, rules: keyof RulesOf): McpServerConfig | EntryProblem | null {
     const known = this.#known[rules].get(entry);
-    if (known) return known;
-    const server = toServerConfig(entry, this.#rules[rules]);
+    if (known !== undefined) return known;
+    const server = serverOf(entry, this.#rules[rules]);
     this.#known[rules].set(entry, server);
     return server;
   }
+}
+
+/** Null: it is not enabled. */
+function serverOf(entry: ConfigEntry, rules: Rules): McpServerConfig | EntryProblem | null {
+  const name = ServerName.safeParse(entry.name);
+  if (!name.success) return { message: name.error.issues[0]?.message ?? "", path: [] };
+  return entry.enabled ? toServerConfig(entry, rules) : null;
 }
 
 /** Those that cannot be there together: the later one is left out. */

@@ -4,9 +4,17 @@ import { canonicalJson } from "../../shared/wire/canonical-json.ts";
 import type { Fingerprint } from "./backend.ts";
 import type { ConfigEntry } from "./entry.ts";
 
+/** Entries are never written to, and the same ones are compared with each change. */
+const known = new WeakMap<ConfigEntry, string>();
+
 /** The one text of an entry. Agents are a set; the patterns of tools are a list, in their order. */
-export function canonicalEntry({ name, config, agent_names, allowed_tools, enabled }: ConfigEntry): string {
-  return canonicalJson({ name, config, agent_names: agentsOf(agent_names), allowed_tools, enabled });
+export function canonicalEntry(entry: ConfigEntry): string {
+  const before = known.get(entry);
+  if (before !== undefined) return before;
+  const { name, config, agent_names, allowed_tools, enabled } = entry;
+  const text = canonicalJson({ name, config, agent_names: agentsOf(agent_names), allowed_tools, enabled });
+  known.set(entry, text);
+  return text;
 }
 
 /** Over the entries in the order of their names (of their code units), whatever order they are given in. */
@@ -22,7 +30,7 @@ export function fingerprintOf(entries: readonly ConfigEntry[]): Fingerprint {
 }
 
 export const sameEntry = (one: ConfigEntry, other: ConfigEntry): boolean =>
-  canonicalEntry(one) === canonicalEntry(other);
+  one === other || canonicalEntry(one) === canonicalEntry(other);
 
 /** Whether they are started or reached alike, whoever may use them. */
 export const sameConfig = (one: Pick<ConfigEntry, "config">, other: Pick<ConfigEntry, "config">): boolean =>

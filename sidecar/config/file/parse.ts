@@ -21,8 +21,20 @@ export type ParsedConfigFile =
 
 const SERVERS = "mcpServers";
 
+type Made = { entry: ConfigEntry; warnings: EntryProblem[] };
+
+/** A long text is looked at more than once: by the watcher, before each change, and when it is taken over. */
+let last: { text: string; file: ParsedConfigFile } | null = null;
+/** By name, as JSON, what the last file said that was right: most of the next one is the same, and stays the same objects. */
+let lastMade: ReadonlyMap<string, { said: string; made: Made }> = new Map();
+
 /** Never throws. It is refused whole, at the first thing that is wrong; nothing of a value is in any message. */
 export function parseConfigFile(text: string): ParsedConfigFile {
+  if (last?.text !== text) last = { text, file: parsed(text) };
+  return last.file;
+}
+
+function parsed(text: string): ParsedConfigFile {
   const json = readJsonText(text);
   if ("message" in json) return { ok: false, problem: json };
   const refused = (message: string, path: Path, of: "key" | "value" = "value"): ParsedConfigFile => ({
@@ -37,16 +49,20 @@ export function parseConfigFile(text: string): ParsedConfigFile {
     return refused(`expected at most ${LIMITS.configServers} servers`, [SERVERS], "key");
   const warnings = topLevelWarnings(file, json);
   const entries: ConfigEntry[] = [];
+  const allMade = new Map<string, { said: string; made: Made }>();
   for (const [name, value] of named) {
-    const wrongName = ServerName.safeParse(name);
-    if (!wrongName.success)
-      return refused(problemOf(wrongName.error.issues, name).message, [SERVERS, name], "key");
-    const entry = entryOf(name, value);
-    if ("message" in entry) return refused(entry.message, [SERVERS, name, ...entry.path]);
-    entries.push(entry.entry);
-    for (const { message, path } of entry.warnings.slice(0, LIMITS.configWarnings - warnings.length))
+    const wrongName = lastMade.has(name) ? null : ServerName.safeParse(name).error;
+    if (wrongName) return refused(problemOf(wrongName.issues, name).message, [SERVERS, name], "key");
+    const said = JSON.stringify(value);
+    const before = lastMade.get(name);
+    const made = before?.said === said ? before.made : entryOf(name, value);
+    if ("message" in made) return refused(made.message, [SERVERS, name, ...made.path]);
+    allMade.set(name, { said, made });
+    entries.push(made.entry);
+    for (const { message, path } of made.warnings.slice(0, LIMITS.configWarnings - warnings.length))
       warnings.push({ message, ...json.placeOf([SERVERS, name, ...path], "key") });
   }
+  lastMade = allMade;
   return {
     ok: true,
     entries,
@@ -66,10 +82,7 @@ function topLevelWarnings(file: Readonly<Record<string, unknown>>, json: JsonTex
 }
 
 /** What a server's entry in the file comes to. The four fields that have columns of their own leave it. */
-function entryOf(
-  name: string,
-  value: unknown,
-): { entry: ConfigEntry; warnings: EntryProblem[] } | EntryProblem {
+function entryOf(name: string, value: unknown): Made | EntryProblem {
   const written = objectOf(value);
   if (!written) return { message: "expected an object", path: [] };
   const shape = shapeOf(written);

@@ -29,14 +29,14 @@ export function readJsonText(withMark: string): JsonText | ConfigProblem {
   const text = withMark.startsWith(BYTE_ORDER_MARK) ? withMark.slice(1) : withMark;
   try {
     checkText(text);
-    const root = parsed(text);
-    const value = valueIn(root);
-    let lines: number[] | null = null;
+    const value = valueIn(parsed(text));
+    // Seldom needed, and far larger than the text.
+    let tree: { root: Node; lines: number[] } | null = null;
     return {
       value,
       placeOf(path, of) {
-        lines ??= lineStarts(text);
-        return placeAt(lines, offsetOf(root, path, of));
+        tree ??= { root: parsed(text), lines: lineStarts(text) };
+        return placeAt(tree.lines, offsetOf(tree.root, path, of));
       },
     };
   } catch (thrown) {

@@ -5,8 +5,6 @@ import type { StoredConfig } from "../entry.ts";
 export type Snapshot = {
   /** By name, those that were there first before those that came later. */
   entries: ReadonlyMap<string, StoredConfig>;
-  /** In the order of their names. */
-  list: readonly StoredConfig[];
   /** The names of those that may start and read only what the API may. */
   limited: ReadonlySet<string>;
 };
@@ -29,8 +27,25 @@ export function snapshotOf(
     if (entry) entries.set(name, known && isDeepStrictEqual(entry, known) ? known : entry);
     if (row.limited === 1) limited.add(name);
   }
-  const list = [...entries.values()].sort((one, other) => (one.name < other.name ? -1 : 1));
-  return { entries, list, limited };
+  return { entries, limited };
 }
 
-export const EMPTY: Snapshot = { entries: new Map(), list: [], limited: new Set() };
+/** After a write of ours of these, alone: what came is the last. */
+export function changedSnapshot(
+  before: Snapshot,
+  names: Iterable<string>,
+  read: (name: string) => { entry: StoredConfig; isLimited: boolean } | null,
+): Snapshot {
+  const entries = new Map(before.entries);
+  const limited = new Set(before.limited);
+  for (const name of names) {
+    const now = read(name);
+    if (now) entries.set(name, now.entry);
+    else entries.delete(name);
+    if (now?.isLimited) limited.add(name);
+    else limited.delete(name);
+  }
+  return { entries, limited };
+}
+
+export const EMPTY: Snapshot = { entries: new Map(), limited: new Set() };

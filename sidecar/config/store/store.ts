@@ -16,7 +16,7 @@ import { fingerprintOf, sameEntry } from "../fingerprint.ts";
 import { type TooMuch, tooMuch } from "./bytes.ts";
 import { columnsOf, justValue, readConfig, readSeed, readVersion, type Seed } from "./rows.ts";
 import { MIGRATIONS } from "./schema.ts";
-import { EMPTY, type Snapshot, snapshotOf } from "./snapshot.ts";
+import { changedSnapshot, EMPTY, type Snapshot, snapshotOf } from "./snapshot.ts";
 import { prepareStatements, type Statements } from "./statements.ts";
 
 export type WriteOptions = {
@@ -70,6 +70,7 @@ export class ConfigStore {
   #snapshot = EMPTY;
   #snapshotMark = "";
   #snapshotVersion = "";
+  #sorted: { of: Snapshot["entries"]; list: readonly StoredConfig[] } | null = null;
   /** What was read of it, as long as nobody else wrote. */
   #seed: { version: string; kept: KeptSeed | null } | null = null;
 
@@ -102,7 +103,12 @@ export class ConfigStore {
 
   /** In the order of their names. What is in it is not to be written to. */
   list(): StoredConfig[] {
-    return [...this.#now().list];
+    const { entries } = this;
+    if (this.#sorted?.of !== entries) {
+      const list = [...entries.values()].sort((one, other) => (one.name < other.name ? -1 : 1));
+      this.#sorted = { of: entries, list };
+    }
+    return [...this.#sorted.list];
   }
 
   get(name: string): StoredConfig | null {
@@ -169,12 +175,11 @@ export class ConfigStore {
     } catch (thrown) {
       // A revision that was read on the way may come to be another version's.
       this.#snapshot = EMPTY;
+      this.#snapshotMark = "";
+      this.#seed = null;
       if (isLocked(thrown)) throw new HivegateError("overloaded", LOCKED, { cause: thrown });
       if (isUnwritable(thrown)) throw new HivegateError("overloaded", CANNOT_WRITE, { cause: thrown });
       throw thrown;
-    } finally {
-      if (options.seed) this.#seed = null;
-      this.#snapshotMark = "";
     }
   }
 
@@ -199,11 +204,22 @@ export class ConfigStore {
     return this.#snapshot;
   }
 
+  /** As it is after a write of ours of these. Nobody else can write before it ends. */
+  #keepSnapshot(before: Snapshot, edits: readonly ConfigEdit[]): void {
+    const names = edits.map(({ name }) => name);
+    this.#snapshot = changedSnapshot(before, names, (name) => {
+      const row = this.#statements.get.get(name);
+      return row ? { entry: readConfig(row), isLimited: row.limited === 1 } : null;
+    });
+    this.#snapshotMark = this.mark;
+  }
+
   #write(edits: readonly ConfigEdit[], author: Author, options: WriteOptions): Written {
     const { nowMs, expected = new Map(), seed, lost, limited = new Set(), also } = options;
     for (const [name, revision] of expected) {
       if ((this.get(name)?.revision ?? null) !== revision) throw new HivegateError("precondition_failed");
     }
+    const before = this.#now();
     const much = this.tooMuch(edits);
     if (much) throw new HivegateError("config_invalid", [much.name, much.message].filter(Boolean).join(": "));
     const lostMade = new Map(
@@ -219,6 +235,7 @@ export class ConfigStore {
     this.#forgetOldest();
     if (seed) this.#keepSeed(seed, nowMs);
     also?.(this.db);
+    this.#keepSnapshot(before, edits);
     return { revision: this.revision, made, lost: lostMade };
   }
 
@@ -269,13 +286,15 @@ export class ConfigStore {
     return Number(this.#statements.bytes.get(of)?.bytes ?? 0);
   }
 
-  #keepSeed({ source, entries, beside }: Seed, nowMs: number): void {
+  #keepSeed(seed: Seed, nowMs: number): void {
+    const { source, entries, beside } = seed;
     const list = [...entries.values()].map((entry: ConfigEntry) => ({
       name: entry.name,
       ...justValue(entry),
       ...(beside?.has(entry.name) && { beside: true }),
     }));
     this.#statements.keepSeed.run(source, JSON.stringify(list), nowMs);
+    this.#seed = { version: this.#dataVersion, kept: { ...seed, readAtMs: nowMs } };
   }
 }
 

@@ -21,7 +21,9 @@ function open(limits: StoreOptions["limits"] = {}) {
     rmSync(directory, { recursive: true, force: true });
   });
   const write = (...edits: ConfigEdit[]) => store.write(edits, API, { nowMs: 1 });
-  return { store, write };
+  const other = new DatabaseSync(store.file);
+  onTestFinished(() => other.close());
+  return { store, write, other };
 }
 
 /** With about so many bytes. */
@@ -32,13 +34,12 @@ const set = (name: string, bytes: number, letter = "x"): ConfigEdit => ({
 const remove = (name: string): ConfigEdit => ({ name, entry: null });
 
 it("C3 one server has a limit in bytes, and may be changed otherwise where it has more already", () => {
-  const { store, write } = open({ configBytes: 1_000 });
+  const { store, write, other } = open({ configBytes: 1_000 });
   expect(() => write(set("one", 10), set("two", 1_000))).toThrow("two: expected at most 1000 bytes as JSON");
   expect(() => write(set("two", 400, "\u20ac"))).toThrow("two: expected");
   expect(store.entries.size).toBe(0);
-  const update = store.db.prepare("UPDATE mcp_configs SET config = ?, revision = revision");
   write(set("one", 10));
-  update.run(JSON.stringify({ command: "y".repeat(2_000) }));
+  other.prepare("UPDATE mcp_configs SET config = ?").run(JSON.stringify({ command: "y".repeat(2_000) }));
   write({ name: "one", entry: { ...configEntry("one", 1), config: { command: "z".repeat(1_900) } } });
   expect(() => write(set("one", 1_901))).toThrow("one: expected");
 });
@@ -73,13 +74,17 @@ it("C3 what is counted is what is there, whatever is done, also by others", () =
   );
   fc.assert(
     fc.property(edits, (steps) => {
-      const { store, write } = open({ configVersions: 3, removedConfigs: 1, configHistoryBytes: 2_000 });
+      const { store, write, other } = open({
+        configVersions: 3,
+        removedConfigs: 1,
+        configHistoryBytes: 2_000,
+      });
       for (const { name, bytes, kind } of steps) {
         if (kind === "set") write(set(name, bytes + 1, "\u00e9"));
         if (kind === "remove") write(remove(name));
         const config = JSON.stringify({ command: "s".repeat(bytes) });
-        if (kind === "sql") store.db.prepare("UPDATE mcp_configs SET config = ?").run(config);
-        if (kind === "drop") store.db.prepare("DELETE FROM mcp_configs WHERE name = ?").run(name);
+        if (kind === "sql") other.prepare("UPDATE mcp_configs SET config = ?").run(config);
+        if (kind === "drop") other.prepare("DELETE FROM mcp_configs WHERE name = ?").run(name);
       }
       const counted = store.db.prepare("SELECT of, bytes FROM mcp_config_bytes ORDER BY of").all();
       const there = store.db
