@@ -8,6 +8,7 @@ import type { ConfigEntry } from "../entry.ts";
 import { ownRules } from "../file/rules.ts";
 import { checkTogether, toServerConfig } from "../file/server.ts";
 import { fingerprintOf, sameEntry } from "../fingerprint.ts";
+import { tooMuch } from "../store/bytes.ts";
 import { removePartial } from "./backup.ts";
 import { flush } from "./files.ts";
 import type { Ground } from "./ground.ts";
@@ -50,6 +51,12 @@ export function checkPlan(
     throw new MigrationRefused(
       `that makes ${enabled.length} enabled servers, and ${LIMITS.enabledServers} is the most: disable some in the source`,
     );
+  const much = tooMuch(
+    all.map((entry) => ({ name: entry.name, entry })),
+    { get: () => null, bytes: 0, limits: LIMITS },
+  );
+  if (much)
+    throw new MigrationRefused(`that is too much: ${much.message}`, much.name === null ? [] : [much.name]);
   const problems = problemsOf(enabled, env);
   if (problems.length > 0)
     throw new MigrationRefused("the sidecar could not use some servers: correct or disable them", problems);

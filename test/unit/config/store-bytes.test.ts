@@ -6,6 +6,8 @@ import fc from "fast-check";
 import { expect, it, onTestFinished } from "vitest";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { Author, ConfigEdit } from "../../../sidecar/config/entry.ts";
+import { checkPlan } from "../../../sidecar/config/migrate/check.ts";
+import { MigrationRefused } from "../../../sidecar/config/migrate/refused.ts";
 import { MIGRATIONS } from "../../../sidecar/config/store/schema.ts";
 import { ConfigStore, type StoreOptions } from "../../../sidecar/config/store/store.ts";
 import { configEntry } from "../../support/config-entry.ts";
@@ -125,4 +127,11 @@ it("C1 C3 a file with too long an entry is refused where it is, and so is a chan
   const put = configs.put("three", { ...value(1), config: long }, "none", API);
   await expect(put).rejects.toMatchObject({ code: "config_invalid" });
   expect(configs.status).toMatchObject({ servers: 1, file: { state: "refused" } });
+});
+
+it("C4 a migration of too much is refused before anything changes, by the server's name", () => {
+  const entry = { ...configEntry("two", 1), config: { command: "x".repeat(LIMITS.configBytes) } };
+  const check = () => checkPlan([configEntry("one", 1), entry], [], {});
+  expect(check).toThrow(MigrationRefused);
+  expect(check).toThrow("that is too much: expected at most 65536 bytes as JSON");
 });
