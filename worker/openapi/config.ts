@@ -40,7 +40,7 @@ export const CONFIG_OPERATIONS: readonly Operation[] = [
   {
     ...{ method: "get", path: `${API}/configs/:name`, ...read, headers: IF_NONE_MATCH },
     summary: "One MCP server's configuration",
-    description: "Secrets are shown as `***`; given back, they stay as they are.",
+    description: "Secrets are shown as `***`; given back so, they stay, as long as nothing changes of where they go.",
     answers: { 200: ConfigItem, 304: null },
   },
   {
