@@ -40,7 +40,8 @@ export const CONFIG_OPERATIONS: readonly Operation[] = [
   {
     ...{ method: "get", path: `${API}/configs/:name`, ...read, headers: IF_NONE_MATCH },
     summary: "One MCP server's configuration",
-    description: "Secrets are shown as `***`; given back so, they stay, as long as nothing changes of where they go.",
+    description:
+      "Secrets are shown as `***`; given back so, they stay, as long as nothing changes of where they go.",
     answers: { 200: ConfigItem, 304: null },
   },
   {
