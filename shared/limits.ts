@@ -462,7 +462,7 @@ export const LIMITS = {
   /** Changes that wait for the one before them; above it `overloaded`. */
   configChanges: 100,
   /** How long a change waits for another program that writes the store; then it is `overloaded`. Nothing else is done meanwhile. */
-  configLockWaitMs: 1_000,
+  configLockWaitMs: 100,
   /** How often it is looked at whether another program changed the store. */
   configLookMs: 1_000,
   /** Conflicts told of in the status; the oldest goes first. */
