@@ -9,13 +9,10 @@ export type Snapshot = {
   limited: ReadonlySet<string>;
 };
 
-/**
- * `rows`: name, revision and limited. What is as it was in `before` is not read again, which takes ten times as long, unless somebody
- * else wrote (`isOurs` is false): he may have left the revision. What is the same stays the same object.
- */
+/** `rows`: name and limited, of all. Whoever else wrote may have left the revision. What is the same stays the same object. */
 export function snapshotOf(
   rows: readonly Record<string, unknown>[],
-  { before, isOurs }: { before: Snapshot; isOurs: boolean },
+  before: Snapshot,
   read: (name: string) => StoredConfig | null,
 ): Snapshot {
   const entries = new Map<string, StoredConfig>();
@@ -23,14 +20,14 @@ export function snapshotOf(
   for (const row of rows) {
     const name = String(row.name);
     const known = before.entries.get(name);
-    const entry = isOurs && known?.revision === row.revision ? known : read(name);
+    const entry = read(name);
     if (entry) entries.set(name, known && isDeepStrictEqual(entry, known) ? known : entry);
     if (row.limited === 1) limited.add(name);
   }
   return { entries, limited };
 }
 
-/** After a write of ours of these, alone: what came is the last. */
+/** Where nobody but us wrote, and no other ones than these: what came is the last. */
 export function changedSnapshot(
   before: Snapshot,
   names: Iterable<string>,

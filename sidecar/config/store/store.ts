@@ -69,6 +69,8 @@ export class ConfigStore {
   /** What was read last, and the marks of that moment. */
   #snapshot = EMPTY;
   #snapshotMark = "";
+  /** Names that we wrote since the snapshot. */
+  readonly #unread = new Set<string>();
   #snapshotVersion = "";
   #sorted: { of: Snapshot["entries"]; list: readonly StoredConfig[] } | null = null;
   /** What was read of it, as long as nobody else wrote. */
@@ -160,8 +162,7 @@ export class ConfigStore {
 
   /** Why there would be too much after these edits; null: there would not. */
   tooMuch(edits: readonly ConfigEdit[]): TooMuch | null {
-    const { entries } = this;
-    const get = (name: string) => entries.get(name) ?? null;
+    const get = (name: string) => this.get(name);
     return tooMuch(edits, { get, bytes: this.#bytes("configs"), limits: this.#limits });
   }
 
@@ -176,6 +177,8 @@ export class ConfigStore {
       // A revision that was read on the way may come to be another version's.
       this.#snapshot = EMPTY;
       this.#snapshotMark = "";
+      this.#snapshotVersion = "";
+      this.#unread.clear();
       this.#seed = null;
       if (isLocked(thrown)) throw new HivegateError("overloaded", LOCKED, { cause: thrown });
       if (isUnwritable(thrown)) throw new HivegateError("overloaded", CANNOT_WRITE, { cause: thrown });
@@ -196,22 +199,22 @@ export class ConfigStore {
     const mark = this.mark;
     if (mark !== this.#snapshotMark) {
       const version = this.#dataVersion;
-      const known = { before: this.#snapshot, isOurs: version === this.#snapshotVersion };
-      this.#snapshot = snapshotOf(this.#statements.revisions.all(), known, (name) => this.get(name));
+      const before = this.#snapshot;
+      // Where nobody else wrote, all that may differ is what we wrote since.
+      this.#snapshot =
+        version === this.#snapshotVersion
+          ? changedSnapshot(before, this.#unread, (name) => this.#row(name))
+          : snapshotOf(this.#statements.revisions.all(), before, (name) => this.get(name));
+      this.#unread.clear();
       this.#snapshotMark = mark;
       this.#snapshotVersion = version;
     }
     return this.#snapshot;
   }
 
-  /** As it is after a write of ours of these. Nobody else can write before it ends. */
-  #keepSnapshot(before: Snapshot, edits: readonly ConfigEdit[]): void {
-    const names = edits.map(({ name }) => name);
-    this.#snapshot = changedSnapshot(before, names, (name) => {
-      const row = this.#statements.get.get(name);
-      return row ? { entry: readConfig(row), isLimited: row.limited === 1 } : null;
-    });
-    this.#snapshotMark = this.mark;
+  #row(name: string): { entry: StoredConfig; isLimited: boolean } | null {
+    const row = this.#statements.get.get(name);
+    return row ? { entry: readConfig(row), isLimited: row.limited === 1 } : null;
   }
 
   #write(edits: readonly ConfigEdit[], author: Author, options: WriteOptions): Written {
@@ -219,7 +222,6 @@ export class ConfigStore {
     for (const [name, revision] of expected) {
       if ((this.get(name)?.revision ?? null) !== revision) throw new HivegateError("precondition_failed");
     }
-    const before = this.#now();
     const much = this.tooMuch(edits);
     if (much) throw new HivegateError("config_invalid", [much.name, much.message].filter(Boolean).join(": "));
     const lostMade = new Map(
@@ -235,7 +237,9 @@ export class ConfigStore {
     this.#forgetOldest();
     if (seed) this.#keepSeed(seed, nowMs);
     also?.(this.db);
-    this.#keepSnapshot(before, edits);
+    for (const { name } of edits) this.#unread.add(name);
+    // Not every change has a revision of its own.
+    this.#snapshotMark = "";
     return { revision: this.revision, made, lost: lostMade };
   }
 
