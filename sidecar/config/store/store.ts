@@ -240,6 +240,8 @@ export class ConfigStore {
     for (const { name } of edits) this.#unread.add(name);
     // Not every change has a revision of its own.
     this.#snapshotMark = "";
+    // What is removed and comes again is the last: that has to be seen in between.
+    if (edits.some(({ entry }) => entry === null)) this.#now();
     return { revision: this.revision, made, lost: lostMade };
   }
 

@@ -28,6 +28,15 @@ afterEach(() => {
 process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
 
 describe("C3 the table mcp_configs", () => {
+  it("C3 has what was removed and came again at the end, also where nobody looked meanwhile", () => {
+    const store = open();
+    store.write([setConfig("one"), setConfig("two")], API, at(1));
+    expect([...store.entries.keys()]).toEqual(["one", "two"]);
+    store.write([removeConfig("one")], API, at(2));
+    store.write([setConfig("one")], API, at(3));
+    expect([...store.entries.keys()]).toEqual(["two", "one"]);
+  });
+
   it("C3 has what was written, with its revision and times, also after it was opened again", () => {
     const store = open();
     const entry = configEntry("one", 1, {
